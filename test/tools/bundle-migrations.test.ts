@@ -1,0 +1,135 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { bundleMigrations } from '../../tools/bundle-migrations.ts'
+
+let root: string
+let from: string
+let to: string
+
+beforeEach(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'bundle-migrations-'))
+  from = path.join(root, 'migrations')
+  to = path.join(root, 'schema/migrations.generated.ts')
+  await mkdir(from)
+})
+afterEach(() => rm(root, { recursive: true }))
+
+async function bundle(files: Record<string, string | Uint8Array>) {
+  await Promise.all(Object.entries(files).map(([name, text]) => writeFile(path.join(from, name), text)))
+  await bundleMigrations({ from, to })
+  const fresh = path.join(root, `${randomUUID()}.ts`) // a module is loaded once per path
+  await copyFile(to, fresh)
+  const generated: { migrations: unknown } = await import(/* @vite-ignore */ fresh)
+  return generated.migrations
+}
+
+const trigger = "create trigger t after insert on a begin\n  update a set x = 'ü;';\nend"
+
+describe('bundleMigrations', () => {
+  it('writes the statements of every file in the order of their numbers', async () => {
+    const text = `create table a (x); -- first\n\n${trigger};\n`
+    expect(
+      await bundle({
+        '10000_last.sql': 'drop table a',
+        '0001_first.sql': text,
+        '.DS_Store': '',
+        'README.md': '',
+      }),
+    ).toEqual([
+      {
+        version: 1,
+        name: 'first',
+        checksum: createHash('sha256').update(text).digest('hex'),
+        statements: ['create table a (x)', trigger],
+      },
+      expect.objectContaining({ version: 10000, name: 'last', statements: ['drop table a'] }),
+    ])
+  })
+
+  it('gives the same module for CRLF and LF', async () => {
+    const unix = await bundle({ '0001_a.sql': `create table a (x);\n${trigger};\n` })
+    const windows = await bundle({
+      '0001_a.sql': `create table a (x);\r\n${trigger.replaceAll('\n', '\r\n')};\r\n`,
+    })
+    expect(windows).toEqual(unix)
+  })
+
+  it('does not touch the module when nothing changed', async () => {
+    await bundle({ '0001_a.sql': 'create table a (x)' })
+    const before = await stat(to)
+    await bundleMigrations({ from, to })
+    expect((await stat(to)).ino).toBe(before.ino)
+    await bundle({ '0001_a.sql': 'create table b (x)' })
+    expect((await stat(to)).ino).not.toBe(before.ino)
+  })
+
+  it('accepts an empty folder', async () => {
+    expect(await bundle({})).toEqual([])
+  })
+
+  it('names file, line and reason of a broken statement, and leaves the module as it was', async () => {
+    await bundle({ '0001_a.sql': 'create table a (x)' })
+    const before = await readFile(to, 'utf8')
+    await expect(
+      bundle({ '0002_x.sql': 'insert into a values (1);\n\n-- note\ncreate tabel b (x);' }),
+    ).rejects.toThrow(/migrations\/0002_x\.sql:4: near "tabel": syntax error$/)
+    expect(await readFile(to, 'utf8')).toBe(before)
+  })
+
+  it('refuses what fails only because of an earlier migration', async () => {
+    await expect(
+      bundle({ '0001_a.sql': 'create table a (x)', '0002_a.sql': 'create table a (y)' }),
+    ).rejects.toThrow('0002_a.sql:1: table a already exists')
+  })
+
+  it.each([
+    'begin',
+    'COMMIT',
+    'end',
+    'rollback',
+    'savepoint a',
+    'release a',
+    'vacuum',
+    "attach 'b' as b",
+    'detach b',
+  ])('refuses %s, which cannot run in an atomic batch', async (sql) => {
+    const word = sql.split(' ')[0]?.toUpperCase()
+    await expect(bundle({ '0001_a.sql': `select 1;\n/* why */ ${sql};` })).rejects.toThrow(
+      `0001_a.sql:2: ${word} is not allowed: `,
+    )
+  })
+
+  it('refuses pragmas that a transaction ignores, and allows others', async () => {
+    await expect(bundle({ '0001_a.sql': 'PRAGMA foreign_keys = off' })).rejects.toThrow(
+      '0001_a.sql:1: PRAGMA foreign_keys is not allowed: ',
+    )
+    expect(await bundle({ '0001_a.sql': 'pragma defer_foreign_keys = on' })).toHaveLength(1)
+  })
+
+  it.each(['1_a.sql', '0000_a.sql', '0001.sql', '0001_a b.sql', '0001_a.txt', 'a.sql'])(
+    'refuses the name %s',
+    async (name) => {
+      await expect(bundle({ [name]: 'select 1' })).rejects.toThrow('NNNN_name.sql')
+    },
+  )
+
+  it('refuses two files with one number, no statements, and what is not text', async () => {
+    await expect(bundle({ '0001_a.sql': 'select 1', '00001_b.sql': 'select 1' })).rejects.toThrow(
+      'the same number 1',
+    )
+    await rm(path.join(from, '00001_b.sql'))
+    await expect(bundle({ '0001_a.sql': '-- nothing' })).rejects.toThrow('0001_a.sql: contains no statement')
+    await expect(bundle({ '0001_a.sql': Uint8Array.of(0xff, 0xfe) })).rejects.toThrow(
+      '0001_a.sql: is not UTF-8 text',
+    )
+  })
+
+  it('accepts the migrations of this repository', async () => {
+    expect(
+      await bundleMigrations({ from: path.join(import.meta.dirname, '../../migrations'), to }),
+    ).toBeGreaterThan(0)
+  })
+})

@@ -92,7 +92,9 @@ export type WireStreamResponse =
   | { type: 'close_sql' }
   | { type: 'get_autocommit'; is_autocommit: boolean }
 
-export type WireStreamResult = { type: 'ok'; response: WireStreamResponse } | { type: 'error'; error: WireError }
+export type WireStreamResult =
+  | { type: 'ok'; response: WireStreamResponse }
+  | { type: 'error'; error: WireError }
 
 /** Body of `POST /v2/pipeline` and `/v3/pipeline`. */
 export interface WirePipelineRequest {

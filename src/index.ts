@@ -1,0 +1,35 @@
+/** The one public door. */
+
+export { connect } from './database.ts'
+export type { BatchOptions, ConnectOptions, Database, QueryOptions } from './database.ts'
+export type { ObjectRow, Result, RowMode } from './hrana/result.ts'
+export type { Args, Statement } from './hrana/statement.ts'
+export type { IntMode, SqlInput, SqlValue } from './hrana/value.ts'
+export type { TransactionMode } from './hrana/batch.ts'
+export { isTrustedBaseUrl } from './hrana/url.ts'
+
+export { createPlatform } from './platform/client.ts'
+export type { Platform, PlatformOptions } from './platform/client.ts'
+export type { PlatformCallOptions } from './platform/call.ts'
+export type {
+  CreatedDatabase,
+  CreateDatabaseOptions,
+  CreateTokenOptions,
+  DatabaseDetails,
+  Databases,
+} from './platform/databases.ts'
+export type { CreateGroupOptions, Group, Groups } from './platform/groups.ts'
+export { path } from './path.ts'
+
+export {
+  HttpError,
+  isTursoError,
+  NetworkError,
+  ProtocolError,
+  SqlError,
+  StreamLostError,
+  TimeoutError,
+  TursoError,
+} from './errors.ts'
+export type { HttpErrorDetails, TursoErrorCode, TursoErrorOf } from './errors.ts'
+export type { CallOptions, Fetch, FetchInit, FetchResponse } from './http.ts'

@@ -1,0 +1,13 @@
+/** Every default number of the library, with its unit in its name and its reason. */
+
+/**
+ * A call is given up after this long, headers and body included. Turso Cloud has been seen to stall for 60 s under
+ * sustained load, and a Worker that waits that long has lost its own caller.
+ */
+export const DEFAULT_TIMEOUT_MS = 30_000
+
+/** An error quotes at most this much of what a server said: enough for its message, too little to flood a log. */
+export const MAX_QUOTED_CHARACTERS = 4_096
+
+/** `Retry-After` beyond this is not worth passing on as a number that somebody may sleep for. */
+export const MAX_RETRY_AFTER_MS = 3_600_000

@@ -1,0 +1,52 @@
+import { commandStep, type Step } from './step.ts'
+import { vitestStep } from './vitest-step.ts'
+
+/** Steps that run one after the other. */
+export type Lane = readonly Step[]
+
+/**
+ * What `npm test` runs. Stages follow each other; the lanes of a stage run side by side. Vitest comes last and alone:
+ * some of its tests look at dist/, and others measure time.
+ */
+export const stages: readonly (readonly Lane[])[] = [
+  [[commandStep('generate', ['node', 'tools/bundle-migrations.ts'])]],
+  [
+    [commandStep('format', ['oxfmt', '--check'])],
+    [commandStep('lint', ['oxlint', '--type-aware', '--deny-warnings'])],
+    [commandStep('types:worker', ['tsc', '-p', 'tsconfig.worker.json'])],
+    [commandStep('types:node', ['tsc', '-p', 'tsconfig.node.json'])],
+    [commandStep('types:test', ['tsc', '-p', 'tsconfig.test.json'])],
+    [commandStep('types:src', ['tsc', '-p', 'tsconfig.src.json'])],
+    [
+      commandStep('bindings', [
+        'wrangler',
+        'types',
+        'worker/worker-configuration.d.ts',
+        '--include-runtime=false',
+        '--check',
+      ]),
+    ],
+    [
+      commandStep('build', ['tsc', '-p', 'tsconfig.build.json']),
+      commandStep('package', ['publint', '--strict']),
+    ],
+    [commandStep('size:worker', ['node', 'tools/check-size.ts', 'worker'])],
+    [commandStep('size:core', ['node', 'tools/check-size.ts', 'core'])],
+  ],
+  [[vitestStep]],
+]
+
+/** The stages without the steps that were not asked for; `undefined` stands for all. */
+export function selectSteps(names: readonly string[]): readonly (readonly Lane[])[] {
+  const known = new Set(stages.flat(2).flatMap(({ name }) => [name, groupOf(name)]))
+  const unknown = names.find((name) => !known.has(name))
+  if (unknown !== undefined)
+    throw new Error(`no step is named "${unknown}"; there are: ${[...known].join(', ')}`)
+  if (names.length === 0) return stages
+  const isWanted = ({ name }: Step) => names.includes(name) || names.includes(groupOf(name))
+  return stages.map((lanes) => lanes.map((lane) => lane.filter(isWanted)))
+}
+
+function groupOf(name: string): string {
+  return name.split(':')[0] ?? name
+}

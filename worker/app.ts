@@ -1,0 +1,16 @@
+/** Middleware and routes, in the order in which a request meets them. */
+import { Hono } from 'hono'
+import { requestId } from 'hono/request-id'
+import type { AppEnvironment } from './environment.ts'
+import { onError, onNotFound } from './middleware/problems.ts'
+import { gateway } from './routes/gateway.ts'
+import { meta } from './routes/meta.ts'
+import { tenants } from './routes/tenants.ts'
+
+export const app = new Hono<AppEnvironment>()
+  .use(requestId({ limitLength: 128 }))
+  .route('/', meta)
+  .route('/', tenants)
+  .route('/', gateway)
+  .notFound(onNotFound)
+  .onError(onError)

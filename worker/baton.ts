@@ -1,0 +1,67 @@
+/**
+ * Our own batons: signed, good for one request, bound to a tenant and a token. The upstream's baton is a bearer
+ * capability that is checked against neither, so it never leaves the Session object.
+ */
+import { encodeBase64Url, decodeBase64Url } from './base64url.ts'
+
+export interface SessionTicket {
+  /** The Session object's id, 64 hex digits. */
+  sessionId: string
+  /** Counts the requests of a session; a baton is good for exactly one value. */
+  sequence: number
+}
+
+/** What a baton is bound to: it is worthless with another tenant or another token. */
+export interface BatonBinding {
+  tenantId: string
+  token: string
+}
+
+const ID_BYTES = 32
+const SEQUENCE_BYTES = 4
+const MAC_BYTES = 32
+const TICKET_BYTES = ID_BYTES + SEQUENCE_BYTES
+
+export async function sealBaton(
+  ticket: SessionTicket,
+  binding: BatonBinding,
+  key: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const bytes = new Uint8Array(TICKET_BYTES + MAC_BYTES)
+  for (let index = 0; index < ID_BYTES; index++)
+    bytes[index] = Number.parseInt(ticket.sessionId.slice(index * 2, index * 2 + 2), 16)
+  new DataView(bytes.buffer).setUint32(ID_BYTES, ticket.sequence)
+  const mac = await crypto.subtle.sign('HMAC', await importKey(key), signedBytes(bytes, binding))
+  bytes.set(new Uint8Array(mac), TICKET_BYTES)
+  return encodeBase64Url(bytes)
+}
+
+/** @returns `null` for a baton that was not sealed by this key for this tenant and token */
+export async function openBaton(
+  baton: string,
+  binding: BatonBinding,
+  key: Uint8Array<ArrayBuffer>,
+): Promise<SessionTicket | null> {
+  const bytes = decodeBase64Url(baton)
+  if (bytes?.length !== TICKET_BYTES + MAC_BYTES) return null
+  const mac = bytes.subarray(TICKET_BYTES)
+  const isOurs = await crypto.subtle.verify('HMAC', await importKey(key), mac, signedBytes(bytes, binding))
+  if (!isOurs) return null
+  return {
+    sessionId: Array.from(bytes.subarray(0, ID_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join(''),
+    sequence: new DataView(bytes.buffer).getUint32(ID_BYTES),
+  }
+}
+
+/** The ticket has a fixed length and a tenant id no NUL, so no two bindings sign the same bytes. */
+function signedBytes(bytes: Uint8Array, { tenantId, token }: BatonBinding): Uint8Array<ArrayBuffer> {
+  const bound = new TextEncoder().encode(`${tenantId}\0${token}`)
+  const signed = new Uint8Array(TICKET_BYTES + bound.length)
+  signed.set(bytes.subarray(0, TICKET_BYTES))
+  signed.set(bound, TICKET_BYTES)
+  return signed
+}
+
+function importKey(key: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  return crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify'])
+}

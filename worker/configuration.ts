@@ -1,0 +1,94 @@
+/** The only place where variables and secrets are read. They are checked once, all together, at the first request. */
+import { parseApiKeys, type ApiKey } from './api-key.ts'
+
+export interface Configuration {
+  organization: string
+  group: string
+  location: string
+  apiUrl: string
+  /** With `{hostname}` or `{name}` to fill in; ends with a slash. */
+  databaseUrlTemplate: string
+  baseUrlSuffixes: string[]
+  platformToken: string
+  apiKeys: ApiKey[]
+  batonKey: Uint8Array<ArrayBuffer>
+}
+
+/** A variable is missing or malformed. The message names it and never quotes the value of a secret. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+  readonly code = 'configuration'
+}
+
+const cache = new WeakMap<Env, Configuration>()
+
+/** @throws {ConfigurationError} naming every variable that is missing or malformed */
+export function readConfiguration(env: Env): Configuration {
+  const known = cache.get(env)
+  if (known) return known
+  const faults: string[] = []
+
+  function read<T>(variable: keyof Env, rule: string, parse: (text: string) => T | undefined): T {
+    const text: unknown = env[variable]
+    const value = typeof text === 'string' && text.trim() !== '' ? parse(text.trim()) : undefined
+    if (value === undefined)
+      faults.push(`${variable} ${text === undefined || text === '' ? 'is missing' : 'is malformed'}: ${rule}`)
+    // Never used: a fault ends in an exception below.
+    return value as T
+  }
+
+  const configuration: Configuration = {
+    organization: read('TURSO_ORGANIZATION', 'the slug of the Turso organization', slug),
+    group: read('TURSO_GROUP', 'the name of the Turso group for new databases', slug),
+    location: read('TURSO_LOCATION', 'a Turso location code such as aws-us-east-1', slug),
+    apiUrl: read('TURSO_API_URL', 'an http(s) URL such as https://api.turso.tech', httpUrl),
+    databaseUrlTemplate: read(
+      'TURSO_DATABASE_URL',
+      'an http(s) URL with {hostname} or {name} in it, such as https://{hostname}/',
+      urlTemplate,
+    ),
+    baseUrlSuffixes: read(
+      'BASE_URL_SUFFIXES',
+      'host name endings separated by commas, such as turso.io',
+      suffixes,
+    ),
+    platformToken: read('TURSO_PLATFORM_TOKEN', 'a Turso Platform API token (a secret)', headerValue),
+    apiKeys: read(
+      'API_KEYS',
+      'comma-separated name:scope:sha256 entries made by `npm run key` (a secret)',
+      parseApiKeys,
+    ),
+    batonKey: read(
+      'BATON_KEY',
+      'at least 32 random bytes in hex, as of `openssl rand -hex 32` (a secret)',
+      hexKey,
+    ),
+  }
+  if (faults.length > 0) throw new ConfigurationError(faults.join('; '))
+  cache.set(env, configuration)
+  return configuration
+}
+
+const slug = (text: string): string | undefined => (/^[a-z0-9][a-z0-9-]*$/.test(text) ? text : undefined)
+
+const httpUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
+
+function urlTemplate(text: string): string | undefined {
+  if (!text.includes('{hostname}') && !text.includes('{name}')) return undefined
+  const sample = text.replaceAll('{hostname}', 'host.example').replaceAll('{name}', 'name')
+  if (httpUrl(sample) === undefined || /[{}?#]/.test(sample)) return undefined
+  return text.endsWith('/') ? text : `${text}/`
+}
+
+function suffixes(text: string): string[] | undefined {
+  const list = text.split(',').map((suffix) => suffix.trim().replace(/^\./, ''))
+  return list.every((suffix) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(suffix)) ? list : undefined
+}
+
+const headerValue = (text: string): string | undefined => (/^[\x21-\x7e]+$/.test(text) ? text : undefined)
+
+function hexKey(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (text.length < 64 || !/^([0-9a-f]{2})+$/i.test(text)) return undefined
+  return Uint8Array.from(text.match(/../g)!, (byte) => Number.parseInt(byte, 16))
+}

@@ -1,0 +1,65 @@
+/** The outermost object of a JSON text, without decoding what is in it. Pure. */
+
+/**
+ * The raw text of every member, so that one can be replaced and the others passed on untouched: decoding and encoding
+ * again would turn `-0.0` into `0`, for one.
+ *
+ * @throws {SyntaxError} when the text is not an object, or has a member twice, of which two readers may pick different
+ *   ones. The members themselves are only skipped, not checked.
+ */
+export function sliceMembers(json: string): Map<string, string> {
+  const members = new Map<string, string>()
+  let at = skipSpace(json, 0)
+  if (json[at] !== '{') throw new SyntaxError('not an object')
+  at = skipSpace(json, at + 1)
+  if (json[at] === '}') return members
+  for (;;) {
+    const keyEnd = json[at] === '"' ? skipString(json, at) : Number.NaN
+    const colon = skipSpace(json, keyEnd)
+    if (json[colon] !== ':') throw new SyntaxError('not a member')
+    const key = JSON.parse(json.slice(at, keyEnd)) as string
+    const start = skipSpace(json, colon + 1)
+    const end = skipValue(json, start)
+    if (members.has(key)) throw new SyntaxError('a member occurs twice')
+    members.set(key, json.slice(start, end))
+    at = skipSpace(json, end)
+    if (json[at] === '}') return members
+    if (json[at] !== ',') throw new SyntaxError('cut off')
+    at = skipSpace(json, at + 1)
+  }
+}
+
+function skipSpace(json: string, at: number): number {
+  while (json[at] === ' ' || json[at] === '\n' || json[at] === '\r' || json[at] === '\t') at++
+  return at
+}
+
+/** @returns the position behind the closing quote */
+function skipString(json: string, start: number): number {
+  for (let quote = json.indexOf('"', start + 1); quote !== -1; quote = json.indexOf('"', quote + 1)) {
+    let backslashes = 0
+    while (json[quote - 1 - backslashes] === '\\') backslashes++
+    if (backslashes % 2 === 0) return quote + 1
+  }
+  throw new SyntaxError('a string is cut off')
+}
+
+/** @returns the position behind the value: where its brackets are balanced again, or before the next delimiter */
+function skipValue(json: string, start: number): number {
+  let depth = 0
+  for (let at = start; at < json.length;) {
+    const character = json[at]!
+    if (character === '"') {
+      at = skipString(json, at)
+      if (depth === 0) return at
+      continue
+    }
+    if (character === '{' || character === '[') depth++
+    else if (character === '}' || character === ']') {
+      if (depth === 0) return at
+      if (--depth === 0) return at + 1
+    } else if (depth === 0 && (character === ',' || character <= ' ')) return at
+    at++
+  }
+  throw new SyntaxError('a value is cut off')
+}

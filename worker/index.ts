@@ -1,0 +1,7 @@
+/** The Worker: its entry point and its Durable Objects. No logic. */
+import { app } from './app.ts'
+
+export { Session } from './objects/session.ts'
+export { Tenant } from './objects/tenant.ts'
+
+export default { fetch: app.fetch } satisfies ExportedHandler<Env>

@@ -1,0 +1,46 @@
+/** The only place where an error becomes a response. */
+import type { ErrorHandler, NotFoundHandler } from 'hono'
+import type { AppEnvironment } from '../environment.ts'
+import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
+import { hranaErrorResponse, type HranaErrorCode } from '../hrana-error.ts'
+import { Problem, problemResponse, retryAfter, type ProblemCode } from '../problem.ts'
+
+/** Turns whatever a route threw into problem+json, or on the gateway's paths into Hrana's form. */
+export const onError: ErrorHandler<AppEnvironment> = (error, c) => {
+  const problem = toProblem(error)
+  const requestId = c.get('requestId')
+  if (problem.code === 'internal')
+    console.error({ event: 'unexpected_error', request_id: requestId, error: error.stack ?? String(error) })
+  if (problem.code === 'configuration') console.error({ event: 'misconfigured', detail: problem.message })
+  const response = problemResponse(problem, requestId)
+  if (!c.req.path.startsWith('/t/')) return response
+  const code = HRANA_CODES[problem.code] ?? 'INTERNAL'
+  return hranaErrorResponse({ status: response.status, code, message: problem.message }, problem.headers)
+}
+
+export const onNotFound: NotFoundHandler<AppEnvironment> = (c) =>
+  onError(new Problem('not_found', `There is nothing at ${c.req.path.slice(0, 200)}`), c)
+
+function toProblem(error: Error): Problem {
+  if (error instanceof Problem) return error
+  // Errors that crossed RPC keep their own properties and lose their class.
+  const { code, overloaded, retryable } = error as {
+    code?: unknown
+    overloaded?: unknown
+    retryable?: unknown
+  }
+  if (code === 'configuration') return new Problem('configuration', error.message)
+  if (overloaded === true || retryable === true)
+    return new Problem('overloaded', 'The object of this tenant is overloaded or just moved; try again', {
+      headers: retryAfter(DEFAULT_RETRY_AFTER_MS),
+    })
+  return new Problem('internal', 'Something went wrong here; the request id helps to find it in the logs')
+}
+
+const HRANA_CODES: Partial<Record<ProblemCode, HranaErrorCode>> = {
+  invalid_request: 'INVALID_REQUEST',
+  not_found: 'NOT_FOUND',
+  method_not_allowed: 'METHOD_NOT_ALLOWED',
+  payload_too_large: 'PAYLOAD_TOO_LARGE',
+  overloaded: 'OVERLOADED',
+}

@@ -1,0 +1,99 @@
+/** Errors as `application/problem+json` (RFC 9457). The only place that writes that format. */
+
+/** What went wrong, for programs. The problem's `type` is this as a URN. */
+export type ProblemCode =
+  | 'unauthorized'
+  | 'forbidden'
+  | 'invalid_request'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'payload_too_large'
+  | 'tenant_exists'
+  | 'signup_in_progress'
+  | 'idempotency_key_reused'
+  | 'database_name_taken'
+  | 'upstream_refused'
+  | 'upstream_unavailable'
+  | 'overloaded'
+  | 'configuration'
+  | 'internal'
+
+interface ProblemKind {
+  status: number
+  title: string
+}
+
+const KINDS: Record<ProblemCode, ProblemKind> = {
+  unauthorized: { status: 401, title: 'No valid API key' },
+  forbidden: { status: 403, title: 'The API key may not do this' },
+  invalid_request: { status: 400, title: 'The request is invalid' },
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  payload_too_large: { status: 413, title: 'The request is too large' },
+  tenant_exists: { status: 409, title: 'The tenant exists' },
+  signup_in_progress: { status: 409, title: 'The same signup is running' },
+  idempotency_key_reused: { status: 422, title: 'The idempotency key was used for another request' },
+  database_name_taken: { status: 409, title: "The tenant's database name is taken" },
+  upstream_refused: { status: 502, title: 'Turso refused' },
+  upstream_unavailable: { status: 503, title: 'Turso is unavailable' },
+  overloaded: { status: 503, title: 'Too many requests for this tenant' },
+  configuration: { status: 500, title: 'The Worker is misconfigured' },
+  internal: { status: 500, title: 'Internal error' },
+}
+
+/** Thrown anywhere below a route; the error handler turns it into the response. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly code: ProblemCode
+  readonly headers: Record<string, string>
+  /** Members beside the standard ones, such as `errors` or `tenant`. */
+  readonly members: Record<string, unknown>
+
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    extra: { headers?: Record<string, string>; members?: Record<string, unknown> } = {},
+  ) {
+    super(detail)
+    this.code = code
+    this.headers = extra.headers ?? {}
+    this.members = extra.members ?? {}
+  }
+}
+
+/** One refused member of a request. */
+export interface FieldError {
+  /** Path of the member, such as `token.expiration`; empty for the request itself. */
+  field: string
+  detail: string
+}
+
+/** A request with members that are missing, malformed or unknown. */
+export function invalidRequest(errors: FieldError[]): Problem {
+  const detail = errors
+    .map(({ field, detail }) => (field === '' ? detail : `"${field}" ${detail}`))
+    .join('; ')
+  return new Problem('invalid_request', detail, { members: { errors } })
+}
+
+/** `Retry-After` in whole seconds, at least one. */
+export function retryAfter(ms: number): Record<string, string> {
+  return { 'retry-after': String(Math.max(1, Math.ceil(ms / 1000))) }
+}
+
+export function problemResponse(problem: Problem, requestId: string): Response {
+  const { status, title } = KINDS[problem.code]
+  const body = {
+    type: `urn:turso-edge:problem:${problem.code}`,
+    title,
+    status,
+    code: problem.code,
+    detail: problem.message,
+    request_id: requestId,
+    ...problem.members,
+  }
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { ...problem.headers, 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
+  })
+}

@@ -1,0 +1,133 @@
+/** Sign a tenant up, and read it. */
+import { Hono, type Context } from 'hono'
+import { readConfiguration, type Configuration } from '../configuration.ts'
+import { databaseHttpUrl, databaseLibsqlUrl } from '../database-url.ts'
+import type { AppEnvironment } from '../environment.ts'
+import { fingerprint, parseIdempotencyKey, sha256Hex } from '../idempotency.ts'
+import { MAX_REQUEST_BYTES } from '../limits.ts'
+import { authenticate } from '../middleware/authenticate.ts'
+import { limitBody } from '../middleware/limit-body.ts'
+import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
+import type { SignupOutcome } from '../objects/tenant.ts'
+import { Problem, retryAfter } from '../problem.ts'
+import { parseSignup, parseTenantId, type SignupRequest } from '../schemas.ts'
+import { databaseName } from '../tenant-name.ts'
+import { FIRST_INCARNATION, tenantView, type SignupIntent, type TenantRecord } from '../tenant-record.ts'
+import { tokenExpiry } from '../token-expiry.ts'
+
+export const tenants = new Hono<AppEnvironment>()
+  .post('/v1/tenants', authenticate('signup'), limitBody(MAX_REQUEST_BYTES), async (c) => {
+    const configuration = readConfiguration(c.env)
+    const key = parseIdempotencyKey(c.req.header('idempotency-key'))
+    const request = parseSignup(await c.req.text())
+    const intent = await toIntent(request, key, configuration)
+    const outcome: SignupOutcome = await c.env.TENANTS.getByName(request.id).signUp(intent)
+    return respond(c, outcome, configuration)
+  })
+  .all('/v1/tenants', methodNotAllowed('POST'))
+  .get('/v1/tenants/:id', authenticate('signup'), async (c) => {
+    const id = parseTenantId(c.req.param('id'))
+    const record: TenantRecord | null = await c.env.TENANTS.getByName(id).describe()
+    if (record === null) throw new Problem('not_found', `There is no tenant "${id}"`)
+    return c.json(publicView(c, record, readConfiguration(c.env)))
+  })
+  .all('/v1/tenants/:id', methodNotAllowed('GET'))
+
+async function toIntent(
+  request: SignupRequest,
+  key: string | null,
+  configuration: Configuration,
+): Promise<SignupIntent> {
+  const location = request.location ?? configuration.location
+  return {
+    request,
+    location,
+    group: request.group ?? groupFor(location, configuration),
+    databaseName: await databaseName(request.id, FIRST_INCARNATION, configuration.organization),
+    fingerprint: await fingerprint(request),
+    idempotencyKey: key === null ? null : await sha256Hex(key),
+  }
+}
+
+/** A database lives where its group does, so a location other than the default's needs a group of its own. */
+function groupFor(location: string, configuration: Configuration): string {
+  return location === configuration.location ? configuration.group : `${configuration.group}-${location}`
+}
+
+function respond(c: Context<AppEnvironment>, outcome: SignupOutcome, configuration: Configuration): Response {
+  switch (outcome.kind) {
+    case 'created':
+    case 'replayed': {
+      const { tenant, jwt, authorization } = outcome
+      c.header('cache-control', 'no-store')
+      c.header('location', `/v1/tenants/${encodeURIComponent(tenant.id)}`)
+      if (outcome.kind === 'replayed') c.header('idempotency-replayed', 'true')
+      return c.json(
+        {
+          ...publicView(c, tenant, configuration),
+          token: { jwt, authorization, expires_at: tokenExpiry(jwt) },
+        },
+        201,
+      )
+    }
+    case 'exists':
+      throw new Problem(
+        'tenant_exists',
+        `The tenant "${outcome.tenant.id}" exists; send the Idempotency-Key of its signup to get a new token`,
+        {
+          members: publicView(c, outcome.tenant, configuration),
+        },
+      )
+    case 'in_progress':
+      throw new Problem(
+        'signup_in_progress',
+        'A signup of this id is running; try again when it has answered',
+        {
+          headers: retryAfter(1000),
+        },
+      )
+    case 'key_reused':
+      throw new Problem('idempotency_key_reused', 'This Idempotency-Key was sent with another body before')
+    case 'differs':
+      throw new Problem(
+        'signup_in_progress',
+        'A signup of this id with another body has not been finished; repeat that one first',
+      )
+    case 'name_taken':
+      throw new Problem(
+        'database_name_taken',
+        'Turso has a database of the name that this tenant would get, and this tenant never asked for it',
+      )
+    case 'unavailable':
+      throw new Problem('upstream_unavailable', `${outcome.detail}. Repeat the same request later`, {
+        headers: retryAfter(outcome.retryAfterMs),
+        members: { step: outcome.step },
+      })
+    case 'refused':
+      throw new Problem(outcome.isCallersFault ? 'invalid_request' : 'upstream_refused', outcome.detail, {
+        members: { step: outcome.step },
+      })
+  }
+}
+
+/** Tenant and database as the API shows them; never a token. */
+function publicView(
+  c: Context<AppEnvironment>,
+  record: TenantRecord,
+  configuration: Configuration,
+): Record<string, unknown> {
+  const tenant = tenantView(record)
+  if (record.hostname === null) return { tenant }
+  const { databaseName: name, hostname } = record
+  const httpUrl = databaseHttpUrl(configuration.databaseUrlTemplate, { name, hostname })
+  return {
+    tenant,
+    database: {
+      name,
+      hostname,
+      url: databaseLibsqlUrl(httpUrl),
+      http_url: httpUrl,
+      gateway_url: `${new URL(c.req.url).origin}/t/${encodeURIComponent(record.id)}/`,
+    },
+  }
+}

@@ -1,0 +1,103 @@
+/** What the API takes, as schemas: the source of its validation and its types. */
+import * as z from 'zod/mini'
+import { MAX_JSON_DEPTH } from './limits.ts'
+import { invalidRequest, type FieldError } from './problem.ts'
+import { TENANT_ID } from './tenant-name.ts'
+
+const tenantId = z
+  .string('must be a string')
+  .check(
+    z.regex(
+      TENANT_ID,
+      'must be 1 to 128 of the characters A-Z a-z 0-9 . _ @ : - and begin with a letter or a digit',
+    ),
+  )
+
+const slug = (what: string) =>
+  z
+    .string('must be a string')
+    .check(z.regex(/^[a-z0-9][a-z0-9-]{0,63}$/, `must be ${what}: lower-case letters, digits and dashes`))
+
+export const signupRequest = z.strictObject({
+  id: tenantId,
+  name: z.optional(
+    z
+      .string('must be a string')
+      .check(z.minLength(1, 'must not be empty'), z.maxLength(200, 'must have at most 200 characters')),
+  ),
+  group: z.optional(slug('a group name')),
+  location: z.optional(slug('a location code such as aws-eu-west-1')),
+  metadata: z.optional(z.record(z.string(), z.unknown(), 'must be an object')),
+  token: z.optional(
+    z.strictObject({
+      expiration: z.optional(
+        z
+          .string('must be a string')
+          .check(
+            z.regex(
+              /^(never|(?=.*[1-9])(\d{1,6}[wdhm])+)$/,
+              'must be "never", or numbers with the units w, d, h and m such as 2w1d30m',
+            ),
+          ),
+      ),
+      authorization: z.optional(z.enum(['full-access', 'read-only'], 'must be "full-access" or "read-only"')),
+    }),
+  ),
+})
+
+export type SignupRequest = z.infer<typeof signupRequest>
+
+/** @throws {Problem} `invalid_request` that names every refused field */
+export function parseSignup(body: string): SignupRequest {
+  return parse(signupRequest, parseJson(body))
+}
+
+/** @throws {Problem} `invalid_request` naming `id` */
+export function parseTenantId(id: string): string {
+  const result = tenantId.safeParse(id)
+  if (!result.success) throw invalidRequest([{ field: 'id', detail: result.error.issues[0]!.message }])
+  return result.data
+}
+
+function parseJson(body: string): unknown {
+  let json: unknown
+  try {
+    json = JSON.parse(body)
+  } catch {
+    throw invalidRequest([{ field: '', detail: 'The body is not valid JSON' }])
+  }
+  if (isDeeperThan(json, MAX_JSON_DEPTH))
+    throw invalidRequest([
+      { field: '', detail: `The body is nested more than ${MAX_JSON_DEPTH} levels deep` },
+    ])
+  return json
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1))
+}
+
+function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const result = z.safeParse(schema, value)
+  if (result.success) return result.data
+  throw invalidRequest(result.error.issues.flatMap((issue) => toFieldErrors(issue, value)))
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue, value: unknown): FieldError[] {
+  const field = issue.path.map(String).join('.')
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({
+      field: shorten(field === '' ? key : `${field}.${key}`),
+      detail: 'is not known',
+    }))
+  if (field === '') return [{ field, detail: 'The body must be a JSON object' }]
+  const isMissing =
+    issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value) === undefined
+  return [{ field: shorten(field), detail: isMissing ? 'is missing' : issue.message }]
+}
+
+/** An unknown name may be as long as the whole request. */
+function shorten(field: string): string {
+  return field.length > 100 ? `${field.slice(0, 99)}…` : field
+}

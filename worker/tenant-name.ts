@@ -1,0 +1,46 @@
+/** Tenant id → database name. Pure. */
+import { MAX_DNS_LABEL } from './limits.ts'
+
+/** The SaaS's own ids: no slash, no leading dot, nothing that a URL or a log would have to escape. */
+export const TENANT_ID = /^[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}$/
+
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567'
+const HASH_CHARACTERS = 10
+
+/**
+ * A readable slug and 50 bits of a hash over (id, incarnation): two ids that fold to one slug never share a database,
+ * and a tenant that was deleted and created again never meets the tokens of its former life.
+ *
+ * @param organization its slug; the host's first label is `<name>-<organization>` and has at most 63 characters
+ */
+export async function databaseName(
+  tenantId: string,
+  incarnation: number,
+  organization: string,
+): Promise<string> {
+  const digest = await crypto.subtle.digest(
+    'SHA-256',
+    new TextEncoder().encode(`${tenantId}\0${incarnation}`),
+  )
+  const hash = base32(new Uint8Array(digest)).slice(0, HASH_CHARACTERS)
+  const room = MAX_DNS_LABEL - organization.length - HASH_CHARACTERS - 2
+  const slug = tenantId
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, Math.max(0, room))
+    .replaceAll(/^-+|-+$/g, '')
+  return slug === '' ? `t-${hash}` : `${slug}-${hash}`
+}
+
+function base32(bytes: Uint8Array): string {
+  let text = ''
+  let bits = 0
+  let pending = 0
+  for (const byte of bytes) {
+    pending = (pending << 8) | byte
+    bits += 8
+    for (; bits >= 5; bits -= 5) text += BASE32[(pending >>> (bits - 5)) & 31]
+    pending &= 0xff
+  }
+  return text
+}

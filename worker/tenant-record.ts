@@ -1,0 +1,101 @@
+/** What is known about a tenant: as its object keeps it, and as the API shows it. Pure. */
+import type { SignupRequest } from './schemas.ts'
+
+/** The steps of a signup, in order. */
+export type SignupStep = 'create_database' | 'create_token' | 'migrate'
+
+/**
+ * The persisted state of a Tenant object, under the key `tenant`. Intent is written before each call to Turso and the
+ * result after it; no token is ever in it.
+ */
+export interface TenantRecord {
+  id: string
+  name: string | null
+  metadata: Record<string, unknown>
+  group: string
+  location: string
+  /** Counts the lives of a tenant id; the database's name is derived from it. */
+  incarnation: number
+  status: 'provisioning' | 'active'
+  /** Where a signup that is not finished will go on. */
+  step: SignupStep
+  /** How often the signup was begun or taken up again. */
+  attempts: number
+  /** Whether a call that creates the database was sent and its answer never came: there may be one. */
+  mayHaveDatabase: boolean
+  databaseName: string
+  databaseId: string | null
+  hostname: string | null
+  schemaVersion: number
+  createdAt: string
+  /** SHA-256 of the signup's body, to tell a repetition from another request. */
+  fingerprint: string
+  /** SHA-256 of the `Idempotency-Key`, if there was one. */
+  idempotencyKey: string | null
+}
+
+/** A validated signup as the route hands it over. */
+export interface SignupIntent {
+  request: SignupRequest
+  group: string
+  location: string
+  databaseName: string
+  fingerprint: string
+  idempotencyKey: string | null
+}
+
+/** What a signup request means, given what is known about the tenant. */
+export type Admission = 'begin' | 'resume' | 'replay' | 'exists' | 'key_reused' | 'differs'
+
+/**
+ * The rules of the `Idempotency-Key` draft (draft-ietf-httpapi-idempotency-key-header), and for callers without a key:
+ * an unfinished signup may be taken up by the same request, a finished one is never handed out again.
+ */
+export function admit(record: TenantRecord | undefined, intent: SignupIntent): Admission {
+  if (record === undefined) return 'begin'
+  const isSameRequest = record.fingerprint === intent.fingerprint
+  const isSameKey = intent.idempotencyKey !== null && record.idempotencyKey === intent.idempotencyKey
+  if (isSameKey && !isSameRequest) return 'key_reused'
+  if (record.status === 'active') return isSameKey ? 'replay' : 'exists'
+  return isSameRequest ? 'resume' : 'differs'
+}
+
+export function newRecord(intent: SignupIntent, createdAt: string): TenantRecord {
+  const { request, group, location, databaseName, fingerprint, idempotencyKey } = intent
+  return {
+    id: request.id,
+    name: request.name ?? null,
+    metadata: request.metadata ?? {},
+    group,
+    location,
+    incarnation: FIRST_INCARNATION,
+    status: 'provisioning',
+    step: 'create_database',
+    attempts: 0,
+    mayHaveDatabase: false,
+    databaseName,
+    databaseId: null,
+    hostname: null,
+    schemaVersion: 0,
+    createdAt,
+    fingerprint,
+    idempotencyKey,
+  }
+}
+
+export const FIRST_INCARNATION = 1
+
+/** The member `tenant` of an answer. */
+export function tenantView(record: TenantRecord): Record<string, unknown> {
+  return {
+    id: record.id,
+    name: record.name,
+    status: record.status,
+    ...(record.status === 'provisioning' ? { step: record.step, attempts: record.attempts } : {}),
+    location: record.location,
+    group: record.group,
+    schema_version: record.schemaVersion,
+    created_at: record.createdAt,
+    metadata: record.metadata,
+  }
+}

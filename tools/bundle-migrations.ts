@@ -5,6 +5,14 @@ import path from 'node:path'
 import { readMigrations, type MigrationFile } from './migrations/read.ts'
 import { rehearseMigrations } from './migrations/rehearse.ts'
 
+const root = path.join(import.meta.dirname, '..')
+
+/** Where this repository has them. */
+export const REPOSITORY_MIGRATIONS = {
+  from: path.join(root, 'migrations'),
+  to: path.join(root, 'worker/schema/migrations.generated.ts'),
+}
+
 /**
  * Checks the migrations in the folder `from`, writes them to the TypeScript module `to`, and returns how many there are.
  * The module is left alone when nothing changed, so that watchers stay quiet.
@@ -44,12 +52,8 @@ async function writeWhole(file: string, text: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const root = path.join(import.meta.dirname, '..')
   try {
-    await bundleMigrations({
-      from: path.join(root, 'migrations'),
-      to: path.join(root, 'worker/schema/migrations.generated.ts'),
-    })
+    await bundleMigrations(REPOSITORY_MIGRATIONS)
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1

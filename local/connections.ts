@@ -1,0 +1,49 @@
+/**
+ * Keeps the connections of closed streams for the next stream of the same database. Opening one costs little; closing
+ * one does (see `engine.ts`), and the last close of a database writes its whole log back.
+ */
+import { openConnection, type Connection } from './engine.ts'
+import { MAX_IDLE_CONNECTIONS } from './limits.ts'
+
+export interface Connections {
+  /** A connection in autocommit mode with default settings. */
+  take(file: string): Connection
+  /** Rolls back what is open. `isClean: false` when settings of the connection were changed: then it is closed. */
+  giveBack(file: string, connection: Connection, isClean: boolean): void
+  /** Closes the idle connections of one database, or of all. */
+  closeIdle(file?: string): void
+}
+
+export function createConnections(): Connections {
+  /** Longest idle first. */
+  let idle: { file: string; connection: Connection }[] = []
+
+  return {
+    take(file) {
+      const index = idle.findLastIndex((entry) => entry.file === file)
+      const [entry] = index === -1 ? [] : idle.splice(index, 1)
+      return entry?.connection ?? open(file)
+    },
+    giveBack(file, connection, isClean) {
+      if (!isClean || connection.isBroken) {
+        connection.close()
+        return
+      }
+      connection.rollback()
+      idle.push({ file, connection })
+      if (idle.length > MAX_IDLE_CONNECTIONS) idle.shift()?.connection.close()
+    },
+    closeIdle(file) {
+      const closing = idle.filter((entry) => file === undefined || entry.file === file)
+      idle = idle.filter((entry) => !closing.includes(entry))
+      for (const { connection } of closing) connection.close()
+    },
+  }
+}
+
+function open(file: string): Connection {
+  const connection = openConnection(file)
+  // A crash of the process loses nothing with `normal`, only a crash of the machine does.
+  connection.run('pragma foreign_keys = on; pragma synchronous = normal')
+  return connection
+}

@@ -1,0 +1,36 @@
+/** Every number of the local Turso that is not an option, with its unit in the name. */
+
+/** A statement waits this long for the write lock of its database, as a transaction on Turso may hold it. */
+export const WRITE_LOCK_WAIT_MS = 5_000
+
+/** sqld: connections over all databases; every stream holds one from its first request to its close. */
+export const MAX_STREAMS = 128
+
+/** sqld: how long a new stream waits for one of them. */
+export const STREAM_WAIT_MS = 1_000
+
+/** sqld: how long an expired stream is remembered, so that its baton is told apart from an invalid one. */
+export const TOMBSTONE_MS = 300_000
+
+/** How often expired streams are looked for; sqld rounds the idle time up to a whole second. */
+export const EXPIRY_CHECK_MS = 250
+
+/** sqld: SQL texts that one stream may store, and the UTF-8 bytes of each. */
+export const MAX_STORED_SQL = 50
+export const MAX_STORED_SQL_BYTES = 5_000
+
+/** Connections kept open for the next stream, over all databases. */
+export const MAX_IDLE_CONNECTIONS = 64
+
+/** The JSON decoder of sqld stops here, and so does a batch condition. */
+export const MAX_CONDITION_DEPTH = 128
+
+/** sqld (crate `jsonwebtoken`): clocks may differ by this much before a token counts as expired. */
+export const TOKEN_LEEWAY_SECONDS = 60
+
+export const MAX_PLATFORM_BODY_BYTES = 1024 * 1024
+export const MAX_SQL_BODY_BYTES = 64 * 1024 * 1024
+
+/** RFC 1035: one label of a host name. */
+export const MAX_DNS_LABEL_LENGTH = 63
+export const MAX_NAME_LENGTH = 64

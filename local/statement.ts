@@ -1,0 +1,206 @@
+/**
+ * What a statement is, read from its words. SQLite has a closed set of leading keywords, so this is exact, and unlike
+ * a flag of a prepared statement it is known before the statement is compiled: some pragmas take effect by that alone.
+ */
+import { splitStatements } from './sql-script.ts'
+import { SqlFailure } from './errors.ts'
+import { tokenize, type SqlToken } from './sql-tokens.ts'
+
+export type StatementKind = 'select' | 'write' | 'begin' | 'end' | 'savepoint' | 'pragma' | 'explain'
+
+/** One SQL statement and what must be known to run it. */
+export interface Statement {
+  /** Without surrounding comments and without the semicolon. */
+  readonly sql: string
+  readonly kind: StatementKind
+  /** It cannot run while another connection writes: a write, or the begin of a write transaction. */
+  readonly takesWriteLock: boolean
+  /** A read-only token must not run it. As in sqld, transactions may be read-only and most pragmas are not. */
+  readonly needsWriteRight: boolean
+  /** SQLite's own judgement, for `describe`. */
+  readonly isReadonly: boolean
+  /** INSERT, REPLACE, UPDATE or DELETE: only these have an affected row count. */
+  readonly changesRows: boolean
+  /** INSERT or REPLACE: only these have a last inserted rowid. */
+  readonly inserts: boolean
+  /** It changes a setting of its connection, which must not be handed to another stream afterwards. */
+  readonly changesConnection: boolean
+  /** The names of its parameters by position, `null` for `?` and for gaps. */
+  readonly parameters: readonly (string | null)[]
+}
+
+/**
+ * Reads exactly one statement.
+ * Throws `SqlFailure` with sqld's codes when there is none, more than one, or one that sqld refuses to run.
+ */
+export function parseStatement(sql: string): Statement {
+  const [statement, ...others] = parseScript(sql)
+  if (statement === undefined) {
+    throw new SqlFailure('SQL_NO_STATEMENT', 'SQL string does not contain any statement')
+  }
+  if (others.length > 0) {
+    throw new SqlFailure('SQL_MANY_STATEMENTS', 'SQL string contains more than one statement')
+  }
+  return statement
+}
+
+/** Reads all statements of a script. Throws `SqlFailure` for one that sqld refuses to run. */
+export function parseScript(script: string): Statement[] {
+  // The binding would cut the text here and run what is before it.
+  if (script.includes('\0')) throw parseFailure('unrecognized token: "\\0"')
+  return splitStatements(script).map(({ sql }) => analyse(sql, tokenize(sql)))
+}
+
+/** The error of a statement that is not SQL, or not the SQL that sqld accepts. */
+export function parseFailure(reason: string): SqlFailure {
+  return new SqlFailure('SQL_PARSE_ERROR', `SQL string could not be parsed: ${reason}`)
+}
+
+type Traits = Omit<Statement, 'sql' | 'parameters'>
+
+function analyse(sql: string, tokens: SqlToken[]): Statement {
+  const traits = traitsOf(tokens)
+  if (traits === undefined) throw parseFailure(`unsupported statement: ${sql}`)
+  return { sql, parameters: parametersOf(tokens), ...traits }
+}
+
+/** `undefined` for statements that sqld does not support. */
+function traitsOf(tokens: SqlToken[]): Traits | undefined {
+  const words = tokens.map((token) => (token.kind === 'word' ? token.text.toUpperCase() : token.text))
+  switch (words[0]) {
+    case 'SELECT':
+    case 'VALUES':
+      return READ
+    case 'WITH':
+      return traitsOfVerb(verbAfterWith(words))
+    case 'BEGIN':
+      return words[1] === 'IMMEDIATE' || words[1] === 'EXCLUSIVE'
+        ? { ...TRANSACTION, kind: 'begin', takesWriteLock: true, isReadonly: false }
+        : { ...TRANSACTION, kind: 'begin' }
+    case 'COMMIT':
+    case 'END':
+      return { ...TRANSACTION, kind: 'end' }
+    case 'ROLLBACK':
+      return words.includes('TO') ? { ...TRANSACTION, kind: 'savepoint' } : { ...TRANSACTION, kind: 'end' }
+    case 'SAVEPOINT':
+    case 'RELEASE':
+      return { ...TRANSACTION, kind: 'savepoint' }
+    case 'EXPLAIN':
+      // Compiling an explained pragma runs it.
+      if (words[words[1] === 'QUERY' ? 3 : 1] === 'PRAGMA') return undefined
+      return { ...READ, kind: 'explain' }
+    case 'PRAGMA':
+      return traitsOfPragma(words)
+    case 'CREATE':
+      return words[1] === 'TEMP' || words[1] === 'TEMPORARY' ? undefined : WRITE
+    case 'VACUUM':
+    case 'ANALYZE':
+    case 'REINDEX':
+    case 'ATTACH':
+    case 'DETACH':
+      return undefined
+    default:
+      return traitsOfVerb(words[0])
+  }
+}
+
+const READ: Traits = {
+  kind: 'select',
+  takesWriteLock: false,
+  needsWriteRight: false,
+  isReadonly: true,
+  changesRows: false,
+  inserts: false,
+  changesConnection: false,
+}
+
+const TRANSACTION: Traits = { ...READ, kind: 'savepoint' }
+
+const WRITE: Traits = {
+  ...READ,
+  kind: 'write',
+  takesWriteLock: true,
+  needsWriteRight: true,
+  isReadonly: false,
+}
+
+/** What is no keyword at all is left to SQLite, whose error is better than ours. */
+function traitsOfVerb(verb: string | undefined): Traits {
+  switch (verb) {
+    case 'SELECT':
+    case 'VALUES':
+      return READ
+    case 'INSERT':
+    case 'REPLACE':
+      return { ...WRITE, changesRows: true, inserts: true }
+    case 'UPDATE':
+    case 'DELETE':
+      return { ...WRITE, changesRows: true }
+    default:
+      return WRITE
+  }
+}
+
+/** The word after the parenthesis that closes the last common table expression. */
+function verbAfterWith(words: string[]): string | undefined {
+  let depth = 0
+  for (const [index, word] of words.entries()) {
+    if (word === '(') depth++
+    else if (word === ')') depth--
+    else if (depth === 0 && words[index - 1] === ')' && word !== 'AS' && word !== ',') return word
+  }
+  return undefined
+}
+
+// The lists of sqld (libsql-server/src/query_analysis.rs). What is in none of them is refused.
+const READING_PRAGMAS =
+  words(`table_list index_list table_info table_xinfo index_xinfo pragma_list compile_options
+  database_list function_list module_list encoding index_info`)
+const PRAGMAS =
+  words(`defer_foreign_keys foreign_keys foreign_key_list foreign_key_check collation_list data_version
+  freelist_count integrity_check legacy_file_format page_count quick_check stats user_version`)
+const PRAGMAS_WITHOUT_ARGUMENT = words(`analysis_limit application_id auto_vacuum automatic_index busy_timeout
+  cache_size cache_spill cell_size_check checkpoint_fullfsync fullfsync hard_heap_limit journal_mode
+  journal_size_limit legacy_alter_table locking_mode max_page_count mmap_size page_size query_only read_uncommitted
+  recursive_triggers reverse_unordered_selects schema_version secure_delete soft_heap_limit synchronous temp_store
+  threads trusted_schema wal_autocheckpoint`)
+
+function words(text: string): Set<string> {
+  return new Set(text.toUpperCase().split(/\s+/))
+}
+
+function traitsOfPragma(tokens: string[]): Traits | undefined {
+  const at = tokens[2] === '.' ? 3 : 1
+  const name = tokens[at] ?? ''
+  const hasArgument = tokens.length > at + 1
+  if (READING_PRAGMAS.has(name)) return { ...READ, kind: 'pragma' }
+  const allowed = PRAGMAS.has(name) || (PRAGMAS_WITHOUT_ARGUMENT.has(name) && !hasArgument)
+  if (!allowed) return undefined
+  const writes = name === 'USER_VERSION' && hasArgument
+  const changesConnection = hasArgument && (name === 'FOREIGN_KEYS' || name === 'DEFER_FOREIGN_KEYS')
+  return {
+    ...READ,
+    kind: 'pragma',
+    needsWriteRight: true,
+    takesWriteLock: writes,
+    isReadonly: !writes,
+    changesConnection,
+  }
+}
+
+/** Numbers the parameters as https://www.sqlite.org/lang_expr.html#varparam says. */
+function parametersOf(tokens: SqlToken[]): (string | null)[] {
+  const names: (string | null)[] = []
+  for (const { kind, text } of tokens) {
+    if (kind !== 'parameter') continue
+    if (text === '?') names.push(null)
+    else if (text.startsWith('?')) {
+      const position = Number(text.slice(1))
+      // SQLite refuses larger numbers when it compiles the statement.
+      if (position < 1 || position > 32_766) continue
+      while (names.length < position) names.push(null)
+      names[position - 1] = text
+    } else if (!names.includes(text)) names.push(text)
+  }
+  return names
+}

@@ -1,0 +1,87 @@
+/** The data folder: who uses it, and where its files are. */
+import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { openConnection, primaryCodeOf } from './engine.ts'
+import { DataFolderError } from './errors.ts'
+
+export interface DataFolder {
+  readonly path: string
+  readonly catalogueFile: string
+  /** The file of a database, by DbId. */
+  databaseFile(databaseId: string): string
+  /** Removes the files of a database, if there are any. */
+  removeDatabase(databaseId: string): void
+  /** Removes the files of all databases but these: what a crash left between a file and its row. */
+  removeOtherDatabases(databaseIds: ReadonlySet<string>): void
+  /** Lets another process use it. A temporary folder is removed. */
+  close(): void
+}
+
+/**
+ * Opens a data folder, and makes it when it does not exist; `undefined` makes a temporary one.
+ * Throws `DataFolderError` when another process uses it or when it holds something else.
+ */
+export function openDataFolder(folder: string | undefined): DataFolder {
+  const path = folder === undefined ? mkdtempSync(join(tmpdir(), 'local-turso-')) : resolve(folder)
+  const catalogueFile = join(path, 'catalogue.db')
+  const databases = join(path, 'databases')
+  prepare(path, catalogueFile)
+  const unlock = lock(path)
+  // It holds the signing key.
+  if (!existsSync(catalogueFile)) closeSync(openSync(catalogueFile, 'wx', 0o600))
+  mkdirSync(databases, { recursive: true, mode: 0o700 })
+
+  const removeDatabase = (databaseId: string) => {
+    for (const suffix of ['', '-wal', '-shm']) {
+      rmSync(join(databases, `${databaseId}.db${suffix}`), { force: true })
+    }
+  }
+
+  return {
+    path,
+    catalogueFile,
+    databaseFile: (databaseId) => join(databases, `${databaseId}.db`),
+    removeDatabase,
+    removeOtherDatabases(databaseIds) {
+      for (const file of readdirSync(databases)) {
+        const databaseId = /^([0-9a-f-]{36})\.db(?:-wal|-shm)?$/.exec(file)?.[1]
+        if (databaseId !== undefined && !databaseIds.has(databaseId)) removeDatabase(databaseId)
+      }
+    },
+    close() {
+      unlock()
+      if (folder === undefined) rmSync(path, { recursive: true, force: true })
+    },
+  }
+}
+
+function prepare(path: string, catalogueFile: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    const isForeign =
+      !existsSync(catalogueFile) && readdirSync(path).some((file) => !LOCK_FILES.includes(file))
+    if (!isForeign) return
+  } catch (error) {
+    throw new DataFolderError(`cannot use ${path} as data folder: ${(error as Error).message}`)
+  }
+  throw new DataFolderError(
+    `${path} is not a data folder of the local Turso: it has files, but no catalogue.db. Choose another folder`,
+  )
+}
+
+const LOCK_FILES = ['lock.db', 'lock.db-journal']
+
+/** SQLite's file lock goes with the process, however it ends. */
+function lock(path: string): () => void {
+  let connection: ReturnType<typeof openConnection> | undefined
+  try {
+    connection = openConnection(join(path, 'lock.db'))
+    connection.run('pragma locking_mode = exclusive; begin exclusive')
+    return connection.close
+  } catch (error) {
+    connection?.close()
+    if (primaryCodeOf(error) === 5) throw new DataFolderError(`another local Turso is using ${path}`)
+    throw new DataFolderError(`cannot lock ${join(path, 'lock.db')}: ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The offline Turso: the Platform API and SQL over HTTP over real libSQL files, for development and tests on one
+ * machine. It is a fetch handler; `serve.ts` puts it on a port.
+ */
+import { openCatalogue } from './catalogue.ts'
+import { openDataFolder } from './data-folder.ts'
+import { createPlatform, hostnameOf } from './platform.ts'
+import { refusal } from './responses.ts'
+import { createSqlHandler, type Target } from './sql-over-http.ts'
+import { createStreams } from './streams.ts'
+import { createTokens } from './tokens.ts'
+
+export { DataFolderError } from './errors.ts'
+
+export interface LocalTursoOptions {
+  /** The folder of all data; made when it does not exist. Default: a temporary one, which `close()` removes. */
+  data?: string
+  /** The slug of the only organization. Default `local`. */
+  organization?: string
+  /** The token of the Platform API. Default `local-platform-token`. */
+  platformToken?: string
+  /** How long a new database is not served yet, in milliseconds: seconds on the real service. Default 0. */
+  createToServeGapMs?: number
+  /** How long a stream may be idle before it is rolled back and closed, in milliseconds. Default 10 000. */
+  streamIdleMs?: number
+  /** The clock, in milliseconds since 1970. Default `Date.now`. */
+  now?: () => number
+}
+
+export interface LocalTurso {
+  /**
+   * Answers a request: `/v1/…` is the Platform API, `/db/<name>/…` the SQL of a database, and so is every path on the
+   * host name of a database.
+   */
+  readonly fetch: (request: Request) => Promise<Response>
+  /** The open streams. */
+  readonly streams: () => { database: string; inTransaction: boolean }[]
+  /** Rolls back and closes everything. The data stays, unless the folder is a temporary one. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Starts an offline Turso on a data folder. Everything in it survives a restart, except open streams.
+ * Throws `DataFolderError` when the folder is in use, damaged, or not a data folder, and `TypeError` for an option
+ * that makes no sense.
+ */
+export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
+  const {
+    organization = 'local',
+    platformToken = 'local-platform-token',
+    createToServeGapMs = 0,
+    streamIdleMs = 10_000,
+    now = Date.now,
+  } = options
+  if (!/^[a-z0-9-]{1,61}$/.test(organization)) {
+    throw new TypeError('"organization" must be 1 to 61 lower-case letters, digits and dashes')
+  }
+  if (!platformToken) throw new TypeError('"platformToken" must not be empty')
+  checkDuration('createToServeGapMs', createToServeGapMs)
+  checkDuration('streamIdleMs', streamIdleMs)
+
+  const folder = openDataFolder(options.data)
+  const catalogue = orClose(() => openCatalogue(folder), folder)
+  const streams = createStreams({ idleMs: streamIdleMs, now })
+  const tokens = createTokens(catalogue.signingKey, now)
+  const platform = createPlatform({ organization, platformToken, catalogue, streams, tokens, now })
+  const sql = createSqlHandler({ folder, catalogue, streams, tokens, createToServeGapMs, now })
+
+  const targetOf = ({ hostname, pathname }: URL): Target | undefined => {
+    const [, name, path] = /^\/db\/([^/]+)(\/.*)?$/.exec(pathname) ?? []
+    if (name !== undefined) return { name, record: catalogue.findDatabase(name), path: path ?? '/' }
+    const [label = ''] = hostname.split('.')
+    const suffix = `-${organization}`
+    if (!hostname.endsWith('.turso.io') || !label.endsWith(suffix)) return undefined
+    const record = catalogue.findDatabase(label.slice(0, -suffix.length))
+    const isRight = record !== undefined && hostnameOf(record, organization) === hostname
+    return { name: label, record: isRight ? record : undefined, path: pathname }
+  }
+
+  let isClosed = false
+  return {
+    async fetch(request) {
+      if (isClosed) throw new Error('the local Turso is closed')
+      streams.expire()
+      const url = new URL(request.url)
+      const target = targetOf(url)
+      return target ? sql(request, target) : platform(request, url).catch(refusal)
+    },
+    streams: () =>
+      streams
+        .list()
+        .map(({ database, connection }) => ({
+          database: database.name,
+          inTransaction: connection.inTransaction,
+        })),
+    async close() {
+      if (isClosed) return
+      isClosed = true
+      streams.closeAll()
+      catalogue.close()
+      folder.close()
+    },
+  }
+}
+
+function orClose<T>(open: () => T, folder: { close(): void }): T {
+  try {
+    return open()
+  } catch (error) {
+    folder.close()
+    throw error
+  }
+}
+
+function checkDuration(name: string, value: number): void {
+  if (!Number.isFinite(value) || value < 0) throw new TypeError(`"${name}" must be a number of milliseconds`)
+}

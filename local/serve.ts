@@ -1,0 +1,108 @@
+/** Puts a local Turso on a port, by node:http. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadableStream } from 'node:stream/web'
+import type { LocalTurso } from './index.ts'
+import { MAX_SQL_BODY_BYTES } from './limits.ts'
+
+export interface ServeOptions {
+  /** 0 takes any free port. */
+  port: number
+  /** The address to listen on. Default `127.0.0.1`: this machine only. */
+  host?: string
+}
+
+export interface LocalTursoServer {
+  /** Without a slash at its end. */
+  readonly url: string
+  /** Stops listening and cuts what is open. The local Turso itself stays open. */
+  readonly close: () => Promise<void>
+}
+
+/** Serves until `close()`. Rejects with an `Error` that names the port when it cannot listen there. */
+export async function serveLocalTurso(
+  turso: Pick<LocalTurso, 'fetch'>,
+  { port, host = '127.0.0.1' }: ServeOptions,
+): Promise<LocalTursoServer> {
+  const server = createServer((incoming, outgoing) => {
+    void answer(turso, incoming, outgoing)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const reason = error.code === 'EADDRINUSE' ? 'it is in use' : error.message
+      reject(new Error(`cannot listen on port ${port} of ${host}: ${reason}`))
+    })
+    server.listen(port, host, resolve)
+  })
+  const { port: actualPort } = server.address() as AddressInfo
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function answer(
+  turso: Pick<LocalTurso, 'fetch'>,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const aborter = new AbortController()
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) aborter.abort()
+  })
+  const response = await respond(turso, incoming, aborter.signal)
+  if (outgoing.destroyed) {
+    await response.body?.cancel()
+    return
+  }
+  // What is left of a refused body would be read as the next request.
+  if (!incoming.complete) outgoing.setHeader('connection', 'close')
+  outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+  if (!response.body) {
+    outgoing.end()
+    return
+  }
+  // The client may go away at any time; there is nobody to tell then.
+  await pipeline(Readable.fromWeb(response.body as ReadableStream), outgoing).catch(() => undefined)
+}
+
+async function respond(
+  turso: Pick<LocalTurso, 'fetch'>,
+  incoming: IncomingMessage,
+  signal: AbortSignal,
+): Promise<Response> {
+  if (Number(incoming.headers['content-length'] ?? 0) > MAX_SQL_BODY_BYTES) {
+    return Response.json(
+      { error: `the request body has more than ${MAX_SQL_BODY_BYTES} bytes` },
+      { status: 413 },
+    )
+  }
+  const url = URL.parse(incoming.url ?? '/', `http://${incoming.headers.host ?? 'localhost'}`)
+  if (!url) return Response.json({ error: 'Invalid host header' }, { status: 400 })
+  try {
+    return await turso.fetch(toRequest(incoming, url, signal))
+  } catch (error) {
+    return Response.json({ error: `Internal Error: \`${(error as Error).message}\`` }, { status: 500 })
+  }
+}
+
+function toRequest(incoming: IncomingMessage, url: URL, signal: AbortSignal): Request {
+  const { method = 'GET' } = incoming
+  const headers = new Headers()
+  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value)
+  }
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  return new Request(url, {
+    method,
+    headers,
+    signal,
+    ...(hasBody && { body: Readable.toWeb(incoming) as globalThis.ReadableStream, duplex: 'half' }),
+  })
+}

@@ -9,6 +9,11 @@ import { tenants } from './routes/tenants.ts'
 
 export const app = new Hono<AppEnvironment>()
   .use(requestId({ limitLength: 128 }))
+  .use(async function echoRequestId(c, next) {
+    await next()
+    // Again at the end, since responses that were not made by the context carry none of its headers.
+    c.header('x-request-id', c.get('requestId'))
+  })
   .route('/', meta)
   .route('/', tenants)
   .route('/', gateway)

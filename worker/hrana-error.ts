@@ -39,3 +39,15 @@ export function hranaErrorResponse(
     headers: { ...headers, 'content-type': 'application/json', 'cache-control': 'no-store' },
   })
 }
+
+export const UPSTREAM_UNAVAILABLE: HranaError = {
+  status: 503,
+  code: 'UPSTREAM_UNAVAILABLE',
+  message: "The tenant's database cannot be reached",
+}
+
+export const UPSTREAM_REDIRECTS: HranaError = {
+  status: 502,
+  code: 'UPSTREAM_REFUSED',
+  message: "The tenant's database answered with a redirect, which is never followed",
+}

@@ -28,14 +28,14 @@ export async function sendOnce<Type extends WireStreamRequest['type']>(
   const url = `${target.baseUrl}v3/pipeline`
   const requests = [request, { type: 'close' }]
   const text = await send({ ...target, method: 'POST', url, body: { baton: null, requests } })
-  const { results } = parseJson(text, 'a pipeline') as WirePipelineResponse
+  const results = (parseJson(text, 'a pipeline') as Partial<WirePipelineResponse> | null)?.results
   if (!Array.isArray(results) || results.length !== requests.length)
     throw new ProtocolError(
       `A pipeline of ${requests.length} requests was answered with another number of results`,
     )
   const result = results[0]!
-  if (result.type === 'error') throw toSqlError(result.error)
-  if (result.response?.type !== request.type)
+  if (result?.type === 'error') throw toSqlError(result.error)
+  if (result?.response?.type !== request.type)
     throw new ProtocolError(`A request of type ${request.type} was answered with another type`)
   return result.response as Extract<WireStreamResponse, { type: Type }>
 }

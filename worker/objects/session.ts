@@ -8,9 +8,9 @@
 import { DurableObject } from 'cloudflare:workers'
 import { isTrustedBaseUrl } from '../../src/index.ts'
 import { sliceMembers } from '../envelope.ts'
-import type { HranaError } from '../hrana-error.ts'
+import { UPSTREAM_REDIRECTS, UPSTREAM_UNAVAILABLE, type HranaError } from '../hrana-error.ts'
 import { LOST_SESSION_MEMORY_MS, SESSION_IDLE_MS } from '../limits.ts'
-import { sendUpstream } from '../upstream.ts'
+import { sendUpstream, type UpstreamAnswer } from '../upstream.ts'
 
 /** One pipeline of a client, already authenticated by its baton if it has one. */
 export interface SessionCall {
@@ -74,11 +74,14 @@ export class Session extends DurableObject<Env> {
     if (state?.kind === 'open' && state.isInFlight) return await this.#lose()
     // Forgotten before it is closed, so that a request that arrives meanwhile cannot use the baton too.
     await this.ctx.storage.deleteAll()
-    if (state?.kind !== 'open' || this.#token === null) return
-    const body = JSON.stringify({ baton: state.baton, requests: [{ type: 'close' }] })
+    if (state?.kind === 'open' && this.#token !== null) await this.#close(state.url, state.baton, this.#token)
+  }
+
+  /** As well as it can be done; if it fails, the upstream's idle limit does the same. */
+  async #close(url: string, baton: string, token: string): Promise<void> {
+    const body = JSON.stringify({ baton, requests: [{ type: 'close' }] })
     try {
-      const response = await sendUpstream({ url: state.url, version: '3', token: this.#token, body })
-      await response.body?.cancel()
+      await sendUpstream({ url, version: '3', token, body })
     } catch (error) {
       console.warn({ event: 'session_close_failed', detail: String(error) })
     }
@@ -88,26 +91,21 @@ export class Session extends DurableObject<Env> {
     // Written before the request leaves: whoever wakes up to this must not use the baton again.
     if (open) this.#write({ ...open, isInFlight: true })
     const url = open?.url ?? call.databaseUrl
-    let response: Response
-    let text: string
+    let answer: UpstreamAnswer
     try {
       const body = `{"baton":${JSON.stringify(open?.baton ?? null)},"requests":${call.requests}}`
-      response = await sendUpstream({ url, version: call.version, token: call.token, body })
-      text = await response.text()
+      answer = await sendUpstream({ url, version: call.version, token: call.token, body })
     } catch (error) {
       console.warn({ event: 'session_upstream_failed', detail: String(error) })
       if (!open) return refuse(UPSTREAM_UNAVAILABLE)
       await this.#lose()
       return refuse(STREAM_LOST)
     }
-    if (!response.ok) {
-      // Upstream drops the stream with any refusal of a whole pipeline, and rolls back.
-      await this.ctx.storage.deleteAll()
-      if (response.status < 400) return refuse(UPSTREAM_REFUSED)
-      const contentType = response.headers.get('content-type') ?? 'text/plain'
-      return { kind: 'refused', status: response.status, contentType, body: text }
-    }
-    return await this.#settle(call, open, text, url)
+    const { status, contentType, text } = answer
+    if (status >= 200 && status < 300) return await this.#settle(call, open, text, url)
+    // Upstream drops the stream with any refusal of a whole pipeline, and rolls back.
+    await this.ctx.storage.deleteAll()
+    return status < 400 ? refuse(UPSTREAM_REDIRECTS) : { kind: 'refused', status, contentType, body: text }
   }
 
   /** Keeps the next baton, or forgets a stream that is closed. */
@@ -118,13 +116,18 @@ export class Session extends DurableObject<Env> {
     url: string,
   ): Promise<SessionAnswer> {
     const answer = readAnswer(text)
-    if (answer === undefined || !this.#mayFollow(answer.baseUrl, call)) {
+    if (answer === undefined) {
       if (open) await this.#lose()
       return refuse(STREAM_LOST)
     }
     if (answer.baton === null) {
       await this.ctx.storage.deleteAll()
       return { kind: 'results', results: answer.results, sequence: null }
+    }
+    if (!this.#mayFollow(answer.baseUrl, call)) {
+      if (open) await this.#lose()
+      await this.#close(url, answer.baton, call.token)
+      return refuse(STREAM_LOST)
     }
     const nextUrl = answer.baseUrl === null ? url : answer.baseUrl.replace(/\/?$/, '/')
     const sequence = (open?.sequence ?? 0) + 1
@@ -194,16 +197,4 @@ const STREAM_LOST: HranaError = {
   code: 'STREAM_LOST',
   message: 'The stream was lost in the middle of a request. Whether that request took effect is unknown.',
   outcome: 'unknown',
-}
-
-const UPSTREAM_UNAVAILABLE: HranaError = {
-  status: 503,
-  code: 'UPSTREAM_UNAVAILABLE',
-  message: "The tenant's database cannot be reached",
-}
-
-const UPSTREAM_REFUSED: HranaError = {
-  status: 502,
-  code: 'UPSTREAM_REFUSED',
-  message: "The tenant's database answered with a redirect, which is never followed",
 }

@@ -8,14 +8,19 @@ import { Hono, type Context } from 'hono'
 import { openBaton, sealBaton } from '../baton.ts'
 import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
-import { hranaErrorResponse, type HranaError } from '../hrana-error.ts'
+import {
+  hranaErrorResponse,
+  UPSTREAM_REDIRECTS,
+  UPSTREAM_UNAVAILABLE,
+  type HranaError,
+} from '../hrana-error.ts'
 import { MAX_PIPELINE_BYTES } from '../limits.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import type { SessionAnswer } from '../objects/session.ts'
 import { parsePipeline } from '../pipeline-request.ts'
 import { parseTenantId } from '../schemas.ts'
-import { sendUpstream } from '../upstream.ts'
+import { streamUpstream, type UpstreamPipeline } from '../upstream.ts'
 
 const PIPELINE = '/t/:tenant/:version{v2|v3}/pipeline'
 
@@ -64,23 +69,17 @@ export const gateway = new Hono<AppEnvironment>()
   .all(PIPELINE, methodNotAllowed('POST'))
 
 /** A pipeline that opens and closes its own stream: the answer streams through as it comes. */
-async function passThrough(
-  c: Context<AppEnvironment>,
-  pipeline: Parameters<typeof sendUpstream>[0],
-): Promise<Response> {
-  let upstream: Response
+async function passThrough(c: Context<AppEnvironment>, pipeline: UpstreamPipeline): Promise<Response> {
+  let answer: Response
   try {
-    upstream = await sendUpstream(pipeline)
+    answer = await streamUpstream(pipeline)
   } catch (error) {
     console.warn({ event: 'gateway_upstream_failed', request_id: c.get('requestId'), detail: String(error) })
     return hranaErrorResponse(UPSTREAM_UNAVAILABLE, { 'retry-after': '1' })
   }
-  if (upstream.status >= 300 && upstream.status < 400) {
-    await upstream.body?.cancel()
-    return hranaErrorResponse(UPSTREAM_REDIRECTS)
-  }
-  const contentType = upstream.headers.get('content-type') ?? 'application/json'
-  return new Response(upstream.body, { status: upstream.status, headers: { 'content-type': contentType } })
+  if (answer.status < 300 || answer.status >= 400) return answer
+  await answer.body?.cancel()
+  return hranaErrorResponse(UPSTREAM_REDIRECTS)
 }
 
 const NO_TOKEN: HranaError = {
@@ -95,16 +94,4 @@ const NO_TENANT: HranaError = {
   status: 404,
   code: 'TENANT_NOT_FOUND',
   message: 'There is no such tenant, or its database is not ready yet',
-}
-
-const UPSTREAM_UNAVAILABLE: HranaError = {
-  status: 503,
-  code: 'UPSTREAM_UNAVAILABLE',
-  message: "The tenant's database cannot be reached",
-}
-
-const UPSTREAM_REDIRECTS: HranaError = {
-  status: 502,
-  code: 'UPSTREAM_REFUSED',
-  message: "The tenant's database answered with a redirect, which is never followed",
 }

@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest'
+import { HttpError, isTursoError, SqlError, TimeoutError } from '../../src/index.ts'
+
+describe('isTursoError', () => {
+  test('tells by code, so it holds for an error that lost its class on the way', () => {
+    const error = new SqlError('no such table: x', 'SQLITE_ERROR')
+    const crossed = Object.assign(new Error(error.message), { code: error.code, sqlCode: error.sqlCode })
+    expect(isTursoError(error, 'sql_error')).toBe(true)
+    expect(isTursoError(crossed, 'sql_error')).toBe(true)
+    expect(isTursoError(error, 'timeout')).toBe(false)
+  })
+
+  test('is false for other errors, their codes included', () => {
+    for (const other of [
+      new Error('x'),
+      Object.assign(new Error('x'), { code: 'ECONNREFUSED' }),
+      null,
+      'timeout',
+    ])
+      expect(isTursoError(other)).toBe(false)
+    expect(isTursoError(Object.assign(new Error('x'), { code: 'toString' }))).toBe(false)
+  })
+
+  test('names and codes survive minification and are own properties, which RPC keeps', () => {
+    const timeout = new TimeoutError('late', 5)
+    expect({ ...timeout }).toMatchObject({ name: 'TimeoutError', code: 'timeout', timeoutMs: 5 })
+    const details = { status: 404, serverMessage: '', requestId: null, retryAfterMs: null }
+    expect(Object.keys(new HttpError('not_found', 'x', details))).toContain('status')
+  })
+})

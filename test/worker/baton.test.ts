@@ -1,0 +1,37 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { openBaton, sealBaton } from '../../worker/baton.ts'
+
+const key = new Uint8Array(32).fill(7)
+const ticket = { sessionId: '0123456789abcdef'.repeat(4), sequence: 4_000_000_000 }
+const binding = { tenantId: 'acme', token: 'jwt' }
+
+describe('batons', () => {
+  test('open to the ticket that was sealed', async () => {
+    expect(await openBaton(await sealBaton(ticket, binding, key), binding, key)).toEqual(ticket)
+  })
+
+  test('are worthless with another tenant, token or key', async () => {
+    const baton = await sealBaton(ticket, binding, key)
+    expect(await openBaton(baton, { ...binding, tenantId: 'other' }, key)).toBeNull()
+    expect(await openBaton(baton, { ...binding, token: 'other' }, key)).toBeNull()
+    expect(await openBaton(baton, binding, new Uint8Array(32).fill(8))).toBeNull()
+    // The border between tenant and token cannot be moved.
+    expect(await openBaton(baton, { tenantId: 'acm', token: 'ejwt' }, key)).toBeNull()
+  })
+
+  test('no changed character goes unnoticed', async () => {
+    const baton = await sealBaton(ticket, binding, key)
+    await fc.assert(
+      fc.asyncProperty(fc.nat(baton.length - 1), fc.constantFrom(...'AZaz09-_'), async (at, character) => {
+        fc.pre(baton[at] !== character)
+        const forged = baton.slice(0, at) + character + baton.slice(at + 1)
+        expect(await openBaton(forged, binding, key)).toBeNull()
+      }),
+    )
+  })
+
+  test.each(['', 'x', 'not/base64url+', 'A'.repeat(91), 'é'])('%j is no baton', async (baton) => {
+    expect(await openBaton(baton, binding, key)).toBeNull()
+  })
+})

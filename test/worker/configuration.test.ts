@@ -1,0 +1,63 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, test } from 'vitest'
+import { app } from '../../worker/app.ts'
+import { ConfigurationError, readConfiguration } from '../../worker/configuration.ts'
+
+const withVariable = (variable: keyof Env, value: unknown): Env => ({ ...env, [variable]: value }) as Env
+
+describe('configuration', () => {
+  test.each([
+    ['TURSO_ORGANIZATION', ''],
+    ['TURSO_ORGANIZATION', 'My Org'],
+    ['TURSO_GROUP', '../x'],
+    ['TURSO_LOCATION', undefined],
+    ['TURSO_API_URL', 'api.turso.tech'],
+    ['TURSO_API_URL', 'ftp://api.turso.tech'],
+    ['TURSO_DATABASE_URL', 'https://db.example/'],
+    ['TURSO_DATABASE_URL', 'https://{host}/'],
+    ['TURSO_DATABASE_URL', 'https://{hostname}/?x=1'],
+    ['BASE_URL_SUFFIXES', 'io'],
+    ['TURSO_PLATFORM_TOKEN', undefined],
+    ['TURSO_PLATFORM_TOKEN', 'with space'],
+    ['API_KEYS', 'dev-key'],
+    ['BATON_KEY', 'abcd'],
+    ['BATON_KEY', 'xy'.repeat(32)],
+  ] as const)('%s = %j is refused by name', (variable, value) => {
+    expect(() => readConfiguration(withVariable(variable, value))).toThrow(ConfigurationError)
+    expect(() => readConfiguration(withVariable(variable, value))).toThrow(
+      new RegExp(`^${variable} is (missing|malformed)`),
+    )
+  })
+
+  test('names every fault at once and quotes no secret', () => {
+    const broken = { ...env, API_KEYS: 'hunter2', BATON_KEY: 'hunter3', TURSO_GROUP: '' } as Env
+    const message = (() => {
+      try {
+        readConfiguration(broken)
+      } catch (error) {
+        return (error as Error).message
+      }
+      return ''
+    })()
+    expect(message).toMatch(/TURSO_GROUP is missing.*API_KEYS is malformed.*BATON_KEY is malformed/)
+    expect(message).not.toMatch(/hunter/)
+  })
+
+  test('the template gets its closing slash', () => {
+    expect(
+      readConfiguration(withVariable('TURSO_DATABASE_URL', 'https://{hostname}')).databaseUrlTemplate,
+    ).toBe('https://{hostname}/')
+  })
+
+  test('a misconfigured Worker says which variable, on every route', async () => {
+    const broken = withVariable('TURSO_ORGANIZATION', '')
+    for (const path of ['/health', '/v1/tenants/acme']) {
+      const response = await app.request(path, {}, broken)
+      expect(response.status).toBe(500)
+      expect(await response.json()).toMatchObject({
+        code: 'configuration',
+        detail: expect.stringContaining('TURSO_ORGANIZATION'),
+      })
+    }
+  })
+})

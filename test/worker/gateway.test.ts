@@ -1,0 +1,279 @@
+import { env } from 'cloudflare:workers'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { clearInterferences, interfere, openStreams, requestsSeen } from '../support/turso.ts'
+import { call, signUpNow, type SignupAnswer } from './client.ts'
+
+let acme: SignupAnswer
+let other: SignupAnswer
+
+beforeAll(async () => {
+  acme = await signUpNow({ id: 'gateway-acme' })
+  other = await signUpNow({ id: 'gateway-other' })
+})
+beforeEach(clearInterferences)
+
+const close = { type: 'close' }
+const execute = (sql: string): object => ({ type: 'execute', stmt: { sql } })
+const insert = (title: string): object => execute(`insert into notes (title) values ('${title}')`)
+
+interface PipelineAnswer {
+  baton: string | null
+  base_url: string | null
+  results: {
+    type: string
+    response?: { result?: { rows: { value: string }[][] } }
+    error?: { message: string }
+  }[]
+}
+
+function send(
+  requests: object[],
+  baton: string | null = null,
+  { tenant = 'gateway-acme', token = acme.token.jwt as string | null, version = 'v3', method = 'POST' } = {},
+): Promise<Response> {
+  const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` }
+  const body = method === 'POST' ? JSON.stringify({ baton, requests }) : null
+  return call(`/t/${tenant}/${version}/pipeline`, { method, headers, body })
+}
+
+async function answerOf(response: Promise<Response>): Promise<PipelineAnswer> {
+  const settled = await response
+  expect(settled.status).toBe(200)
+  return await settled.json()
+}
+
+/** Status and Hrana error, as a client reads it. */
+async function refusalOf(response: Promise<Response>): Promise<Record<string, unknown>> {
+  const settled = await response
+  expect(settled.headers.get('content-type')).toBe('application/json')
+  return { status: settled.status, ...((await settled.json()) as object) }
+}
+
+const titles = async (): Promise<string[]> => {
+  const { results } = await answerOf(send([execute('select title from notes order by id'), close]))
+  return results[0]!.response!.result!.rows.map(([title]) => title!.value)
+}
+
+const streamsOfAcme = async (): Promise<unknown[]> =>
+  (await openStreams()).filter(({ database }) => database === acme.database.name)
+
+function sessionOf(baton: string): DurableObjectStub<import('../../worker/index.ts').Session> {
+  const bytes = Uint8Array.from(atob(baton.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
+  const hex = Array.from(bytes.subarray(0, 32), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return env.SESSIONS.get(env.SESSIONS.idFromString(hex))
+}
+
+describe('a pipeline that keeps no stream', () => {
+  test('goes straight through, in both versions, without an object', async () => {
+    for (const version of ['v2', 'v3']) {
+      const answer = await answerOf(send([execute('select 1'), close], null, { version }))
+      expect(answer).toMatchObject({ baton: null, results: [{ type: 'ok' }, { type: 'ok' }] })
+    }
+    expect(await requestsSeen()).toEqual([
+      `POST ${acme.database.hostname}/v2/pipeline`,
+      `POST ${acme.database.hostname}/v3/pipeline`,
+    ])
+    expect(await streamsOfAcme()).toEqual([])
+  })
+
+  test('passes values on untouched', async () => {
+    const body =
+      '{"requests":[{"type":"execute","stmt":{"sql":"select ?, ?","args":[{"type":"float","value":-0.0},{"type":"text","value":"\\u0000\\ud83e\\udd8a"}]}},{"type":"close"}]}'
+    const response = await call('/t/gateway-acme/v3/pipeline', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${acme.token.jwt}` },
+      body,
+    })
+    const text = await response.text()
+    expect(text).toMatch(/"float","value":-0/)
+    expect(text).toMatch(/\\u0000/)
+  })
+})
+
+describe('an interactive transaction', () => {
+  test('commits over several requests, and the client sees only batons of ours', async () => {
+    const begun = await answerOf(send([execute('begin immediate')]))
+    const upstream = await runInDurableObject(sessionOf(begun.baton!), (_, state) =>
+      state.storage.kv.get<{ baton: string }>('session'),
+    )
+    expect(upstream!.baton).not.toBe(begun.baton)
+    const inserted = await answerOf(send([insert('committed')], begun.baton))
+    expect(inserted.baton).not.toBe(begun.baton)
+    expect(await titles()).not.toContain('committed')
+    const committed = await answerOf(send([execute('commit'), close], inserted.baton))
+    expect(committed.baton).toBeNull()
+    expect(await titles()).toContain('committed')
+    expect(await streamsOfAcme()).toEqual([])
+  })
+
+  test('rolls back', async () => {
+    const begun = await answerOf(send([execute('begin immediate'), insert('undone')]))
+    await answerOf(send([execute('rollback'), close], begun.baton))
+    expect(await titles()).not.toContain('undone')
+  })
+
+  test('closed without a commit is rolled back', async () => {
+    const begun = await answerOf(send([execute('begin immediate'), insert('dropped')]))
+    await answerOf(send([close], begun.baton))
+    expect(await titles()).not.toContain('dropped')
+    expect(await streamsOfAcme()).toEqual([])
+  })
+
+  test('goes on after the object was evicted', async () => {
+    const begun = await answerOf(send([execute('begin immediate'), insert('survived')]))
+    await evictDurableObject(sessionOf(begun.baton!))
+    await answerOf(send([execute('commit'), close], begun.baton))
+    expect(await titles()).toContain('survived')
+  })
+
+  test('that is left behind is closed by the alarm, and its client is told what became of it', async () => {
+    const begun = await answerOf(send([execute('begin immediate'), insert('left behind')]))
+    expect(await streamsOfAcme()).toEqual([{ database: acme.database.name, inTransaction: true }])
+    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+    expect(await streamsOfAcme()).toEqual([])
+    expect(await titles()).not.toContain('left behind')
+    const refusal = await refusalOf(send([execute('commit'), close], begun.baton))
+    expect(refusal).toMatchObject({ status: 400, code: 'STREAM_EXPIRED', outcome: 'rolled_back' })
+    await runInDurableObject(sessionOf(begun.baton!), async (_, state) => {
+      expect([...state.storage.kv.list()]).toEqual([])
+    })
+  })
+})
+
+describe('a baton', () => {
+  test('is good for one request, and a second use harms nobody', async () => {
+    const begun = await answerOf(send([execute('begin immediate')]))
+    const next = await answerOf(send([insert('once')], begun.baton))
+    expect(await refusalOf(send([insert('once')], begun.baton))).toMatchObject({
+      status: 400,
+      code: 'BATON_REUSED',
+    })
+    await answerOf(send([execute('commit'), close], next.baton))
+    expect((await titles()).filter((title) => title === 'once')).toHaveLength(1)
+  })
+
+  test('sent twice at once is used once', async () => {
+    const begun = await answerOf(send([execute('begin immediate')]))
+    const responses = await Promise.all([
+      send([insert('race')], begun.baton),
+      send([insert('race')], begun.baton),
+    ])
+    expect(responses.map(({ status }) => status).toSorted()).toEqual([200, 400])
+    const winner: PipelineAnswer = await responses.find(({ status }) => status === 200)!.json()
+    await answerOf(send([execute('commit'), close], winner.baton))
+    expect((await titles()).filter((title) => title === 'race')).toHaveLength(1)
+  })
+
+  test('is refused for another tenant, another token or when forged, before an object wakes', async () => {
+    const begun = await answerOf(send([execute('begin immediate')]))
+    const invalid = { status: 400, code: 'BATON_INVALID' }
+    const foreign = { tenant: 'gateway-other', token: other.token.jwt }
+    expect(await refusalOf(send([execute('commit')], begun.baton, foreign))).toMatchObject(invalid)
+    expect(await refusalOf(send([execute('commit')], begun.baton, { token: other.token.jwt }))).toMatchObject(
+      invalid,
+    )
+    expect(await refusalOf(send([execute('commit')], 'AAAA'))).toMatchObject(invalid)
+    const forged = begun.baton!.replace(/.$/, (last) => (last === 'A' ? 'E' : 'A'))
+    expect(await refusalOf(send([execute('commit')], forged))).toMatchObject(invalid)
+    await answerOf(send([close], begun.baton))
+  })
+})
+
+describe('what goes wrong upstream', () => {
+  test('a lost answer leaves the outcome unknown, says so, and is never sent again', async () => {
+    const begun = await answerOf(send([execute('begin immediate'), insert('who knows')]))
+    await clearInterferences()
+    await interfere({ match: '/v3/pipeline', times: 1, replace: { from: '"results"', to: '"res' } })
+    const lost = await refusalOf(send([execute('commit')], begun.baton))
+    expect(lost).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
+    const again = await refusalOf(send([execute('commit')], begun.baton))
+    expect(again).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
+    expect(await requestsSeen()).toHaveLength(1)
+    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+  })
+
+  test('an object that wakes up in the middle of a request does not send it again', async () => {
+    const begun = await answerOf(send([execute('begin')]))
+    await runInDurableObject(sessionOf(begun.baton!), (_, state) => {
+      const open = state.storage.kv.get<object>('session')
+      state.storage.kv.put('session', { ...open, isInFlight: true })
+    })
+    await clearInterferences()
+    const lost = await refusalOf(send([execute('commit')], begun.baton))
+    expect(lost).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
+    expect(await requestsSeen()).toEqual([])
+    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+  })
+
+  test.each([
+    'https://evil.example',
+    'http://169.254.169.254/',
+    'https://u:p@x.turso.io',
+    'https://x.turso.io:8443',
+  ])('a base_url of %s is not followed: no further request carries the token', async (baseUrl) => {
+    await interfere({
+      match: '/v3/pipeline',
+      times: 1,
+      replace: { from: '"base_url":null', to: `"base_url":${JSON.stringify(baseUrl)}` },
+    })
+    expect(await refusalOf(send([execute('begin immediate')]))).toMatchObject({ code: 'STREAM_LOST' })
+    expect((await requestsSeen()).filter((line) => !line.includes(acme.database.hostname))).toEqual([])
+  })
+
+  test('a redirect is not followed', async () => {
+    const respond = { status: 307, headers: { location: 'https://evil.example/' } }
+    for (const requests of [[execute('select 1')], [execute('select 1'), close]]) {
+      await interfere({ match: '/v3/pipeline', times: 1, respond })
+      expect(await refusalOf(send(requests))).toMatchObject({ status: 502, code: 'UPSTREAM_REFUSED' })
+    }
+    expect((await requestsSeen()).every((line) => line.includes(acme.database.hostname))).toBe(true)
+  })
+
+  test("the database's own refusals pass through", async () => {
+    for (const requests of [[execute('select 1')], [execute('select 1'), close]]) {
+      expect((await send(requests, null, { token: 'not.a.token' })).status).toBe(401)
+      expect([401, 404]).toContain((await send(requests, null, { token: other.token.jwt })).status)
+    }
+    const { results } = await answerOf(send([execute('select nonsense'), close]))
+    expect(results[0]).toMatchObject({ type: 'error' })
+  })
+})
+
+describe('a bad request', () => {
+  const post = (body: string): Promise<Response> =>
+    call('/t/gateway-acme/v3/pipeline', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${acme.token.jwt}` },
+      body,
+    })
+
+  test.each([
+    '',
+    'null',
+    '[]',
+    '{}',
+    '{"requests":{}}',
+    '{"baton":1,"requests":[]}',
+    '{"baton":null,"requests":[],"requests":[]}',
+    '{"requests":[]',
+  ])('%j is 400 in the form that Hrana clients read', async (body) => {
+    expect(await refusalOf(post(body))).toMatchObject({
+      status: 400,
+      code: 'INVALID_REQUEST',
+      message: expect.any(String),
+    })
+  })
+
+  test('without a token is 401, of an unknown tenant 404, with another method 405', async () => {
+    expect(await refusalOf(send([close], null, { token: null }))).toMatchObject({ status: 401 })
+    const unknown = { tenant: 'nobody-here' }
+    expect(await refusalOf(send([close], null, unknown))).toMatchObject({
+      status: 404,
+      code: 'TENANT_NOT_FOUND',
+    })
+    expect(await refusalOf(send([close], null, { tenant: 'a%2Fb' }))).toMatchObject({ status: 400 })
+    expect(await refusalOf(send([], null, { method: 'GET' }))).toMatchObject({ status: 405 })
+    expect(await refusalOf(send([close], null, { version: 'v4' }))).toMatchObject({ status: 404 })
+  })
+})

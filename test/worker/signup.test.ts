@@ -1,0 +1,292 @@
+import { env } from 'cloudflare:workers'
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { connect } from '../../src/index.ts'
+import { clearInterferences, interfere, localPlatform, requestsSeen } from '../support/turso.ts'
+import { call, ORIGIN, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
+
+beforeEach(clearInterferences)
+afterEach(clearInterferences)
+
+const read = (id: string): Promise<Response> =>
+  call(`/v1/tenants/${encodeURIComponent(id)}`, { headers: { authorization: 'Bearer signup-key' } })
+
+describe('a signup', () => {
+  test('answers 201 with tenant, database and token', async () => {
+    const response = await signUp({ id: 'acme', name: 'Acme Inc', metadata: { plan: 'gold' } })
+    expect(response.status).toBe(201)
+    expect(response.headers.get('location')).toBe('/v1/tenants/acme')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    const answer: SignupAnswer = await response.json()
+    const { name } = answer.database
+    const hostname = `${name}-local.aws-eu-west-1.turso.io`
+    expect(answer).toEqual({
+      tenant: {
+        id: 'acme',
+        name: 'Acme Inc',
+        status: 'active',
+        location: 'aws-eu-west-1',
+        group: 'default',
+        schema_version: 1,
+        created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+        metadata: { plan: 'gold' },
+      },
+      database: {
+        name: expect.stringMatching(/^acme-[a-z2-7]{10}$/),
+        hostname,
+        url: `libsql://${hostname}`,
+        http_url: `https://${hostname}/`,
+        gateway_url: `${ORIGIN}/t/acme/`,
+      },
+      token: { jwt: expect.any(String), authorization: 'full-access', expires_at: expect.any(String) },
+    })
+    const lifeMs = Date.parse(answer.token.expires_at!) - Date.now()
+    expect(lifeMs).toBeGreaterThan(86_000_000)
+    expect(lifeMs).toBeLessThanOrEqual(86_401_000)
+  })
+
+  test('gives a database that has the schema and takes queries', async () => {
+    const { database, token } = await signUpNow({ id: 'with-schema' })
+    const db = connect({ url: database.http_url, authToken: token.jwt })
+    await db.execute('insert into notes (title) values (?)', ['hello'])
+    const { rows } = await db.execute('select title, body from notes')
+    expect(rows).toEqual([{ title: 'hello', body: '' }])
+    const history = await db.execute('select version, name, checksum from _turso_edge_migrations')
+    expect(history.rows).toEqual([
+      { version: 1, name: expect.any(String), checksum: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    ])
+  })
+
+  test('costs three upstream requests, one after the other', async () => {
+    await signUpNow({ id: 'warm-the-group' })
+    await clearInterferences()
+    const { database } = await signUpNow({ id: 'three-calls' })
+    expect(await requestsSeen()).toEqual([
+      'POST api.turso.tech/v1/organizations/local/databases',
+      `POST api.turso.tech/v1/organizations/local/databases/${database.name}/auth/tokens`,
+      `POST ${database.hostname}/v3/pipeline`,
+    ])
+  })
+
+  test('mints the token that was asked for, and applies the schema all the same', async () => {
+    const { database, token } = await signUpNow({
+      id: 'reader',
+      token: { authorization: 'read-only', expiration: '2h' },
+    })
+    expect(token.authorization).toBe('read-only')
+    const db = connect({ url: database.http_url, authToken: token.jwt })
+    expect((await db.execute('select count(*) as n from notes')).rows).toEqual([{ n: 0 }])
+    await expect(db.execute("insert into notes (title) values ('x')")).rejects.toMatchObject({
+      code: 'forbidden',
+    })
+    const forever = await signUpNow({ id: 'forever', token: { expiration: 'never' } })
+    expect(forever.token.expires_at).toBeNull()
+  })
+
+  test('puts another location into a group of its own, made on the way', async () => {
+    const { tenant, database } = await signUpNow({ id: 'tokyo', location: 'aws-ap-northeast-1' })
+    expect(tenant).toMatchObject({ location: 'aws-ap-northeast-1', group: 'default-aws-ap-northeast-1' })
+    expect(database.hostname).toContain('.aws-ap-northeast-1.')
+  })
+
+  test('can be read back, without a token', async () => {
+    const { tenant, database } = await signUpNow({ id: 'read@back:1' })
+    const response = await read('read@back:1')
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual({ tenant, database })
+    expect(database.gateway_url).toBe(`${ORIGIN}/t/read%40back%3A1/`)
+  })
+
+  test('reading a tenant that does not exist leaves nothing behind', async () => {
+    expect((await read('looked-for')).status).toBe(404)
+    await runInDurableObject(env.TENANTS.getByName('looked-for'), async (_, state) => {
+      expect([...state.storage.kv.list()]).toEqual([])
+    })
+  })
+
+  test('waits for a database that is not served yet', async () => {
+    await interfere({
+      match: '.turso.io/v3/pipeline',
+      times: 2,
+      respond: { status: 404, body: '{"error":"not found"}' },
+    })
+    expect((await signUpNow({ id: 'slow-start' })).tenant.status).toBe('active')
+  })
+})
+
+describe('a second signup of the same id', () => {
+  test('with the same Idempotency-Key gives the same database and a fresh token', async () => {
+    const body = { id: 'again', metadata: { a: 1, b: 2 } }
+    const first: SignupAnswer = await (await signUp(body, { 'idempotency-key': '"key-1"' })).json()
+    const response = await signUp('{"metadata":{"b":2,"a":1},"id":"again"}', { 'idempotency-key': 'key-1' })
+    expect(response.status).toBe(201)
+    expect(response.headers.get('idempotency-replayed')).toBe('true')
+    const second: SignupAnswer = await response.json()
+    expect(second.database).toEqual(first.database)
+    expect(second.tenant).toEqual(first.tenant)
+    const db = connect({ url: second.database.http_url, authToken: second.token.jwt })
+    expect((await db.execute('select 1 as one')).rows).toEqual([{ one: 1 }])
+  })
+
+  test('with the same key and another body is 422', async () => {
+    await signUp({ id: 'other-body' }, { 'idempotency-key': 'key-2' })
+    const response = await signUp({ id: 'other-body', name: 'x' }, { 'idempotency-key': 'key-2' })
+    expect(response.status).toBe(422)
+  })
+
+  test('without a key, or with another one, is 409, names the same database and has no token', async () => {
+    const { tenant, database } = await signUpNow({ id: 'taken' })
+    for (const headers of [{}, { 'idempotency-key': 'key-3' }] as Record<string, string>[]) {
+      const response = await signUp({ id: 'taken' }, headers)
+      expect(response.status).toBe(409)
+      const problem = await response.json()
+      expect(problem).toMatchObject({ code: 'tenant_exists', tenant, database })
+      expect(problem).not.toHaveProperty('token')
+    }
+  })
+
+  test('at the same time makes one database, whoever wins', async () => {
+    const responses = await Promise.all(
+      Array.from({ length: 5 }, () => signUp({ id: 'at-once' }, { 'idempotency-key': 'key-4' })),
+    )
+    const statuses = responses.map(({ status }) => status).toSorted()
+    expect(statuses).toContain(201)
+    expect(statuses.every((status) => status === 201 || status === 409)).toBe(true)
+    const creates = (await requestsSeen()).filter(
+      (line) => line === 'POST api.turso.tech/v1/organizations/local/databases',
+    )
+    expect(creates.length).toBeLessThanOrEqual(2)
+    const { rows } = await listed('at-once')
+    expect(rows).toHaveLength(1)
+  })
+
+  test('finds its state again after the object was evicted', async () => {
+    const first: SignupAnswer = await (await signUp({ id: 'evicted' }, { 'idempotency-key': 'k' })).json()
+    await evictDurableObject(env.TENANTS.getByName('evicted'))
+    const second: SignupAnswer = await (await signUp({ id: 'evicted' }, { 'idempotency-key': 'k' })).json()
+    expect(second.database).toEqual(first.database)
+  })
+})
+
+/** The databases whose name begins with a slug. */
+async function listed(slug: string): Promise<{ rows: string[] }> {
+  const response = await fetch('https://api.turso.tech/v1/organizations/local/databases', {
+    headers: { authorization: 'Bearer local-platform-token' },
+  })
+  const { databases } = (await response.json()) as { databases: { Name: string }[] }
+  return { rows: databases.map(({ Name }) => Name).filter((name) => name.startsWith(`${slug}-`)) }
+}
+
+describe('trouble upstream', () => {
+  const databases = '/v1/organizations/local/databases'
+
+  test.each([
+    ['creating the database', databases],
+    ['minting the token', '/auth/tokens'],
+    ['applying the schema', '/v3/pipeline'],
+  ])(
+    'unavailable while %s is 503, and the same signup succeeds later with one database',
+    async (step, match) => {
+      const id = `down-${step.split(' ')[0]}`
+      await interfere({
+        match,
+        times: 1,
+        respond: { status: 503, headers: { 'retry-after': '7' }, body: 'busy' },
+      })
+      const failed = await signUp({ id })
+      expect(failed.status).toBe(503)
+      expect(failed.headers.get('retry-after')).toBe('7')
+      expect((await failed.json()) as ProblemBody).toMatchObject({ code: 'upstream_unavailable' })
+      const unfinished = (await (await read(id)).json()) as { tenant: { status: string; attempts: number } }
+      expect(unfinished.tenant).toMatchObject({ status: 'provisioning', attempts: 1 })
+      expect((await signUpNow({ id })).tenant).toMatchObject({ status: 'active', schema_version: 1 })
+      expect((await listed(id)).rows).toHaveLength(1)
+    },
+  )
+
+  test.each([
+    ['creating the database', databases],
+    ['minting the token', '/auth/tokens'],
+    ['applying the schema', '/v3/pipeline'],
+  ])('an answer lost while %s still ends in exactly one database with its schema', async (step, match) => {
+    const id = `lost-${step.split(' ')[0]}`
+    await signUpNow({ id: `group-for-${id}` })
+    await interfere({ match, times: 1, loseAnswer: 504 })
+    expect((await signUp({ id })).status).toBe(503)
+    const { database, token, tenant } = await signUpNow({ id })
+    expect(tenant.schema_version).toBe(1)
+    expect((await listed(id)).rows).toEqual([database.name])
+    const db = connect({ url: database.http_url, authToken: token.jwt })
+    expect((await db.execute('select * from notes')).rows).toEqual([])
+  })
+
+  test('the object evicted between attempts goes on where it was', async () => {
+    await interfere({ match: '/auth/tokens', times: 1, loseAnswer: 502 })
+    expect((await signUp({ id: 'evicted-midway' })).status).toBe(503)
+    await evictDurableObject(env.TENANTS.getByName('evicted-midway'))
+    expect((await signUpNow({ id: 'evicted-midway' })).tenant.status).toBe('active')
+    expect((await listed('evicted-midway')).rows).toHaveLength(1)
+  })
+
+  test('while unfinished, another body is 409 and the same one goes on', async () => {
+    await interfere({ match: '/auth/tokens', times: 1, respond: { status: 500 } })
+    expect((await signUp({ id: 'unfinished' })).status).toBe(503)
+    expect((await signUp({ id: 'unfinished', name: 'Other' })).status).toBe(409)
+    expect((await signUp({ id: 'unfinished' })).status).toBe(201)
+  })
+
+  test('a refused creation leaves nothing, so a corrected signup works at once', async () => {
+    await interfere({
+      match: databases,
+      times: 1,
+      respond: { status: 400, body: '{"error":"invalid location"}' },
+    })
+    const refused = await signUp({ id: 'refused', location: 'aws-nowhere-1' })
+    expect(refused.status).toBe(400)
+    expect(((await refused.json()) as ProblemBody).detail).toContain('invalid location')
+    expect((await read('refused')).status).toBe(404)
+    expect((await signUpNow({ id: 'refused' })).tenant.status).toBe('active')
+  })
+
+  test('a refused token removes the database again', async () => {
+    await interfere({
+      match: '/auth/tokens',
+      times: 1,
+      respond: { status: 400, body: '{"error":"Permissions are not supported"}' },
+    })
+    expect((await signUp({ id: 'no-token' })).status).toBe(502)
+    expect((await listed('no-token')).rows).toEqual([])
+    expect((await read('no-token')).status).toBe(404)
+  })
+
+  test('a platform token that Turso rejects is 502 and is not in the answer', async () => {
+    await interfere({
+      match: databases,
+      times: 1,
+      respond: { status: 401, body: '{"error":"local-platform-token is bad"}' },
+    })
+    const response = await signUp({ id: 'rejected' })
+    expect(response.status).toBe(502)
+    expect(await response.text()).not.toContain('local-platform-token')
+  })
+
+  test("a database of the tenant's name that it never asked for is not taken over", async () => {
+    const { database } = await signUpNow({ id: 'squatted' })
+    await runInDurableObject(env.TENANTS.getByName('squatted'), async (_, state) => {
+      await state.storage.deleteAll()
+    })
+    const response = await signUp({ id: 'squatted' })
+    expect(response.status).toBe(409)
+    expect(await response.json()).toMatchObject({ code: 'database_name_taken' })
+    expect(await localPlatform().databases.retrieve(database.name)).toMatchObject({ name: database.name })
+  })
+})
+
+test('no token and no API key is ever stored', async () => {
+  const { token } = await signUpNow({ id: 'secrets' })
+  await runInDurableObject(env.TENANTS.getByName('secrets'), async (_, state) => {
+    const dump = JSON.stringify([...state.storage.kv.list()])
+    expect(dump).toContain('secrets')
+    for (const secret of [token.jwt, 'local-platform-token', 'signup-key']) expect(dump).not.toContain(secret)
+  })
+})

@@ -1,0 +1,50 @@
+/**
+ * One suite, several runtimes. The core's tests run in Node and in workerd, the same files; the Worker's in workerd.
+ * Wherever they run, the local Turso is their internet: no port, no mock of our own code.
+ */
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+import { createOutbound } from './test/support/node/outbound.ts'
+import { testBindings } from './test/support/node/test-bindings.ts'
+import { bundleMigrations } from './tools/bundle-migrations.ts'
+
+await bundleMigrations({ from: 'migrations', to: 'worker/schema/migrations.generated.ts' })
+
+// wrangler looks for the secrets in the environment, and warns in every worker when they are only bound.
+for (const secret of ['TURSO_PLATFORM_TOKEN', 'API_KEYS', 'BATON_KEY'] as const)
+  process.env[secret] = testBindings[secret]
+
+const workerd = () => {
+  const outbound = createOutbound()
+  return cloudflareTest({
+    wrangler: { configPath: './wrangler.toml' },
+    miniflare: { bindings: testBindings, outboundService: outbound },
+  })
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'core@node',
+          include: ['test/core/**/*.test.ts'],
+          setupFiles: ['test/support/node/local-turso-as-fetch.ts'],
+        },
+      },
+      { plugins: [workerd()], test: { name: 'core@workerd', include: ['test/core/**/*.test.ts'] } },
+      { plugins: [workerd()], test: { name: 'worker', include: ['test/worker/**/*.test.ts'] } },
+      { test: { name: 'local', include: ['test/local/**/*.test.ts'] } },
+      { test: { name: 'tools', include: ['test/tools/**/*.test.ts', 'test/package/**/*.test.ts'] } },
+      {
+        // Whole processes and sockets: slower, and not side by side with each other.
+        test: {
+          name: 'stack',
+          include: ['test/stack/**/*.test.ts', 'test/start/**/*.test.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+        },
+      },
+    ],
+  },
+})

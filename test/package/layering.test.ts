@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, mkdir, rm, writeFile, copyFile, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const root = path.join(import.meta.dirname, '../..')
+const oxlint = path.join(root, 'node_modules/.bin/oxlint')
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'layering-'))
+  await copyFile(path.join(root, '.oxlintrc.json'), path.join(folder, '.oxlintrc.json'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** What the linter says about a file at this place with this source. */
+async function lint(file: string, source: string): Promise<string> {
+  const target = path.join(folder, file)
+  await mkdir(path.dirname(target), { recursive: true })
+  await writeFile(target, source)
+  const run = promisify(execFile)(oxlint, ['--format=json', file], { cwd: folder })
+  const { stdout } = await run.catch((error: { stdout: string }) => error)
+  await rm(target)
+  return stdout
+}
+
+describe('the linter keeps the direction of imports', () => {
+  test.each([
+    ['src/hrana/x.ts', "import { x } from 'node:buffer'", /fetch and Web APIs only/],
+    ['src/x.ts', "import { Hono } from 'hono'", /no dependencies/],
+    ['src/x.ts', "import { x } from '../worker/app.ts'", /nothing but itself/],
+    ['src/platform/x.ts', "import { x } from '../hrana/value.ts'", /never import each other/],
+    ['src/hrana/x.ts', "import { x } from '../platform/call.ts'", /never import each other/],
+    ['src/hrana/x.ts', "import { x } from '../database.ts'", /nothing imports upwards/],
+    ['worker/x.ts', "import { x } from '../src/errors.ts'", /src\/index.ts only/],
+    ['worker/routes/x.ts', "import { x } from '../../local/index.ts'", /its own files/],
+    ['worker/x.ts', "import { x } from 'node:crypto'", /without Node compatibility/],
+    ['local/x.ts', "import { x } from '../src/http.ts'", /cannot share the client's bugs/],
+    ['local/x.ts', "import { x } from '../worker/app.ts'", /local\//],
+    ['tools/x.ts', "import { x } from '../test/support/turso.ts'", /nobody imports test/],
+  ])('%s must not say %s', async (file, statement, reason) => {
+    expect(await lint(file, `${statement}\nexport const y = x ?? Hono\n`)).toMatch(reason)
+  })
+
+  test.each([
+    ['src/x.ts', 'export const y = Buffer.from([])', /Buffer/],
+    ['worker/x.ts', 'export const y = process.env', /process/],
+  ])('%s must not use a global of Node: %s', async (file, source, reason) => {
+    expect(await lint(file, source)).toMatch(reason)
+  })
+
+  test.each([
+    ['worker/x.ts', "import { connect } from '../src/index.ts'\nexport const y = connect"],
+    ['local/x.ts', "import type { WireValue } from '../src/hrana/wire.ts'\nexport type Y = WireValue"],
+    ['tools/x.ts', "import { connect } from '../src/index.ts'\nexport const y = connect"],
+  ])('%s may say %s', async (file, source) => {
+    expect(await lint(file, source)).not.toMatch(/no-restricted/)
+  })
+})
+
+test('the library has no dependencies, and every version is exact', async () => {
+  const manifest = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  expect(manifest).not.toHaveProperty('dependencies')
+  for (const version of Object.values(manifest['devDependencies'] as Record<string, string>))
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+})

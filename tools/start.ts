@@ -8,6 +8,7 @@ import { describeEnd, waitUntilHealthy } from './development/health.ts'
 import { startPart, type Part } from './development/part.ts'
 import { planTurso, planWorker } from './development/parts.ts'
 import { requireFreePort } from './development/ports.ts'
+import { onStopRequest } from './process/stop-request.ts'
 
 async function main(options: StartOptions): Promise<void> {
   await bundleMigrations(REPOSITORY_MIGRATIONS)
@@ -21,10 +22,23 @@ async function main(options: StartOptions): Promise<void> {
   }
 }
 
-/** Returns when asked to stop; throws when a part ends by itself. Leaves no process either way. */
+const STOP = Symbol('stop')
+
+/**
+ * Returns when asked to stop; throws when a part ends by itself. A second request ends the parts at once.
+ * Leaves no process either way.
+ */
 async function runStack(options: StartOptions, data: DataFolder): Promise<void> {
   const parts: Part[] = []
-  const stopRequest = onStopRequest(() => parts.forEach((part) => part.kill()))
+  const stopRequest = new Promise<typeof STOP>((resolve) => {
+    let isFirst = true
+    onStopRequest(() => {
+      if (!isFirst) return parts.forEach((part) => part.kill())
+      isFirst = false
+      console.log('Stopping ...')
+      resolve(STOP)
+    })
+  })
   process.once('exit', () => parts.forEach((part) => part.kill()))
   try {
     // Until then, a part that fails is reported with all that it wrote.
@@ -47,23 +61,6 @@ async function runStack(options: StartOptions, data: DataFolder): Promise<void> 
   } finally {
     await Promise.all(parts.map((part) => part.stop()))
   }
-}
-
-const STOP = Symbol('stop')
-
-/** Resolves at the first Ctrl-C, SIGTERM or SIGHUP; at the next one, `force` is called. */
-function onStopRequest(force: () => void): Promise<typeof STOP> {
-  return new Promise((resolve) => {
-    let isFirst = true
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        if (!isFirst) return force()
-        isFirst = false
-        console.log('Stopping ...')
-        resolve(STOP)
-      })
-    }
-  })
 }
 
 function messageOf(error: unknown): string {

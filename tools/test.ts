@@ -1,14 +1,14 @@
 // `npm test`: every check of the repository. Goes on after a failure, so that one run shows all of them.
 
 import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, constants, tmpdir } from 'node:os'
 import path from 'node:path'
+import { onStopRequest } from './process/stop-request.ts'
 import { selectSteps, type Lane } from './suite/stages.ts'
 import type { Step, StepContext, StepResult } from './suite/step.ts'
 import { offlineWrangler } from './wrangler-environment.ts'
 
 const root = path.join(import.meta.dirname, '..')
-const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 
 async function main(names: readonly string[]): Promise<number> {
   const stages = selectSteps(names)
@@ -17,12 +17,10 @@ async function main(names: readonly string[]): Promise<number> {
 
   const interrupted = new AbortController()
   let exitCode: number | undefined
-  for (const [name, code] of Object.entries(SIGNAL_EXIT_CODES)) {
-    process.on(name, () => {
-      exitCode = code
-      interrupted.abort()
-    })
-  }
+  onStopRequest((signal) => {
+    exitCode = 128 + constants.signals[signal]
+    interrupted.abort()
+  })
 
   process.chdir(root)
   Object.assign(process.env, offlineWrangler, {

@@ -1,6 +1,7 @@
 /**
  * Keeps the connections of closed streams for the next stream of the same database. Opening one costs little; closing
- * one does (see `engine.ts`), and the last close of a database writes its whole log back.
+ * one does (see `engine.ts`), and the last close of a database writes its whole log back. What SQLite keeps per
+ * connection and cannot reset, `last_insert_rowid()` and `changes()`, is seen by the next stream.
  */
 import { openConnection, type Connection } from './engine.ts'
 import { MAX_IDLE_CONNECTIONS } from './limits.ts'

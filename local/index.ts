@@ -87,12 +87,10 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
       return target ? sql(request, target) : platform(request, url).catch(refusal)
     },
     streams: () =>
-      streams
-        .list()
-        .map(({ database, connection }) => ({
-          database: database.name,
-          inTransaction: connection.inTransaction,
-        })),
+      streams.list().map(({ database, connection }) => ({
+        database: database.name,
+        inTransaction: connection.inTransaction,
+      })),
     async close() {
       if (isClosed) return
       isClosed = true

@@ -19,8 +19,8 @@ export const EXPIRY_CHECK_MS = 250
 export const MAX_STORED_SQL = 50
 export const MAX_STORED_SQL_BYTES = 5_000
 
-/** Connections kept open for the next stream, over all databases. */
-export const MAX_IDLE_CONNECTIONS = 64
+/** Connections kept open for the next stream, over all databases: three file descriptors each. */
+export const MAX_IDLE_CONNECTIONS = 512
 
 /** The JSON decoder of sqld stops here, and so does a batch condition. */
 export const MAX_CONDITION_DEPTH = 128

@@ -72,6 +72,7 @@ export function createStreams({ idleMs, now }: StreamsOptions): Streams {
   const streams = new Map<bigint, Stream>()
   /** When a tombstone goes, by stream. */
   const tombstones = new Map<bigint, number>()
+  let isClosed = false
 
   const close = (stream: Stream) => {
     if (stream.isClosed) return
@@ -109,7 +110,8 @@ export function createStreams({ idleMs, now }: StreamsOptions): Streams {
       if (!(await permits.acquire(STREAM_WAIT_MS, signal))) {
         throw new HttpFailure(429, 'Timed out while opening database connection')
       }
-      if (signal.aborted || !existsSync(file)) {
+      // While it waited, the database may have been deleted, or everything closed.
+      if (isClosed || signal.aborted || !existsSync(file)) {
         permits.release()
         throw unknownDatabase(name)
       }
@@ -165,6 +167,7 @@ export function createStreams({ idleMs, now }: StreamsOptions): Streams {
     expire,
     list: () => [...streams.values()],
     closeAll() {
+      isClosed = true
       clearInterval(timer)
       for (const databaseId of databases.keys()) closeDatabase(databaseId)
     },

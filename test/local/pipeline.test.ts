@@ -7,7 +7,7 @@ async function acme() {
   return { database: await create('acme'), turso }
 }
 
-describe('execute', () => {
+describe('an execute request', () => {
   test('describes its columns, counts and the last inserted rowid', async () => {
     const { database } = await acme()
     const [, inserted, selected, updated] = await database.execute(
@@ -202,7 +202,7 @@ describe('arguments', () => {
   })
 })
 
-describe('batch', () => {
+describe('a batch', () => {
   const batch = (...steps: [string, WireCondition?][]): WireStreamRequest => ({
     type: 'batch',
     batch: { steps: steps.map(([sql, condition]) => ({ stmt: { sql }, ...(condition && { condition }) })) },
@@ -283,7 +283,7 @@ describe('batch', () => {
   })
 })
 
-describe('sequence', () => {
+describe('a sequence', () => {
   test('runs a script with triggers up to its first failure', async () => {
     const { database } = await acme()
     const script = `create table t (a unique); -- the table
@@ -311,7 +311,7 @@ describe('sequence', () => {
   })
 })
 
-describe('describe', () => {
+describe('a describe request', () => {
   test('tells parameters, columns and what kind of statement it is, without running it', async () => {
     const { database } = await acme()
     await database.execute('create table t (a text)')

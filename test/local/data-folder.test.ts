@@ -1,0 +1,139 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createLocalTurso, DataFolderError } from '../../local/index.ts'
+import { rowsOf, start } from './harness.ts'
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'local-turso-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+function failureOf(data: string): string {
+  try {
+    void createLocalTurso({ data }).close()
+  } catch (error) {
+    if (error instanceof DataFolderError) return error.message
+    throw error
+  }
+  throw new Error('it opened')
+}
+
+describe('the data folder', () => {
+  test('keeps databases, rows and tokens over a restart, but no streams', async () => {
+    const data = join(temporaryFolder(), 'new', 'folder')
+    const first = await start({ data })
+    const before = await first.create('acme')
+    await before.execute('create table t (a)', 'insert into t values (1)')
+    const { baton } = await before.run([], { keep: true })
+    const { body } = await first.api('GET', 'databases/acme')
+    await first.turso.close()
+
+    const second = await start({ data })
+    expect((await second.api('GET', 'databases/acme')).body).toEqual(body)
+    const after = await second.use('acme')
+    const requests = [{ type: 'execute', stmt: { sql: 'select a from t' } }, { type: 'close' }]
+    const answer = await after.send({ requests }, { jwt: before.jwt })
+    expect(rowsOf(answer.body.results[0])).toEqual([[{ type: 'integer', value: '1' }]])
+    expect((await after.send({ baton, requests: [] })).text).toBe('Received an invalid baton')
+  })
+
+  test('is readable by its owner alone, for it holds the signing key', async () => {
+    const data = join(temporaryFolder(), 'data')
+    await start({ data })
+    expect(statSync(data).mode & 0o777).toBe(0o700)
+    expect(statSync(join(data, 'catalogue.db')).mode & 0o777).toBe(0o600)
+  })
+
+  test('is a temporary one by default, removed by close', async () => {
+    const folder = temporaryFolder()
+    vi.stubEnv('TMPDIR', folder)
+    const { create, turso } = await start()
+    vi.unstubAllEnvs()
+    await create('acme')
+    expect(readdirSync(folder)).toHaveLength(1)
+    await turso.close()
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('is used by one local Turso at a time', async () => {
+    const data = temporaryFolder()
+    const { turso } = await start({ data })
+    expect(failureOf(data)).toBe(`another local Turso is using ${data}`)
+    await turso.close()
+    await start({ data })
+  })
+
+  test('that holds other things is refused and left as it is', () => {
+    const data = temporaryFolder()
+    writeFileSync(join(data, 'thesis.txt'), 'mine')
+    expect(failureOf(data)).toContain(`${data} is not a data folder of the local Turso`)
+    expect(readdirSync(data)).toEqual(['thesis.txt'])
+  })
+
+  test('that is a file is refused', () => {
+    const data = join(temporaryFolder(), 'file')
+    writeFileSync(data, '')
+    expect(failureOf(data)).toContain(`cannot use ${data} as data folder`)
+  })
+
+  test('with a damaged catalogue is refused and left as it is', () => {
+    const data = temporaryFolder()
+    const catalogue = join(data, 'catalogue.db')
+    writeFileSync(
+      catalogue,
+      'no database at all, but as long as a header of one would have to be, 100 bytes.'.repeat(9),
+    )
+    const size = statSync(catalogue).size
+    expect(failureOf(data)).toContain(`${catalogue} cannot be used: file is not a database`)
+    expect(statSync(catalogue).size).toBe(size)
+  })
+
+  test('whose database has lost its file is refused with the names and the remedy', async () => {
+    const data = temporaryFolder()
+    const { api, create, turso } = await start({ data })
+    await create('acme')
+    const { DbId } = (await api('GET', 'databases/acme')).body.database
+    await turso.close()
+    const file = join(data, 'databases', `${DbId}.db`)
+    rmSync(file)
+    expect(failureOf(data)).toBe(`database "acme" has lost its file ${file}; start over with --fresh`)
+  })
+
+  test('loses the files that a crash left without a row, and no others', async () => {
+    const data = temporaryFolder()
+    const { api, create, turso } = await start({ data })
+    await create('acme')
+    const { DbId } = (await api('GET', 'databases/acme')).body.database
+    await turso.close()
+    const orphan = '00000000-0000-4000-8000-000000000000'
+    for (const name of [`${orphan}.db`, `${orphan}.db-wal`, 'notes.txt']) {
+      writeFileSync(join(data, 'databases', name), '')
+    }
+    await start({ data })
+    const files = readdirSync(join(data, 'databases'))
+    expect(files).toContain(`${DbId}.db`)
+    expect(files).toContain('notes.txt')
+    expect(files.filter((name) => name.startsWith(orphan))).toEqual([])
+  })
+
+  test('keeps nothing of a deleted database', async () => {
+    const data = temporaryFolder()
+    const { api, create } = await start({ data })
+    const database = await create('acme')
+    await database.execute('create table t (a)')
+    await api('DELETE', 'databases/acme')
+    expect(readdirSync(join(data, 'databases'))).toEqual([])
+  })
+})
+
+test.each([
+  [{ organization: 'Not a slug' }, '"organization"'],
+  [{ platformToken: '' }, '"platformToken"'],
+  [{ streamIdleMs: -1 }, '"streamIdleMs"'],
+  [{ createToServeGapMs: Number.NaN }, '"createToServeGapMs"'],
+])('the option in %j is refused by its name', (options, name) => {
+  expect(() => createLocalTurso(options)).toThrow(name)
+})

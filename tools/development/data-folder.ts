@@ -1,5 +1,5 @@
 // What `npm start` keeps on disk:
-//   development.json   marks the folder as ours, and holds the secrets of this installation
+//   development.json   marks the folder as ours, and holds the key that signs batons
 //   running.pid        the process that uses the folder now
 //   turso/  worker/    the two halves of the state, which only make sense together
 //   turso.log  worker.log
@@ -18,14 +18,12 @@ const Marker = z.object({
   madeBy: z.literal('turso-edge npm start'),
   /** Whether both halves were once up, and so have something in them. */
   wasReady: z.boolean(),
-  platformToken: z.string(),
   batonKey: z.string(),
 })
 type Marker = z.infer<typeof Marker>
 
 export interface DataFolder {
   readonly path: string
-  readonly platformToken: string
   readonly batonKey: string
   /** To be called once both halves are up. */
   readonly markReady: () => Promise<void>
@@ -48,7 +46,6 @@ export async function openDataFolder(folder: string, { fresh }: { fresh: boolean
   await writeFile(path.join(folder, LOCK), String(process.pid))
   return {
     path: folder,
-    platformToken: marker.platformToken,
     batonKey: marker.batonKey,
     markReady: () => writeMarker(folder, { ...marker, wasReady: true }),
     release: () => rm(path.join(folder, LOCK), { force: true }),
@@ -112,12 +109,10 @@ async function readMarker(folder: string): Promise<Marker | undefined> {
 }
 
 async function makeMarker(folder: string): Promise<Marker> {
-  const secret = () => randomBytes(32).toString('hex')
   const marker = {
     madeBy: 'turso-edge npm start',
     wasReady: false,
-    platformToken: secret(),
-    batonKey: secret(),
+    batonKey: randomBytes(32).toString('hex'),
   } as const
   await writeMarker(folder, marker)
   return marker

@@ -11,7 +11,9 @@ const root = path.join(import.meta.dirname, '../..')
 /** Accepted by the Worker of `npm start`, and by no other. */
 export const DEVELOPMENT_KEY = 'dev-key'
 
+// What the local Turso has and accepts.
 const ORGANIZATION = 'local'
+const PLATFORM_TOKEN = 'local-platform-token'
 
 /** The local Turso. */
 export function planTurso({ tursoPort }: StartOptions, data: DataFolder): PartPlan {
@@ -21,9 +23,8 @@ export function planTurso({ tursoPort }: StartOptions, data: DataFolder): PartPl
       path.join(root, 'local/command.ts'),
       `--port=${tursoPort}`,
       `--data=${path.join(data.path, 'turso')}`,
-      `--organization=${ORGANIZATION}`,
     ],
-    env: { TURSO_PLATFORM_TOKEN: data.platformToken },
+    env: {},
     logFile: path.join(data.path, 'turso.log'),
     healthUrl: `http://${HOST}:${tursoPort}/health`,
   }
@@ -53,7 +54,7 @@ export function planWorker({ port, tursoPort }: StartOptions, data: DataFolder):
       TURSO_ORGANIZATION: ORGANIZATION,
     },
     secrets: {
-      TURSO_PLATFORM_TOKEN: data.platformToken,
+      TURSO_PLATFORM_TOKEN: PLATFORM_TOKEN,
       API_KEYS: apiKeyEntry('dev', 'admin', DEVELOPMENT_KEY),
       BATON_KEY: data.batonKey,
     },

@@ -23,6 +23,7 @@ export const stages: readonly (readonly Lane[])[] = [
         'types',
         'worker/worker-configuration.d.ts',
         '--include-runtime=false',
+        '--strict-vars=false',
         '--check',
       ]),
     ],

@@ -25,10 +25,11 @@ async function main(names: readonly string[]): Promise<number> {
   process.chdir(root)
   Object.assign(process.env, offlineWrangler, {
     CI: 'true',
-    NO_COLOR: '1',
+    // CI alone makes some of the tools paint their output.
+    FORCE_COLOR: '0',
     PATH: `${path.join(root, 'node_modules/.bin')}${path.delimiter}${process.env['PATH'] ?? ''}`,
   })
-  delete process.env['FORCE_COLOR']
+  delete process.env['NO_COLOR']
 
   const temporaryFolder = await mkdtemp(path.join(tmpdir(), 'turso-edge-test-'))
   const results: StepResult[] = []

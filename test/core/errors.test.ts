@@ -23,7 +23,11 @@ describe('isTursoError', () => {
 
   test('names and codes survive minification and are own properties, which RPC keeps', () => {
     const timeout = new TimeoutError('late', 5)
-    expect({ ...timeout }).toMatchObject({ name: 'TimeoutError', code: 'timeout', timeoutMs: 5 })
+    expect(Object.fromEntries(Object.entries(timeout))).toMatchObject({
+      name: 'TimeoutError',
+      code: 'timeout',
+      timeoutMs: 5,
+    })
     const details = { status: 404, serverMessage: '', requestId: null, retryAfterMs: null }
     expect(Object.keys(new HttpError('not_found', 'x', details))).toContain('status')
   })

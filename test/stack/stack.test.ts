@@ -67,7 +67,7 @@ describe('an unmodified @libsql/client', () => {
     )
     for (const { database, token } of tenants) {
       const client = createClient({ url: database.http_url, authToken: token.jwt })
-      expect((await titles(client)).toSorted()).toEqual(['note 1', 'note 2', 'note 3'])
+      expect((await titles(client)).map(String).toSorted()).toEqual(['note 1', 'note 2', 'note 3'])
       client.close()
     }
   })

@@ -23,11 +23,15 @@ describe('batons', () => {
   test('no changed character goes unnoticed', async () => {
     const baton = await sealBaton(ticket, binding, key)
     await fc.assert(
-      fc.asyncProperty(fc.nat(baton.length - 1), fc.constantFrom(...'AZaz09-_'), async (at, character) => {
-        fc.pre(baton[at] !== character)
-        const forged = baton.slice(0, at) + character + baton.slice(at + 1)
-        expect(await openBaton(forged, binding, key)).toBeNull()
-      }),
+      fc.asyncProperty(
+        fc.nat(baton.length - 1),
+        fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '-', '_'),
+        async (at, character) => {
+          fc.pre(baton[at] !== character)
+          const forged = baton.slice(0, at) + character + baton.slice(at + 1)
+          expect(await openBaton(forged, binding, key)).toBeNull()
+        },
+      ),
     )
   })
 

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Session } from '../../worker/index.ts'
 import { clearInterferences, interfere, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 
@@ -58,7 +59,7 @@ const titles = async (): Promise<string[]> => {
 const streamsOfAcme = async (): Promise<unknown[]> =>
   (await openStreams()).filter(({ database }) => database === acme.database.name)
 
-function sessionOf(baton: string): DurableObjectStub<import('../../worker/index.ts').Session> {
+function sessionOf(baton: string): DurableObjectStub<Session> {
   const bytes = Uint8Array.from(atob(baton.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
   const hex = Array.from(bytes.subarray(0, 32), (byte) => byte.toString(16).padStart(2, '0')).join('')
   return env.SESSIONS.get(env.SESSIONS.idFromString(hex))
@@ -159,7 +160,7 @@ describe('a baton', () => {
       send([insert('race')], begun.baton),
       send([insert('race')], begun.baton),
     ])
-    expect(responses.map(({ status }) => status).toSorted()).toEqual([200, 400])
+    expect(responses.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 400])
     const winner: PipelineAnswer = await responses.find(({ status }) => status === 200)!.json()
     await answerOf(send([execute('commit'), close], winner.baton))
     expect((await titles()).filter((title) => title === 'race')).toHaveLength(1)

@@ -54,6 +54,8 @@ export class Tenant extends DurableObject<Env> {
     this.#isRunning = true
     try {
       const record = known ?? newRecord(intent, new Date().toISOString())
+      // Whoever finishes an unfinished signup is who may repeat it.
+      record.idempotencyKey = intent.idempotencyKey ?? record.idempotencyKey
       return await this.#provision(record, intent.request.token ?? {})
     } finally {
       this.#isRunning = false

@@ -18,6 +18,8 @@ interface Interference {
 
 export function createOutbound(): (request: { url: string }) => Promise<Response> {
   const turso = createLocalTurso()
+  // It closes without waiting for anything, so its temporary folder is gone before the process is.
+  process.once('exit', () => void turso.close())
   const interferences: Interference[] = []
   const log: string[] = []
 

@@ -9,6 +9,7 @@ import { unstable_startWorker as startWorker } from 'wrangler'
 import { followChildren } from '../process/children.ts'
 import { signalGroup } from '../process/group.ts'
 import type { WorkerMessage } from './parts.ts'
+import { watchMigrations } from './watch-migrations.ts'
 
 const DISPOSE_GRACE_MS = 3_000
 
@@ -41,6 +42,8 @@ async function run({
     config: configFile,
     // Instead of .dev.vars and .env.
     envFiles: [devNull],
+    // We watch the migrations ourselves: of a failed build command wrangler prints a page about the process it was.
+    build: { custom: { command: '' } },
     bindings: { ...bindingsOf('plain_text', variables), ...bindingsOf('secret_text', secrets) },
     dev: {
       server: { hostname: host, port },
@@ -60,6 +63,7 @@ async function run({
     worker?.raw.once('error', reject)
   })
   await Promise.race([worker.ready, failed])
+  watchMigrations((problem) => console.error(problem))
   failed.catch(() => undefined)
 }
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { apiKeyEntry, createApiKey } from '../../tools/keys/api-key.ts'
+import { isMistyped } from '../../worker/key-checksum.ts'
 
 const root = path.join(import.meta.dirname, '../..')
 const runKey = (...args: string[]) =>
@@ -11,12 +12,10 @@ const runKey = (...args: string[]) =>
 /** By a path that TypeScript does not follow: the Worker's files are checked under its own globals, not Node's. */
 const workerModule = path.join(root, 'worker/api-key.ts')
 const {
-  isMistyped,
   parseApiKeys,
-}: {
-  isMistyped: (key: string) => boolean
-  parseApiKeys: (text: string) => { name: string; scope: string; sha256: Uint8Array }[]
-} = await import(/* @vite-ignore */ workerModule)
+}: { parseApiKeys: (text: string) => { name: string; scope: string; sha256: Uint8Array }[] } = await import(
+  /* @vite-ignore */ workerModule
+)
 
 describe('createApiKey', () => {
   it('makes a different key each time, of which the Worker notices every mistyped character', () => {

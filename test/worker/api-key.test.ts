@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { findApiKey, hasScope, isMistyped, keyChecksum, parseApiKeys } from '../../worker/api-key.ts'
+import { findApiKey, hasScope, parseApiKeys } from '../../worker/api-key.ts'
+import { isMistyped, keyChecksum } from '../../worker/key-checksum.ts'
 
 const HASH = 'ab'.repeat(32)
 

@@ -1,8 +1,9 @@
 /** Who is calling, and whether the key may do this. */
 import { createMiddleware } from 'hono/factory'
-import { findApiKey, hasScope, isMistyped, type Scope } from '../api-key.ts'
+import { findApiKey, hasScope, type Scope } from '../api-key.ts'
 import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
+import { isMistyped } from '../key-checksum.ts'
 import { Problem } from '../problem.ts'
 
 /** Longer than any key, short enough not to hash a megabyte for a stranger. */

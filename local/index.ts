@@ -2,12 +2,12 @@
  * The offline Turso: the Platform API and SQL over HTTP over real libSQL files, for development and tests on one
  * machine. It is a fetch handler; `serve.ts` puts it on a port.
  */
-import { openCatalogue } from './catalogue.ts'
-import { openDataFolder } from './data-folder.ts'
-import { createPlatform, hostnameOf } from './platform.ts'
+import { openCatalogue } from './storage/catalogue.ts'
+import { openDataFolder } from './storage/data-folder.ts'
+import { createPlatform, hostnameOf } from './platform/router.ts'
 import { refusal } from './responses.ts'
-import { createSqlHandler, type Target } from './sql-over-http.ts'
-import { createStreams } from './streams.ts'
+import { createSqlHandler, type Target } from './hrana/sql-over-http.ts'
+import { createStreams } from './hrana/streams.ts'
 import { createTokens } from './tokens.ts'
 
 export { DataFolderError } from './errors.ts'

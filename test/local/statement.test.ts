@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { openConnection } from '../../local/engine.ts'
-import { parseStatement } from '../../local/statement.ts'
+import { openConnection } from '../../local/engine/engine.ts'
+import { parseStatement } from '../../local/engine/statement.ts'
 
 const STATEMENTS = [
   'select 1',

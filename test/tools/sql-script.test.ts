@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
-import { splitStatements } from '../../local/sql-script.ts'
+import { splitStatements } from '../../local/engine/sql-script.ts'
 
 const sqlOf = (script: string) => splitStatements(script).map((statement) => statement.sql)
 

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { splitStatements, type ScriptStatement } from '../../local/sql-script.ts'
+import { splitStatements, type ScriptStatement } from '../../local/engine/sql-script.ts'
 
 /** One file of the folder, split into statements that still know their line. */
 export interface MigrationFile {

@@ -1,7 +1,7 @@
 // Applies migrations to an empty database in memory, so that a broken one fails the build and not a sign-up.
 
 import Database from 'libsql'
-import type { ScriptStatement } from '../../local/sql-script.ts'
+import type { ScriptStatement } from '../../local/engine/sql-script.ts'
 import type { MigrationFile } from './read.ts'
 
 /** Throws `path:line: why` at the first statement that does not run or cannot be part of an atomic batch. */

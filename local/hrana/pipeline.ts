@@ -1,7 +1,7 @@
 /** `POST /v2/pipeline` and `/v3/pipeline`: a list of requests on one stream. */
-import type { WirePipelineResponse, WireStreamResponse, WireStreamResult } from '../src/hrana/wire.ts'
+import type { WirePipelineResponse, WireStreamResponse, WireStreamResult } from '../../src/hrana/wire.ts'
 import { notSupported } from './conditions.ts'
-import { ProtocolFailure, SqlFailure, streamClosed } from './errors.ts'
+import { ProtocolFailure, SqlFailure, streamClosed } from '../errors.ts'
 import {
   describe,
   execute,
@@ -10,7 +10,7 @@ import {
   toWireError,
   type ExecutionContext,
 } from './execution.ts'
-import { MAX_STORED_SQL, MAX_STORED_SQL_BYTES } from './limits.ts'
+import { MAX_STORED_SQL, MAX_STORED_SQL_BYTES } from '../limits.ts'
 import type { StreamRequest } from './requests.ts'
 import type { Streams } from './streams.ts'
 

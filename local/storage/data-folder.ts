@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { openConnection, primaryCodeOf } from './engine.ts'
-import { DataFolderError } from './errors.ts'
+import { openConnection, primaryCodeOf } from '../engine/engine.ts'
+import { DataFolderError } from '../errors.ts'
 
 export interface DataFolder {
   readonly path: string

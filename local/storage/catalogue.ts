@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DataFolder } from './data-folder.ts'
-import { openConnection, type Connection } from './engine.ts'
-import { DataFolderError } from './errors.ts'
-import { generateSigningKey } from './tokens.ts'
-import type { EngineValue } from './values.ts'
+import { openConnection, type Connection } from '../engine/engine.ts'
+import { DataFolderError } from '../errors.ts'
+import { generateSigningKey } from '../tokens.ts'
+import type { EngineValue } from '../engine/values.ts'
 
 export interface Group {
   readonly id: string

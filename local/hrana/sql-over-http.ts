@@ -1,13 +1,13 @@
 /** The routes of one database: who may use them, and which answers carry CORS headers. */
-import type { Catalogue, DatabaseRecord } from './catalogue.ts'
-import type { DataFolder } from './data-folder.ts'
-import { unknownDatabase } from './errors.ts'
-import { MAX_SQL_BODY_BYTES } from './limits.ts'
+import type { Catalogue, DatabaseRecord } from '../storage/catalogue.ts'
+import type { DataFolder } from '../storage/data-folder.ts'
+import { unknownDatabase } from '../errors.ts'
+import { MAX_SQL_BODY_BYTES } from '../limits.ts'
 import { runPipeline } from './pipeline.ts'
 import { decodePipeline } from './requests.ts'
-import { json, readBody, refusal, text } from './responses.ts'
+import { json, readBody, refusal, text } from '../responses.ts'
 import type { Streams } from './streams.ts'
-import type { Tokens } from './tokens.ts'
+import type { Tokens } from '../tokens.ts'
 
 export interface SqlOptions {
   readonly folder: DataFolder

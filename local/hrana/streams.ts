@@ -4,10 +4,10 @@
  */
 import { existsSync } from 'node:fs'
 import { createBatons, randomUint64 } from './batons.ts'
-import { createConnections } from './connections.ts'
-import type { Connection } from './engine.ts'
-import { HttpFailure, ProtocolFailure, StreamExpired, unknownDatabase } from './errors.ts'
-import { EXPIRY_CHECK_MS, MAX_STREAMS, STREAM_WAIT_MS, TOMBSTONE_MS } from './limits.ts'
+import { createConnections } from '../engine/connections.ts'
+import type { Connection } from '../engine/engine.ts'
+import { HttpFailure, ProtocolFailure, StreamExpired, unknownDatabase } from '../errors.ts'
+import { EXPIRY_CHECK_MS, MAX_STREAMS, STREAM_WAIT_MS, TOMBSTONE_MS } from '../limits.ts'
 import { createSemaphore, type Semaphore } from './semaphore.ts'
 
 /** What the streams of one database share. */

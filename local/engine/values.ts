@@ -1,5 +1,5 @@
 /** Wire values to values of the engine and back, without loss. */
-import type { WireValue } from '../src/hrana/wire.ts'
+import type { WireValue } from '../../src/hrana/wire.ts'
 
 /** A value in SQLite: NULL, INTEGER as bigint, REAL as number, TEXT, BLOB. */
 export type EngineValue = null | bigint | number | string | Uint8Array

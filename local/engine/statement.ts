@@ -3,7 +3,7 @@
  * a flag of a prepared statement it is known before the statement is compiled: some pragmas take effect by that alone.
  */
 import { splitStatements } from './sql-script.ts'
-import { SqlFailure } from './errors.ts'
+import { SqlFailure } from '../errors.ts'
 import { tokenize, type SqlToken } from './sql-tokens.ts'
 
 export type StatementKind = 'select' | 'write' | 'begin' | 'end' | 'savepoint' | 'pragma' | 'explain'

@@ -4,15 +4,15 @@ import type {
   WireDescribeResult,
   WireError,
   WireStatementResult,
-} from '../src/hrana/wire.ts'
+} from '../../src/hrana/wire.ts'
 import { checkCondition, isFulfilled, type StepOutcome } from './conditions.ts'
-import { HttpFailure, ProtocolFailure, SqlFailure, streamClosed } from './errors.ts'
-import { WRITE_LOCK_WAIT_MS } from './limits.ts'
-import { bindArguments, type Arguments } from './parameters.ts'
+import { HttpFailure, ProtocolFailure, SqlFailure, streamClosed } from '../errors.ts'
+import { WRITE_LOCK_WAIT_MS } from '../limits.ts'
+import { bindArguments, type Arguments } from '../engine/parameters.ts'
 import type { BatchStep, SqlReference, StatementRequest } from './requests.ts'
-import { parseScript, parseStatement, type Statement } from './statement.ts'
+import { parseScript, parseStatement, type Statement } from '../engine/statement.ts'
 import { releaseWriteLock, type Stream } from './streams.ts'
-import { encodeValue } from './values.ts'
+import { encodeValue } from '../engine/values.ts'
 
 /** Where a request runs, and with which rights. */
 export interface ExecutionContext {

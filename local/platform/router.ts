@@ -2,14 +2,14 @@
  * The Platform API: groups, databases and their tokens, over the catalogue.
  * Source: https://docs.turso.tech/api-reference, and for the texts the answers of the real service.
  */
-import type { WireDatabase, WireGroup } from '../src/platform/wire.ts'
-import type { Catalogue, DatabaseRecord, Group } from './catalogue.ts'
-import { HttpFailure } from './errors.ts'
+import type { WireDatabase, WireGroup } from '../../src/platform/wire.ts'
+import type { Catalogue, DatabaseRecord, Group } from '../storage/catalogue.ts'
+import { HttpFailure } from '../errors.ts'
 import { parseExpiration } from './expiration.ts'
-import { MAX_DNS_LABEL_LENGTH, MAX_NAME_LENGTH, MAX_PLATFORM_BODY_BYTES } from './limits.ts'
-import { json, readBody } from './responses.ts'
-import type { Streams } from './streams.ts'
-import type { Tokens } from './tokens.ts'
+import { MAX_DNS_LABEL_LENGTH, MAX_NAME_LENGTH, MAX_PLATFORM_BODY_BYTES } from '../limits.ts'
+import { json, readBody } from '../responses.ts'
+import type { Streams } from '../hrana/streams.ts'
+import type { Tokens } from '../tokens.ts'
 
 export interface PlatformOptions {
   readonly organization: string

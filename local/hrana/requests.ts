@@ -2,11 +2,11 @@
  * Reads the body of a pipeline. Nothing of it has run yet when this fails, and its stream is untouched.
  * Unknown fields are ignored, as the protocol wants it.
  */
-import type { WireBatch, WireCondition, WireStreamRequest } from '../src/hrana/wire.ts'
-import { ProtocolFailure } from './errors.ts'
-import { MAX_CONDITION_DEPTH } from './limits.ts'
-import type { Arguments } from './parameters.ts'
-import { decodeValue } from './values.ts'
+import type { WireBatch, WireCondition, WireStreamRequest } from '../../src/hrana/wire.ts'
+import { ProtocolFailure } from '../errors.ts'
+import { MAX_CONDITION_DEPTH } from '../limits.ts'
+import type { Arguments } from '../engine/parameters.ts'
+import { decodeValue } from '../engine/values.ts'
 
 /** An SQL text, or the number of one that the stream stores. */
 export interface SqlReference {

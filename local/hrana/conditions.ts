@@ -1,6 +1,6 @@
 /** Batch conditions. As in sqld and on Turso Cloud, `error` means "not ok" and so holds for a skipped step. */
-import type { WireCondition } from '../src/hrana/wire.ts'
-import { ProtocolFailure } from './errors.ts'
+import type { WireCondition } from '../../src/hrana/wire.ts'
+import { ProtocolFailure } from '../errors.ts'
 
 /** What became of a step: `undefined` is one that was skipped. */
 export type StepOutcome = 'ok' | 'error' | undefined

@@ -1,5 +1,5 @@
 /** Binds the arguments of a request to the parameters of a statement, by sqld's rules (libsql-server/src/query.rs). */
-import { SqlFailure } from './errors.ts'
+import { SqlFailure } from '../errors.ts'
 import type { EngineValue } from './values.ts'
 import type { Statement } from './statement.ts'
 

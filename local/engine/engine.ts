@@ -10,7 +10,7 @@
  *   delivers its texts as blobs. Not so what RETURNING delivers.
  */
 import Database from 'libsql'
-import { HttpFailure, SqlFailure } from './errors.ts'
+import { HttpFailure, SqlFailure } from '../errors.ts'
 import { parseFailure, type Statement } from './statement.ts'
 import type { EngineValue } from './values.ts'
 

@@ -4,7 +4,7 @@
  * connection and cannot reset, `last_insert_rowid()` and `changes()`, is seen by the next stream.
  */
 import { openConnection, type Connection } from './engine.ts'
-import { MAX_IDLE_CONNECTIONS } from './limits.ts'
+import { MAX_IDLE_CONNECTIONS } from '../limits.ts'
 
 export interface Connections {
   /** A connection in autocommit mode with default settings. */

@@ -37,8 +37,11 @@ export const MIGRATION_TOKEN_EXPIRATION = '10m'
  */
 export const SESSION_IDLE_MS = 9_000
 
-/** For how long a session that was lost in mid-request remembers that its outcome is unknown. */
-export const LOST_SESSION_MEMORY_MS = 60_000
+/**
+ * For how long a session that was lost in mid-request remembers that its outcome is unknown. Afterwards its batons are
+ * answered like those of any other closed session.
+ */
+export const LOST_SESSION_MEMORY_MS = 600_000
 
 /** A DNS label, and so `<database>-<organization>`, has at most this many characters. */
 export const MAX_DNS_LABEL = 63

@@ -194,6 +194,18 @@ describe('what goes wrong upstream', () => {
     expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
   })
 
+  test.each([504, 400])(
+    'a %i in mid-transaction passes through, and the outcome stays unknown',
+    async (status) => {
+      const begun = await answerOf(send([execute('begin')]))
+      await interfere({ match: '/v3/pipeline', times: 1, loseAnswer: status })
+      expect((await send([execute('commit')], begun.baton)).status).toBe(status)
+      const again = await refusalOf(send([execute('commit')], begun.baton))
+      expect(again).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
+      expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+    },
+  )
+
   test('an object that wakes up in the middle of a request does not send it again', async () => {
     const begun = await answerOf(send([execute('begin')]))
     await runInDurableObject(sessionOf(begun.baton!), (_, state) => {

@@ -103,8 +103,8 @@ export class Session extends DurableObject<Env> {
     }
     const { status, contentType, text } = answer
     if (status >= 200 && status < 300) return await this.#settle(call, open, text, url)
-    // Upstream drops the stream with any refusal of a whole pipeline, and rolls back.
-    await this.ctx.storage.deleteAll()
+    // Upstream drops the stream with any refusal, and the results of what it had run before are lost with it.
+    if (open) await this.#lose()
     return status < 400 ? refuse(UPSTREAM_REDIRECTS) : { kind: 'refused', status, contentType, body: text }
   }
 

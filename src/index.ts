@@ -5,6 +5,8 @@ export type { BatchOptions, ConnectOptions, Database, QueryOptions } from './dat
 export type { ObjectRow, Result, RowMode } from './hrana/result.ts'
 export type { Args, Statement } from './hrana/statement.ts'
 export type { IntMode, SqlInput, SqlValue } from './hrana/value.ts'
+export { sql } from './sql.ts'
+export type { SqlFragment, SqlTag } from './sql.ts'
 export type { TransactionMode } from './hrana/batch.ts'
 export { isTrustedBaseUrl } from './hrana/url.ts'
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connect, createPlatform, isTursoError, type PlatformOptions } from '../../src/index.ts'
+import { connect, createPlatform, isTursoError, sql, type PlatformOptions } from '../../src/index.ts'
 import { signUp, startStack, type RunningStack, type Signup } from './worker-and-turso.ts'
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
@@ -26,6 +26,7 @@ async function run(block: string, names: Record<string, unknown>, result = ''): 
   const library: Record<string, unknown> = {
     connect,
     isTursoError,
+    sql,
     // The README's reader has an organization at Turso; here it is the local one.
     createPlatform: (options: PlatformOptions) =>
       createPlatform({ ...options, organization: 'local', baseUrl: stack.tursoUrl }),

@@ -96,6 +96,7 @@ export function decodeValue(value: WireValue, intMode: IntMode, column: string):
 }
 
 function decodeInteger(digits: string, intMode: IntMode, column: string): number | bigint | string {
+  if (!/^-?\d+$/.test(digits)) throw new ProtocolError(`Column "${column}" has an integer that is none`)
   if (intMode === 'string') return digits
   if (intMode === 'bigint') return BigInt(digits)
   const number = Number(digits)

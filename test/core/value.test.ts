@@ -69,6 +69,8 @@ describe('reading values', () => {
 
   test('what the protocol does not know is an error, not a guess', () => {
     expect(() => decodeValue({ type: 'date' } as never, 'number', 'c')).toThrow(/does not know/)
+    for (const value of ['', '1.5', 'NaN', '0x10', '1e3'])
+      expect(() => decodeValue({ type: 'integer', value }, 'bigint', 'c')).toThrow(/integer that is none/)
     expect(() => decodeValue({ type: 'blob', base64: '?' }, 'number', 'c')).toThrow(/not base64/)
   })
 })

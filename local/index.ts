@@ -2,6 +2,10 @@
  * The offline Turso: the Platform API and SQL over HTTP over real libSQL files, for development and tests on one
  * machine. It is a fetch handler; `serve.ts` puts it on a port.
  */
+import { createFaults, type Faults } from './faults/faults.ts'
+import type { FaultScript } from './faults/script.ts'
+import { createFaultyServer } from './faults/stream-faults.ts'
+import { checkScript } from './faults/validation.ts'
 import { openCatalogue } from './storage/catalogue.ts'
 import { openDataFolder } from './storage/data-folder.ts'
 import { createPlatform, hostnameOf } from './platform/router.ts'
@@ -11,6 +15,8 @@ import { createStreams } from './hrana/streams.ts'
 import { createTokens } from './tokens.ts'
 
 export { DataFolderError } from './errors.ts'
+export type { Faults, FiredFault } from './faults/faults.ts'
+export { FaultScriptError, type Fault, type FaultScript } from './faults/script.ts'
 
 export interface LocalTursoOptions {
   /** The folder of all data; made when it does not exist. Default: a temporary one, which `close()` removes. */
@@ -23,6 +29,8 @@ export interface LocalTursoOptions {
   createToServeGapMs?: number
   /** How long a stream may be idle before it is rolled back and closed, in milliseconds. Default 10 000. */
   streamIdleMs?: number
+  /** What goes wrong: a script of faults, or the seed of a mix of everything. Default: nothing. */
+  faults?: FaultScript
   /** The clock, in milliseconds since 1970. Default `Date.now`. */
   now?: () => number
 }
@@ -35,6 +43,8 @@ export interface LocalTurso {
   readonly fetch: (request: Request) => Promise<Response>
   /** The open streams. */
   readonly streams: () => { database: string; inTransaction: boolean }[]
+  /** What goes wrong, to be changed while it runs. */
+  readonly faults: Faults
   /** Rolls back and closes everything. The data stays, unless the folder is a temporary one. */
   readonly close: () => Promise<void>
 }
@@ -58,10 +68,12 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
   if (!platformToken) throw new TypeError('"platformToken" must not be empty')
   checkDuration('createToServeGapMs', createToServeGapMs)
   checkDuration('streamIdleMs', streamIdleMs)
+  const script = checkScript(options.faults ?? [])
 
   const folder = openDataFolder(options.data)
   const catalogue = orClose(() => openCatalogue(folder), folder)
   const streams = createStreams({ idleMs: streamIdleMs, now })
+  const faults = createFaults(script, { server: createFaultyServer(streams) })
   const tokens = createTokens(catalogue.signingKey, now)
   const platform = createPlatform({ organization, platformToken, catalogue, streams, tokens, now })
   const sql = createSqlHandler({ folder, catalogue, streams, tokens, createToServeGapMs, now })
@@ -77,15 +89,25 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
     return { name: label, record: isRight ? record : undefined, path: pathname }
   }
 
+  const respond = async (request: Request, url: URL): Promise<Response> => {
+    if (isClosed) throw new Error('the local Turso is closed')
+    streams.expire()
+    const target = targetOf(url)
+    return target ? sql(request, target) : platform(request, url).catch(refusal)
+  }
+
   let isClosed = false
   return {
     async fetch(request) {
       if (isClosed) throw new Error('the local Turso is closed')
-      streams.expire()
       const url = new URL(request.url)
+      if (faults.isIdle()) return respond(request, url)
       const target = targetOf(url)
-      return target ? sql(request, target) : platform(request, url).catch(refusal)
+      const database = target && (target.record?.name ?? target.name)
+      const path = target ? `/db/${database}${target.path}` : url.pathname
+      return faults.around(request, { path, database }, () => respond(request, url))
     },
+    faults,
     streams: () =>
       streams.list().map(({ database, connection }) => ({
         database: database.name,

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
+import { ConnectionReset } from './faults/connection-reset.ts'
 import type { LocalTurso } from './index.ts'
 import { MAX_SQL_BODY_BYTES } from './limits.ts'
 
@@ -57,6 +58,10 @@ async function answer(
     if (!outgoing.writableFinished) aborter.abort()
   })
   const response = await respond(turso, incoming, aborter.signal)
+  if (!response) {
+    incoming.socket.resetAndDestroy()
+    return
+  }
   if (outgoing.destroyed) {
     await response.body?.cancel()
     return
@@ -68,26 +73,31 @@ async function answer(
     outgoing.end()
     return
   }
+  // The status does not wait for a body that is slow.
+  setImmediate(() => outgoing.flushHeaders())
   // The client may go away at any time; there is nobody to tell then.
   await pipeline(Readable.fromWeb(response.body as ReadableStream), outgoing).catch(() => undefined)
 }
 
+/** The response, or nothing when the connection is to be cut. */
 async function respond(
   turso: Pick<LocalTurso, 'fetch'>,
   incoming: IncomingMessage,
   signal: AbortSignal,
-): Promise<Response> {
+): Promise<Response | undefined> {
   if (Number(incoming.headers['content-length'] ?? 0) > MAX_SQL_BODY_BYTES) {
     return Response.json(
       { error: `the request body has more than ${MAX_SQL_BODY_BYTES} bytes` },
       { status: 413 },
     )
   }
-  const url = URL.parse(incoming.url ?? '/', `http://${incoming.headers.host ?? 'localhost'}`)
-  if (!url) return Response.json({ error: 'Invalid host header' }, { status: 400 })
+  const { url: path = '/', headers } = incoming
+  const base = `http://${headers.host ?? 'localhost'}`
+  if (!URL.canParse(path, base)) return Response.json({ error: 'Invalid host header' }, { status: 400 })
   try {
-    return await turso.fetch(toRequest(incoming, url, signal))
+    return await turso.fetch(toRequest(incoming, new URL(path, base), signal))
   } catch (error) {
+    if (error instanceof ConnectionReset) return undefined
     return Response.json({ error: `Internal Error: \`${(error as Error).message}\`` }, { status: 500 })
   }
 }

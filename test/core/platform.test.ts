@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createPlatform, isTursoError, type Fetch } from '../../src/index.ts'
-import { clearInterferences, interfere, localPlatform, requestsSeen, uniqueName } from '../support/turso.ts'
+import { clearFaults, failNext, localPlatform, requestsSeen, uniqueName } from '../support/turso.ts'
 
 const turso = localPlatform()
 const location = 'aws-eu-west-1'
@@ -39,7 +39,7 @@ describe('databases', () => {
     const group = uniqueName('group')
     expect(await codeOf(turso.databases.create(uniqueName('db'), { group }))).toBe('invalid_request')
     await turso.databases.create(uniqueName('db'), { group, location })
-    await clearInterferences()
+    await clearFaults()
     await turso.databases.create(uniqueName('db'), { group, location })
     expect(await requestsSeen()).toHaveLength(1)
   })
@@ -96,7 +96,7 @@ describe('trouble', () => {
     [{ status: 307, headers: { location: 'https://evil.example/' } }, 'protocol'],
   ])('%j is %s', async (respond, code) => {
     const name = uniqueName('trouble')
-    await interfere({ match: name, times: 1, respond })
+    await failNext({ kind: 'respond', on: 'databases.retrieve', ...respond })
     expect(await codeOf(turso.databases.retrieve(name))).toBe(code)
   })
 

@@ -1,4 +1,5 @@
 /** Fixtures that run in Node and in workerd alike: there, the global fetch reaches the local Turso. */
+import type { Fault } from '../../local/faults/script.ts'
 import { connect, createPlatform, type Database, type Platform } from '../../src/index.ts'
 
 export const PLATFORM_TOKEN = 'local-platform-token'
@@ -30,19 +31,13 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   return { name, hostname, token, database: connect({ url: `libsql://${hostname}`, authToken: token }) }
 }
 
-/** Makes the local Turso answer otherwise; see `test/support/node/outbound.ts`. */
-export async function interfere(interference: {
-  match: string
-  times: number
-  respond?: { status: number; headers?: Record<string, string>; body?: string }
-  loseAnswer?: number
-  replace?: { from: string; to: string }
-}): Promise<void> {
-  await fetch('https://control.test/interfere', { method: 'POST', body: JSON.stringify(interference) })
+/** Makes the local Turso fail as the fault says, the next time that a request matches it, or from there on `times`. */
+export async function failNext(fault: Fault): Promise<void> {
+  await fetch('https://control.test/fail', { method: 'POST', body: JSON.stringify({ nth: 1, ...fault }) })
 }
 
-/** Forgets all interferences and the log of requests. */
-export async function clearInterferences(): Promise<void> {
+/** Forgets all faults and the log of requests. */
+export async function clearFaults(): Promise<void> {
   await fetch('https://control.test/clear')
 }
 

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Session } from '../../worker/index.ts'
-import { clearInterferences, interfere, openStreams, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 
 let acme: SignupAnswer
@@ -12,7 +12,7 @@ beforeAll(async () => {
   acme = await signUpNow({ id: 'gateway-acme' })
   other = await signUpNow({ id: 'gateway-other' })
 })
-beforeEach(clearInterferences)
+beforeEach(clearFaults)
 
 const close = { type: 'close' }
 const execute = (sql: string): object => ({ type: 'execute', stmt: { sql } })
@@ -184,8 +184,8 @@ describe('a baton', () => {
 describe('what goes wrong upstream', () => {
   test('a lost answer leaves the outcome unknown, says so, and is never sent again', async () => {
     const begun = await answerOf(send([execute('begin immediate'), insert('who knows')]))
-    await clearInterferences()
-    await interfere({ match: '/v3/pipeline', times: 1, replace: { from: '"results"', to: '"res' } })
+    await clearFaults()
+    await failNext({ kind: 'replace', on: 'pipeline', from: '"results"', to: '"res' })
     const lost = await refusalOf(send([execute('commit')], begun.baton))
     expect(lost).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
     const again = await refusalOf(send([execute('commit')], begun.baton))
@@ -198,7 +198,7 @@ describe('what goes wrong upstream', () => {
     'a %i in mid-transaction passes through, and the outcome stays unknown',
     async (status) => {
       const begun = await answerOf(send([execute('begin')]))
-      await interfere({ match: '/v3/pipeline', times: 1, loseAnswer: status })
+      await failNext({ kind: 'respond', on: 'pipeline', status, effect: true })
       expect((await send([execute('commit')], begun.baton)).status).toBe(status)
       const again = await refusalOf(send([execute('commit')], begun.baton))
       expect(again).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
@@ -212,7 +212,7 @@ describe('what goes wrong upstream', () => {
       const open = state.storage.kv.get<object>('session')
       state.storage.kv.put('session', { ...open, isInFlight: true })
     })
-    await clearInterferences()
+    await clearFaults()
     const lost = await refusalOf(send([execute('commit')], begun.baton))
     expect(lost).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
     expect(await requestsSeen()).toEqual([])
@@ -225,19 +225,14 @@ describe('what goes wrong upstream', () => {
     'https://u:p@x.turso.io',
     'https://x.turso.io:8443',
   ])('a base_url of %s is not followed: no further request carries the token', async (baseUrl) => {
-    await interfere({
-      match: '/v3/pipeline',
-      times: 1,
-      replace: { from: '"base_url":null', to: `"base_url":${JSON.stringify(baseUrl)}` },
-    })
+    await failNext({ kind: 'base_url', on: 'pipeline', url: baseUrl })
     expect(await refusalOf(send([execute('begin immediate')]))).toMatchObject({ code: 'STREAM_LOST' })
     expect((await requestsSeen()).filter((line) => !line.includes(acme.database.hostname))).toEqual([])
   })
 
   test('a redirect is not followed', async () => {
-    const respond = { status: 307, headers: { location: 'https://evil.example/' } }
     for (const requests of [[execute('select 1')], [execute('select 1'), close]]) {
-      await interfere({ match: '/v3/pipeline', times: 1, respond })
+      await failNext({ kind: 'redirect', on: 'pipeline', to: 'https://evil.example/' })
       expect(await refusalOf(send(requests))).toMatchObject({ status: 502, code: 'UPSTREAM_REFUSED' })
     }
     expect((await requestsSeen()).every((line) => line.includes(acme.database.hostname))).toBe(true)

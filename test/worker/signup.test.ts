@@ -2,11 +2,11 @@ import { env } from 'cloudflare:workers'
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/index.ts'
-import { clearInterferences, interfere, localPlatform, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, ORIGIN, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
 
-beforeEach(clearInterferences)
-afterEach(clearInterferences)
+beforeEach(clearFaults)
+afterEach(clearFaults)
 
 const read = (id: string): Promise<Response> =>
   call(`/v1/tenants/${encodeURIComponent(id)}`, { headers: { authorization: 'Bearer signup-key' } })
@@ -59,7 +59,7 @@ describe('a signup', () => {
 
   test('costs three upstream requests, one after the other', async () => {
     await signUpNow({ id: 'warm-the-group' })
-    await clearInterferences()
+    await clearFaults()
     const { database } = await signUpNow({ id: 'three-calls' })
     expect(await requestsSeen()).toEqual([
       'POST api.turso.tech/v1/organizations/local/databases',
@@ -105,11 +105,8 @@ describe('a signup', () => {
   })
 
   test('waits for a database that is not served yet', async () => {
-    await interfere({
-      match: '.turso.io/v3/pipeline',
-      times: 2,
-      respond: { status: 404, body: '{"error":"not found"}' },
-    })
+    const body = '{"error":"not found"}'
+    await failNext({ kind: 'respond', on: 'pipeline', times: 2, status: 404, body })
     expect((await signUpNow({ id: 'slow-start' })).tenant.status).toBe('active')
   })
 })
@@ -178,21 +175,15 @@ async function listed(slug: string): Promise<{ rows: string[] }> {
 }
 
 describe('trouble upstream', () => {
-  const databases = '/v1/organizations/local/databases'
-
   test.each([
-    ['creating the database', databases],
-    ['minting the token', '/auth/tokens'],
-    ['applying the schema', '/v3/pipeline'],
+    ['creating the database', 'databases.create'],
+    ['minting the token', 'databases.createToken'],
+    ['applying the schema', 'pipeline'],
   ])(
     'unavailable while %s is 503, and the same signup succeeds later with one database',
-    async (step, match) => {
+    async (step, on) => {
       const id = `down-${step.split(' ')[0]}`
-      await interfere({
-        match,
-        times: 1,
-        respond: { status: 503, headers: { 'retry-after': '7' }, body: 'busy' },
-      })
+      await failNext({ kind: 'respond', on, status: 503, headers: { 'retry-after': '7' }, body: 'busy' })
       const failed = await signUp({ id })
       expect(failed.status).toBe(503)
       expect(failed.headers.get('retry-after')).toBe('7')
@@ -205,13 +196,13 @@ describe('trouble upstream', () => {
   )
 
   test.each([
-    ['creating the database', databases],
-    ['minting the token', '/auth/tokens'],
-    ['applying the schema', '/v3/pipeline'],
-  ])('an answer lost while %s still ends in exactly one database with its schema', async (step, match) => {
+    ['creating the database', 'databases.create'],
+    ['minting the token', 'databases.createToken'],
+    ['applying the schema', 'pipeline'],
+  ])('an answer lost while %s still ends in exactly one database with its schema', async (step, on) => {
     const id = `lost-${step.split(' ')[0]}`
     await signUpNow({ id: `group-for-${id}` })
-    await interfere({ match, times: 1, loseAnswer: 504 })
+    await failNext({ kind: 'server_error', on, status: 504, effect: true })
     expect((await signUp({ id })).status).toBe(503)
     const { database, token, tenant } = await signUpNow({ id })
     expect(tenant.schema_version).toBe(1)
@@ -221,7 +212,7 @@ describe('trouble upstream', () => {
   })
 
   test('the object evicted between attempts goes on where it was', async () => {
-    await interfere({ match: '/auth/tokens', times: 1, loseAnswer: 502 })
+    await failNext({ kind: 'html', on: 'databases.createToken', effect: true })
     expect((await signUp({ id: 'evicted-midway' })).status).toBe(503)
     await evictDurableObject(env.TENANTS.getByName('evicted-midway'))
     expect((await signUpNow({ id: 'evicted-midway' })).tenant.status).toBe('active')
@@ -229,18 +220,15 @@ describe('trouble upstream', () => {
   })
 
   test('while unfinished, another body is 409 and the same one goes on', async () => {
-    await interfere({ match: '/auth/tokens', times: 1, respond: { status: 500 } })
+    await failNext({ kind: 'server_error', on: 'databases.createToken' })
     expect((await signUp({ id: 'unfinished' })).status).toBe(503)
     expect((await signUp({ id: 'unfinished', name: 'Other' })).status).toBe(409)
     expect((await signUp({ id: 'unfinished' })).status).toBe(201)
   })
 
   test('a refused creation leaves nothing, so a corrected signup works at once', async () => {
-    await interfere({
-      match: databases,
-      times: 1,
-      respond: { status: 400, body: '{"error":"invalid location"}' },
-    })
+    const body = '{"error":"invalid location"}'
+    await failNext({ kind: 'respond', on: 'databases.create', status: 400, body })
     const refused = await signUp({ id: 'refused', location: 'aws-nowhere-1' })
     expect(refused.status).toBe(400)
     expect(((await refused.json()) as ProblemBody).detail).toContain('invalid location')
@@ -249,22 +237,16 @@ describe('trouble upstream', () => {
   })
 
   test('a refused token removes the database again', async () => {
-    await interfere({
-      match: '/auth/tokens',
-      times: 1,
-      respond: { status: 400, body: '{"error":"Permissions are not supported"}' },
-    })
+    const body = '{"error":"Permissions are not supported"}'
+    await failNext({ kind: 'respond', on: 'databases.createToken', status: 400, body })
     expect((await signUp({ id: 'no-token' })).status).toBe(502)
     expect((await listed('no-token')).rows).toEqual([])
     expect((await read('no-token')).status).toBe(404)
   })
 
   test('a platform token that Turso rejects is 502 and is not in the answer', async () => {
-    await interfere({
-      match: databases,
-      times: 1,
-      respond: { status: 401, body: '{"error":"local-platform-token is bad"}' },
-    })
+    const body = '{"error":"local-platform-token is bad"}'
+    await failNext({ kind: 'respond', on: 'databases.create', status: 401, body })
     const response = await signUp({ id: 'rejected' })
     expect(response.status).toBe(502)
     expect(await response.text()).not.toContain('local-platform-token')

@@ -6,6 +6,7 @@ import { createFaults, type Faults } from './faults/faults.ts'
 import type { FaultScript } from './faults/script.ts'
 import { createFaultyServer } from './faults/stream-faults.ts'
 import { checkScript } from './faults/validation.ts'
+import { loadBinding } from './engine/binding.ts'
 import { openCatalogue } from './storage/catalogue.ts'
 import { openDataFolder } from './storage/data-folder.ts'
 import { createPlatform, hostnameOf } from './platform/router.ts'
@@ -14,9 +15,11 @@ import { createSqlHandler, type Target } from './hrana/sql-over-http.ts'
 import { createStreams } from './hrana/streams.ts'
 import { createTokens } from './tokens.ts'
 
+export { LibsqlMissingError } from './engine/binding.ts'
 export { DataFolderError } from './errors.ts'
 export type { Faults, FiredFault } from './faults/faults.ts'
 export { FaultScriptError, type Fault, type FaultScript } from './faults/script.ts'
+export { serveLocalTurso, type LocalTursoServer, type ServeOptions } from './serve.ts'
 
 export interface LocalTursoOptions {
   /** The folder of all data; made when it does not exist. Default: a temporary one, which `close()` removes. */
@@ -51,8 +54,8 @@ export interface LocalTurso {
 
 /**
  * Starts an offline Turso on a data folder. Everything in it survives a restart, except open streams.
- * Throws `DataFolderError` when the folder is in use, damaged, or not a data folder, and `TypeError` for an option
- * that makes no sense.
+ * Throws `DataFolderError` when the folder is in use, damaged, or not a data folder, `LibsqlMissingError` when the
+ * package `libsql` is not installed, and `TypeError` for an option that makes no sense (`FaultScriptError` for faults).
  */
 export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
   const {
@@ -69,6 +72,8 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
   checkDuration('createToServeGapMs', createToServeGapMs)
   checkDuration('streamIdleMs', streamIdleMs)
   const script = checkScript(options.faults ?? [])
+  // Before anything is made that would have to be removed again.
+  loadBinding()
 
   const folder = openDataFolder(options.data)
   const catalogue = orClose(() => openCatalogue(folder), folder)

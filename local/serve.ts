@@ -5,8 +5,12 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { ConnectionReset } from './faults/connection-reset.ts'
-import type { LocalTurso } from './index.ts'
 import { MAX_SQL_BODY_BYTES } from './limits.ts'
+
+/** A local Turso, as far as a port needs it. */
+export interface FetchHandler {
+  readonly fetch: (request: Request) => Promise<Response>
+}
 
 export interface ServeOptions {
   /** 0 takes any free port. */
@@ -24,7 +28,7 @@ export interface LocalTursoServer {
 
 /** Serves until `close()`. Rejects with an `Error` that names the port when it cannot listen there. */
 export async function serveLocalTurso(
-  turso: Pick<LocalTurso, 'fetch'>,
+  turso: FetchHandler,
   { port, host = '127.0.0.1' }: ServeOptions,
 ): Promise<LocalTursoServer> {
   const server = createServer((incoming, outgoing) => {
@@ -49,7 +53,7 @@ export async function serveLocalTurso(
 }
 
 async function answer(
-  turso: Pick<LocalTurso, 'fetch'>,
+  turso: FetchHandler,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
@@ -81,7 +85,7 @@ async function answer(
 
 /** The response, or nothing when the connection is to be cut. */
 async function respond(
-  turso: Pick<LocalTurso, 'fetch'>,
+  turso: FetchHandler,
   incoming: IncomingMessage,
   signal: AbortSignal,
 ): Promise<Response | undefined> {

@@ -3,30 +3,52 @@
  *
  * - A prepared statement is finalised by the garbage collector alone. Until then a closed connection stays open, with
  *   its locks and its file descriptors. So an open transaction is rolled back before a close, and connections are
- *   better kept than closed.
+ *   better kept than closed. A query that is left early is interrupted, which ends it.
  * - A statement that failed with SQLITE_BUSY stays active: the connection cannot commit afterwards. The callers see to
  *   it that this never happens; if it does, `isBroken` says so.
- * - Text is read up to its first NUL, and text that is not UTF-8 ends the process. So a query is wrapped in one that
- *   delivers its texts as blobs. Not so what RETURNING delivers.
+ * - Not every text passes through it: see `exact-rows.ts`.
  */
-import Database from 'libsql'
-import { HttpFailure, SqlFailure } from '../errors.ts'
-import { parseFailure, type Statement } from './statement.ts'
+import type Database from 'libsql'
+import { loadBinding } from './binding.ts'
+import { isReadonlyProgram, readsDatabase } from './bytecode.ts'
+import { decodeExactRow, exactQuery } from './exact-rows.ts'
+import { exactReturning, splitReturning } from './returning.ts'
+import { fromExecution, fromPrepare, isSyntaxError, primaryCodeOf, SQLITE_BUSY } from './sqlite-errors.ts'
+import type { Statement } from './statement.ts'
 import type { EngineValue } from './values.ts'
+
+export { primaryCodeOf } from './sqlite-errors.ts'
 
 export interface EngineColumn {
   readonly name: string
   readonly decltype: string | null
 }
 
-/** What a statement did. */
-export interface EngineResult {
-  readonly columns: EngineColumn[]
-  readonly rows: EngineValue[][]
+/** What a statement changed. */
+export interface Changes {
   readonly affectedRowCount: number
   readonly lastInsertRowid: bigint | null
   /** Rows changed in all, those of triggers and of foreign key actions included. */
   readonly rowsWritten: number
+}
+
+/** A statement that is compiled and has not run. */
+export interface PreparedStatement {
+  readonly columns: EngineColumn[]
+  /** Runs it: a query up to its first row, everything else to its end. Throws `SqlFailure` when SQLite says no. */
+  readonly start: (values: EngineValue[]) => RunningStatement
+}
+
+/** A statement that runs. It must be read to its end, or ended. */
+export interface RunningStatement {
+  readonly changes: Changes
+  /**
+   * Some of its next rows, at most 100; none at its end. Throws `SqlFailure` when SQLite says no, `HttpFailure` 500 for
+   * a text that is none; it has ended then.
+   */
+  readonly next: () => EngineValue[][]
+  /** Ends it early. Harmless when it has ended. */
+  readonly end: () => void
 }
 
 /** One connection to one database file. Everything is synchronous. */
@@ -34,12 +56,12 @@ export interface Connection {
   readonly inTransaction: boolean
   /** It failed in a way after which it cannot be used any more; it must be closed. */
   readonly isBroken: boolean
-  /** Runs a statement to its end. Throws `SqlFailure` when SQLite says no, `HttpFailure` 500 for text that is none. */
-  readonly execute: (statement: Statement, values: EngineValue[]) => EngineResult
+  /** Throws `SqlFailure` when SQLite cannot compile it. */
+  readonly prepare: (statement: Statement) => PreparedStatement
   /** Throws `SqlFailure` when the statement is not SQL. Unknown tables and the like are no reason. */
   readonly checkSyntax: (statement: Statement) => void
-  /** The columns of its rows, without running it. Throws `SqlFailure` when it cannot be compiled. */
-  readonly describe: (statement: Statement) => EngineColumn[]
+  /** The columns of its rows and whether it may write, without running it. Throws `SqlFailure` as `prepare` does. */
+  readonly describe: (statement: Statement) => { columns: EngineColumn[]; isReadonly: boolean }
   /** Whether it looks at the database file, which fixes the state that a transaction sees. */
   readonly touchesDatabase: (statement: Statement) => boolean
   /** Runs SQL of our own that always works. Throws the binding's error when it does not. */
@@ -47,29 +69,103 @@ export interface Connection {
   /** Runs a script of our own. */
   readonly run: (script: string) => void
   readonly rollback: () => void
+  /** Rolls back, and forgets what `last_insert_rowid()` and `changes()` remember. */
+  readonly reset: () => void
   /** Rolls back and closes. */
   readonly close: () => void
 }
 
 /** Opens a database file, and makes it when it does not exist. Throws the binding's error when that fails. */
 export function openConnection(file: string): Connection {
-  const database = new Database(file)
+  const Libsql = loadBinding()
+  const database = new Libsql(file)
   database.defaultSafeIntegers(true)
   const ownStatements = new Map<string, Database.Statement>()
   let isBroken = false
+  let hasChanges = false
 
   const prepare = (sql: string): Database.Statement => {
     try {
       return database.prepare(sql)
     } catch (error) {
-      throw fromPrepare(error)
+      throw fromPrepare(error, sql)
     }
   }
 
   const query = (sql: string, values: EngineValue[] = []): EngineValue[][] => {
     let statement = ownStatements.get(sql)
     if (!statement) ownStatements.set(sql, (statement = database.prepare(sql)))
-    return runPrepared(statement, values)
+    return readAll(statement, values)
+  }
+
+  const explain = (sql: string): EngineValue[][] => {
+    const statement = prepare(`explain ${sql}`)
+    const program = readAll(statement, [])
+    resetExplained(statement, [])
+    return program
+  }
+
+  /** Runs a part of a statement. */
+  const attempt = <T>(part: () => T): T => {
+    try {
+      return part()
+    } catch (error) {
+      if (primaryCodeOf(error) === SQLITE_BUSY) isBroken = true
+      throw fromExecution(error)
+    }
+  }
+
+  const startQuery = (statement: Database.Statement, values: EngineValue[]): RunningStatement => {
+    const rows = attempt(() => statement.raw().iterate(values) as IterableIterator<EngineValue[]>)
+    let isDone = false
+    const end = () => {
+      if (isDone) return
+      isDone = true
+      interrupt(statement)
+    }
+    return {
+      changes: NO_CHANGES,
+      next() {
+        const some: EngineValue[][] = []
+        try {
+          attempt(() => {
+            while (some.length < ROWS_AT_ONCE && !isDone) {
+              const { done, value } = rows.next()
+              if (done) isDone = true
+              else some.push(value)
+            }
+          })
+        } catch (error) {
+          isDone = true
+          throw error
+        }
+        try {
+          return some.map(decodeExactRow)
+        } catch (error) {
+          end()
+          throw error
+        }
+      },
+      end,
+    }
+  }
+
+  const runToEnd = (statement: Statement, prepared: Database.Statement, values: EngineValue[]) => {
+    const before = statement.changesRows ? countersOf(query) : undefined
+    const exact = statement.changesRows ? prepareReturning(database, statement.sql, prepared) : prepared
+    const rows = attempt(() => {
+      const read = readAll(exact, values)
+      if (statement.kind === 'explain') resetExplained(prepared, values)
+      return read
+    })
+    if (!before) return finished(rows, NO_CHANGES)
+    hasChanges = true
+    const after = countersOf(query)
+    return finished(exact === prepared ? rows : rows.map(decodeExactRow), {
+      affectedRowCount: Number(after.changes),
+      lastInsertRowid: statement.inserts ? after.lastInsertRowid : null,
+      rowsWritten: Number(after.totalChanges - before.totalChanges),
+    })
   }
 
   const rollback = () => {
@@ -83,29 +179,16 @@ export function openConnection(file: string): Connection {
     get isBroken() {
       return isBroken
     },
-    execute(statement, values) {
-      const before = statement.changesRows ? counters(query) : undefined
+    prepare(statement) {
       const prepared = prepare(statement.sql)
       const columns = columnsOf(prepared)
       const isQuery = statement.kind === 'select' && columns.length > 0
-      const running = isQuery ? prepare(exactQuery(statement.sql, columns.length)) : prepared
-      let rows: EngineValue[][]
-      let after: Counters | undefined
-      try {
-        rows = runPrepared(running, values)
-        // The binding leaves an explained statement active; stepping it once more resets it.
-        if (statement.kind === 'explain') prepared.get(values)
-        after = before && counters(query)
-      } catch (error) {
-        if (primaryCodeOf(error) === SQLITE_BUSY) isBroken = true
-        throw fromExecution(error)
-      }
       return {
         columns,
-        rows: isQuery ? rows.map(decodeExactRow) : rows,
-        affectedRowCount: after ? Number(after.changes) : 0,
-        lastInsertRowid: after && statement.inserts ? after.lastInsertRowid : null,
-        rowsWritten: before && after ? Number(after.totalChanges - before.totalChanges) : 0,
+        start: (values) =>
+          isQuery
+            ? startQuery(prepare(exactQuery(statement.sql, columns.length)), values)
+            : runToEnd(statement, prepared, values),
       }
     },
     checkSyntax(statement) {
@@ -114,22 +197,29 @@ export function openConnection(file: string): Connection {
       try {
         database.prepare(statement.sql)
       } catch (error) {
-        if (isSyntaxError(error)) throw fromPrepare(error)
+        if (isSyntaxError(error)) throw fromPrepare(error, statement.sql)
       }
     },
-    describe: (statement) => columnsOf(prepare(statement.sql)),
+    describe(statement) {
+      const columns = columnsOf(prepare(statement.sql))
+      if (statement.kind === 'pragma') return { columns, isReadonly: statement.isReadonly }
+      const explained = statement.sql.replace(EXPLAIN_PREFIX, '')
+      return { columns, isReadonly: isReadonlyProgram(explain(explained)) }
+    },
     touchesDatabase(statement) {
       if (statement.kind !== 'select') return statement.kind === 'write'
-      const explain = prepare(`explain ${statement.sql}`)
-      const opcodes = runPrepared(explain, []).map((row) => row[1])
-      explain.get([])
-      return opcodes.includes('Transaction')
+      return readsDatabase(explain(statement.sql))
     },
     query,
     run(script) {
       database.exec(script)
     },
     rollback,
+    reset() {
+      rollback()
+      if (hasChanges) database.exec(FORGET_CHANGES)
+      hasChanges = false
+    },
     close() {
       rollback()
       database.close()
@@ -137,120 +227,67 @@ export function openConnection(file: string): Connection {
   }
 }
 
-function runPrepared(statement: Database.Statement, values: EngineValue[]): EngineValue[][] {
+const ROWS_AT_ONCE = 100
+
+const NO_CHANGES: Changes = { affectedRowCount: 0, lastInsertRowid: null, rowsWritten: 0 }
+
+const EXPLAIN_PREFIX = /^explain\s+(?:query\s+plan\s+)?/i
+
+/** SQLite has no call for it that the binding passes on. The table exists for no one else. */
+const FORGET_CHANGES = `create temp table "turso-edge" (id integer primary key);
+  insert into temp."turso-edge" values (0); delete from temp."turso-edge" where id = 1; drop table temp."turso-edge"`
+
+function finished(rows: EngineValue[][], changes: Changes): RunningStatement {
+  return { changes, next: () => rows.splice(0, ROWS_AT_ONCE), end: () => rows.splice(0) }
+}
+
+/** The statement with its RETURNING clause rewritten; the statement itself where that does not work. */
+function prepareReturning(
+  database: Database.Database,
+  sql: string,
+  prepared: Database.Statement,
+): Database.Statement {
+  const returning = prepared.reader ? splitReturning(sql) : undefined
+  if (!returning) return prepared
+  const columns = database.prepare(`${returning.head} returning *`).columns()
+  return database.prepare(
+    exactReturning(
+      returning,
+      columns.map(({ name }) => name),
+    ),
+  )
+}
+
+function readAll(statement: Database.Statement, values: EngineValue[]): EngineValue[][] {
   // A statement without columns has no `raw()` and is not run by `all()`.
   if (statement.reader) return statement.raw().all(values) as EngineValue[][]
   statement.run(values)
   return []
 }
 
+/** The binding leaves an explained statement active; stepping it once more resets it. */
+function resetExplained(statement: Database.Statement, values: EngineValue[]): void {
+  statement.get(values)
+}
+
+/** Ends an active query: an interrupted statement fails its next step, and is over then. Writes are not rolled back. */
+function interrupt(statement: Database.Statement): void {
+  ;(statement as Database.Statement & { interrupt(): void }).interrupt()
+  try {
+    statement.get([])
+  } catch (error) {
+    if (primaryCodeOf(error) !== SQLITE_INTERRUPT) throw error
+  }
+}
+
+const SQLITE_INTERRUPT = 9
+
 function columnsOf(statement: Database.Statement): EngineColumn[] {
   return statement.columns().map(({ name, type }) => ({ name, decltype: type }))
 }
 
-interface Counters {
-  readonly changes: bigint
-  readonly totalChanges: bigint
-  readonly lastInsertRowid: bigint
-}
-
-function counters(query: Connection['query']): Counters {
+function countersOf(query: Connection['query']) {
   const [row] = query('select changes(), total_changes(), last_insert_rowid()')
   const [changes, totalChanges, lastInsertRowid] = row as [bigint, bigint, bigint]
   return { changes, totalChanges, lastInsertRowid }
-}
-
-/**
- * The same rows in the same order, with every text as a blob after the letter `t`, and every blob after `b`.
- * The offset keeps SQLite from merging the queries, which would compute a column more than once.
- */
-function exactQuery(sql: string, width: number): string {
-  const names = Array.from({ length: width }, (_, index) => `c${index}`)
-  const exact = names.map(
-    (name) =>
-      `case typeof(${name}) when 'text' then cast('t' || ${name} as blob)` +
-      ` when 'blob' then cast('b' || ${name} as blob) else ${name} end`,
-  )
-  return (
-    `with "turso-edge rows" (${names.join()}) as (${sql}) ` +
-    `select ${exact.join()} from (select * from "turso-edge rows" limit -1 offset 0)`
-  )
-}
-
-function decodeExactRow(row: EngineValue[]): EngineValue[] {
-  return row.map((value) => {
-    if (!Buffer.isBuffer(value)) return value
-    return value[0] === LETTER_T ? decodeText(value.subarray(1)) : value.subarray(1)
-  })
-}
-
-/** sqld gives up on the whole request as well. */
-function decodeText(bytes: Uint8Array): string {
-  try {
-    return UTF8.decode(bytes)
-  } catch {
-    throw new HttpFailure(500, 'Internal Error: `a text is not valid UTF-8`')
-  }
-}
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-const LETTER_T = 't'.charCodeAt(0)
-
-const SQLITE_BUSY = 5
-
-/** The names that sqld gives to SQLite's primary result codes. */
-const CODES = new Map([
-  [2, 'SQLITE_INTERNAL'],
-  [3, 'SQLITE_PERM'],
-  [4, 'SQLITE_ABORT'],
-  [SQLITE_BUSY, 'SQLITE_BUSY'],
-  [6, 'SQLITE_LOCKED'],
-  [7, 'SQLITE_NOMEM'],
-  [8, 'SQLITE_READONLY'],
-  [9, 'SQLITE_INTERRUPT'],
-  [10, 'SQLITE_IOERR'],
-  [11, 'SQLITE_CORRUPT'],
-  [12, 'SQLITE_NOTFOUND'],
-  [13, 'SQLITE_FULL'],
-  [14, 'SQLITE_CANTOPEN'],
-  [15, 'SQLITE_PROTOCOL'],
-  [17, 'SQLITE_SCHEMA'],
-  [18, 'SQLITE_TOOBIG'],
-  [19, 'SQLITE_CONSTRAINT'],
-  [20, 'SQLITE_MISMATCH'],
-  [21, 'SQLITE_MISUSE'],
-  [22, 'SQLITE_NOLFS'],
-  [23, 'SQLITE_AUTH'],
-  [25, 'SQLITE_RANGE'],
-  [26, 'SQLITE_NOTADB'],
-])
-
-/** SQLite's primary result code, or `undefined` for an error that is not SQLite's. */
-export function primaryCodeOf(error: unknown): number | undefined {
-  const rawCode = error instanceof Database.SqliteError ? error.rawCode : undefined
-  return rawCode === undefined ? undefined : rawCode & 0xff
-}
-
-function fromExecution(error: unknown): SqlFailure {
-  return new SqlFailure(
-    CODES.get(primaryCodeOf(error) ?? 0) ?? 'SQLITE_UNKNOWN',
-    `SQLite error: ${messageOf(error)}`,
-  )
-}
-
-/** sqld parses a statement itself before SQLite does, hence the separate code for what is not SQL at all. */
-function fromPrepare(error: unknown): SqlFailure {
-  if (isSyntaxError(error)) return parseFailure(messageOf(error))
-  if (primaryCodeOf(error) === 1)
-    return new SqlFailure('SQL_INPUT_ERROR', `SQL input error: ${messageOf(error)}`)
-  return fromExecution(error)
-}
-
-function isSyntaxError(error: unknown): boolean {
-  return /: syntax error$|^incomplete input$|^unrecognized token: /.test(messageOf(error))
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

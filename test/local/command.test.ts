@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -18,7 +18,15 @@ function temporaryFolder(): string {
 }
 
 function spawn(...args: string[]) {
-  const child = fork(COMMAND, args, { silent: true, execArgv: [] })
+  return spawnWith({}, ...args)
+}
+
+function spawnWith(env: Record<string, string>, ...args: string[]) {
+  const child = fork(COMMAND, args, {
+    silent: true,
+    execArgv: [],
+    env: { ...process.env, TURSO_PLATFORM_TOKEN: '', ...env },
+  })
   onTestFinished(() => void child.kill('SIGKILL'))
   const output = { stdout: '', stderr: '' }
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
@@ -28,7 +36,11 @@ function spawn(...args: string[]) {
 
 /** Starts the command and waits until it is ready. */
 async function listen(...args: string[]) {
-  const { child, output } = spawn('--port', '0', ...args)
+  return listenWith({}, ...args)
+}
+
+async function listenWith(env: Record<string, string>, ...args: string[]) {
+  const { child, output } = spawnWith(env, 'local', '--port', '0', ...args)
   await expect.poll(() => output.stdout, { timeout: TIMEOUT_MS }).toContain('\n')
   const url = /^local Turso listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(output.stdout)?.[1]
   if (!url) throw new Error(JSON.stringify(output))
@@ -62,28 +74,78 @@ describe('the command', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
-  test('prints its usage', async () => {
-    const { child, output } = spawn('--help')
+  test.each([['--help'], ['local', '--help'], ['-h']])('prints its usage: %j', async (...args) => {
+    const { child, output } = spawn(...args)
     expect(await ended(child)).toBe(0)
     expect(output.stdout).toMatch(/^Usage: /)
+    for (const word of ['--port', '--host', '--data', '--organization', '--faults', 'TURSO_PLATFORM_TOKEN'])
+      expect(output.stdout).toContain(word)
+  })
+
+  test('serves an organization of another name, with a token from the environment', async () => {
+    const { url } = await listenWith({ TURSO_PLATFORM_TOKEN: 'secret-token' }, '--organization', 'acme-inc')
+    const status = async (token: string) => {
+      const headers = { authorization: `Bearer ${token}` }
+      return (await fetch(`${url}/v1/organizations/acme-inc/groups`, { headers })).status
+    }
+    expect([await status('secret-token'), await status('local-platform-token')]).toEqual([200, 401])
+  })
+
+  test('listens on another address', async () => {
+    const { child, output } = spawn('local', '--port', '0', '--host', '127.0.0.2')
+    await expect.poll(() => output.stdout, { timeout: TIMEOUT_MS }).toContain('\n')
+    expect(output.stdout).toMatch(/^local Turso listening on http:\/\/127\.0\.0\.2:\d+\n$/)
+    child.kill()
+    expect(await ended(child)).toBe(0)
+  })
+
+  test('meets the faults of a file', async () => {
+    const file = join(temporaryFolder(), 'faults.json')
+    writeFileSync(file, JSON.stringify([{ kind: 'respond', status: 418, on: 'locations.list' }]))
+    const { url } = await listen('--faults', file)
+    expect((await fetch(`${url}/v1/locations`)).status).toBe(418)
+  })
+
+  test('meets the faults of a seed', async () => {
+    const { url } = await listen('--faults', '3')
+    const outcomes = new Set<number | string>()
+    for (let index = 0; index < 300; index++) {
+      const response = fetch(`${url}/v1/locations`, { redirect: 'manual' })
+      outcomes.add(
+        await response.then(
+          ({ status }) => status,
+          () => 'cut',
+        ),
+      )
+    }
+    expect(outcomes.size).toBeGreaterThan(2)
   })
 
   test.each([
-    [['--nope'], /^local Turso: Unknown option '--nope'.*\n$/],
-    [['--port', 'x'], /^local Turso: --port must be a number from 0 to 65535, not "x"\n$/],
-    [['--port', '65536'], /^local Turso: --port must be .*\n$/],
-    [['--data', ''], /^local Turso: --data must name a folder\n$/],
-    [['stray'], /^local Turso: Unexpected argument 'stray'.*\n$/],
-  ])('refuses %j with one line and code 2', async (args, line) => {
+    [['local', '--nope'], /Unknown option '--nope'/],
+    [['local', '--port', 'x'], /--port must be a number from 0 to 65535, not "x"$/],
+    [['local', '--port', '65536'], /--port must be /],
+    [['local', '--data', ''], /--data must not be empty$/],
+    [['local', '--organization', 'A B'], /"organization" must be /],
+    [['local', '--faults', '/nowhere.json'], /--faults: ENOENT.*'\/nowhere\.json'$/],
+    [['local', '--faults', COMMAND], /--faults: .*command\.ts is not JSON: /],
+    [['local', '--faults', '99999999999'], /--faults: the seed must be a whole number/],
+    [['local', 'stray'], /unexpected argument "stray"$/],
+    [['serve'], /unknown subcommand "serve"; there is only "local"$/],
+    [[], /missing the subcommand; did you mean "turso-edge local"\?$/],
+  ])('refuses %j with one line, a hint, and code 2', async (args, reason) => {
     const { child, output } = spawn(...args)
     expect(await ended(child)).toBe(2)
-    expect(output.stderr).toMatch(line)
+    const [line = '', hint, ...rest] = output.stderr.split('\n')
+    expect(line).toMatch(/^local Turso: /)
+    expect(line).toMatch(reason)
+    expect([hint, rest]).toEqual(['See turso-edge --help', ['']])
   })
 
   test('refuses a folder that another process uses with one line and code 1', async () => {
     const data = temporaryFolder()
     await listen('--data', data)
-    const { child, output } = spawn('--port', '0', '--data', data)
+    const { child, output } = spawn('local', '--port', '0', '--data', data)
     expect(await ended(child)).toBe(1)
     expect(output.stderr).toBe(`local Turso: another local Turso is using ${data}\n`)
   })
@@ -93,7 +155,7 @@ describe('the command', () => {
     const server = await serveLocalTurso(turso, { port: 0 })
     onTestFinished(server.close)
     const port = new URL(server.url).port
-    const { child, output } = spawn('--port', port, '--data', temporaryFolder())
+    const { child, output } = spawn('local', '--port', port, '--data', temporaryFolder())
     expect(await ended(child)).toBe(1)
     expect(output.stderr).toBe(`local Turso: cannot listen on port ${port} of 127.0.0.1: it is in use\n`)
   })

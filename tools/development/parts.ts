@@ -21,10 +21,12 @@ export function planTurso({ tursoPort }: StartOptions, data: DataFolder): PartPl
     name: 'local Turso',
     command: [
       path.join(root, 'local/command.ts'),
+      'local',
       `--port=${tursoPort}`,
       `--data=${path.join(data.path, 'turso')}`,
     ],
-    env: {},
+    // Not the one that a developer may have in the shell.
+    env: { TURSO_PLATFORM_TOKEN: PLATFORM_TOKEN },
     logFile: path.join(data.path, 'turso.log'),
     healthUrl: `http://${HOST}:${tursoPort}/health`,
   }

@@ -3,7 +3,8 @@ import type { CallOptions, Fetch } from './http.ts'
 import { encodeAtomicBatch, readAtomicBatch, type TransactionMode } from './hrana/batch.ts'
 import { sendOnce, type PipelineTarget } from './hrana/pipeline.ts'
 import { decodeResult, type DecodeOptions, type ObjectRow, type Result } from './hrana/result.ts'
-import { encodeStatement, type Args, type Statement } from './hrana/statement.ts'
+import { encodeStatement, type Args, type Statement, type StatementObject } from './hrana/statement.ts'
+import type { SqlValue } from './hrana/value.ts'
 import { parseDatabaseUrl } from './hrana/url.ts'
 import { DEFAULT_TIMEOUT_MS } from './limits.ts'
 
@@ -26,6 +27,9 @@ export interface BatchOptions extends QueryOptions {
   mode?: TransactionMode | undefined
 }
 
+/** Options with `rowMode: 'array'`, which make rows arrays. */
+export type ArrayRows = QueryOptions & { rowMode: 'array' }
+
 export interface Database {
   /**
    * Runs one statement.
@@ -33,14 +37,23 @@ export interface Database {
    * @example
    * const { rows } = await db.execute('select * from notes where id = ?', [1])
    */
+  execute(statement: string, args: Args | undefined, options: ArrayRows): Promise<Result<SqlValue[]>>
   execute<Row = ObjectRow>(statement: string, args?: Args, options?: QueryOptions): Promise<Result<Row>>
-  execute<Row = ObjectRow>(statement: Statement, options?: QueryOptions): Promise<Result<Row>>
+  execute(statement: StatementObject, options: ArrayRows): Promise<Result<SqlValue[]>>
+  execute<Row = ObjectRow>(statement: StatementObject, options?: QueryOptions): Promise<Result<Row>>
 
   /**
    * Runs statements as one transaction in one request: all of them take effect, or none. A {@link SqlError} names the
-   * statement at fault in `statementIndex`.
+   * statement at fault in `statementIndex`. The mode alone may stand for the options.
    */
-  batch<Row = ObjectRow>(statements: readonly Statement[], options?: BatchOptions): Promise<Result<Row>[]>
+  batch(
+    statements: readonly Statement[],
+    options: ArrayRows & { mode?: TransactionMode },
+  ): Promise<Result<SqlValue[]>[]>
+  batch<Row = ObjectRow>(
+    statements: readonly Statement[],
+    options?: BatchOptions | TransactionMode,
+  ): Promise<Result<Row>[]>
 }
 
 /**
@@ -55,6 +68,7 @@ export interface Database {
 export function connect(options: ConnectOptions): Database {
   const baseUrl = parseDatabaseUrl(options.url)
   const { authToken, fetch, timeoutMs, intMode, rowMode } = options
+  if (fetch !== undefined && typeof fetch !== 'function') throw new TypeError('"fetch" must be a function')
 
   const target = (call: QueryOptions | undefined): PipelineTarget => ({
     baseUrl,
@@ -83,7 +97,11 @@ export function connect(options: ConnectOptions): Database {
       return decodeResult<Row>(result, decoding(call))
     },
 
-    async batch<Row>(statements: readonly Statement[], options?: BatchOptions): Promise<Result<Row>[]> {
+    async batch<Row>(
+      statements: readonly Statement[],
+      optionsOrMode?: BatchOptions | TransactionMode,
+    ): Promise<Result<Row>[]> {
+      const options = typeof optionsOrMode === 'string' ? { mode: optionsOrMode } : optionsOrMode
       if (statements.length === 0) return []
       const encoded = statements.map((statement, index) => {
         try {

@@ -21,13 +21,13 @@ export type TursoErrorCode =
   | 'invalid_request'
   /** The request is well-formed, but this kind of database cannot do it. */
   | 'unsupported'
-  /** The server failed or is overloaded: the same call may succeed later. */
+  /** The server failed or is overloaded: the same call may succeed later. A statement may have taken effect. */
   | 'unavailable'
   /** No answer arrived. Whether the request took effect is unknown. */
   | 'network'
   /** No answer arrived in time. Whether the request took effect is unknown. */
   | 'timeout'
-  /** The answer broke the contract: not the expected JSON, cut off, or a redirect. */
+  /** The answer broke the contract: not the expected JSON, cut off, or a redirect. The request may have taken effect. */
   | 'protocol'
 
 /** Base of all errors below. */
@@ -41,7 +41,10 @@ export class TursoError extends Error {
   }
 }
 
-/** The database refused a statement. Other statements of an atomic batch have been rolled back. */
+/**
+ * The database refused a statement. The other statements of an atomic batch have been rolled back, unless `sqlCode` is
+ * `TRANSACTION_CLOSED`: then a statement of the batch ended the transaction by itself, perhaps with a COMMIT.
+ */
 export class SqlError extends TursoError {
   override readonly name = 'SqlError'
   declare readonly code: 'sql_error'
@@ -149,22 +152,15 @@ export type TursoErrorOf<Code extends TursoErrorCode> = Code extends keyof Error
   ? ErrorsWithACodeOfTheirOwn[Code]
   : HttpError
 
-const CODES: Record<TursoErrorCode, true> = {
-  sql_error: true,
-  stream_lost: true,
-  unauthorized: true,
-  forbidden: true,
-  not_found: true,
-  already_exists: true,
-  plan_limit: true,
-  rate_limited: true,
-  invalid_request: true,
-  unsupported: true,
-  unavailable: true,
-  network: true,
-  timeout: true,
-  protocol: true,
-}
+const NAMES = new Set<unknown>([
+  'TursoError',
+  'SqlError',
+  'StreamLostError',
+  'HttpError',
+  'NetworkError',
+  'TimeoutError',
+  'ProtocolError',
+])
 
 /**
  * Whether an error is this library's, and optionally of one code. Works for errors that crossed RPC or a realm.
@@ -176,7 +172,8 @@ export function isTursoError<Code extends TursoErrorCode = TursoErrorCode>(
   error: unknown,
   code?: Code,
 ): error is TursoErrorOf<Code> {
-  if (!(error instanceof Error) && (typeof error !== 'object' || error === null)) return false
-  const found = (error as { code?: unknown }).code
-  return typeof found === 'string' && Object.hasOwn(CODES, found) && (code === undefined || found === code)
+  if (typeof error !== 'object' || error === null) return false
+  const { name, code: found } = error as { name?: unknown; code?: unknown }
+  // The name as well, since errors of others have codes such as `not_found` too.
+  return NAMES.has(name) && typeof found === 'string' && (code === undefined || found === code)
 }

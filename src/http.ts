@@ -114,7 +114,8 @@ interface Answer {
 }
 
 function refusal(request: HttpRequest, { status, headers, text }: Answer): HttpError {
-  const words = withoutSecret(quote(text), request.token)
+  // Masked before it is cut, or a token across the cut would stay in part.
+  const words = quote(withoutSecret(text, request.token))
   const explanation = status >= 300 && status < 400 ? 'a redirect, which is never followed' : words
   return new HttpError(
     codeFor(status, words),
@@ -139,6 +140,8 @@ function codeFor(status: number, words: string): TursoErrorCode {
   if (status === 403) return 'forbidden'
   if (status === 404) return 'not_found'
   if (status === 429) return 'rate_limited'
+  // A database that its owner or its quota has blocked says so with a 500.
+  if (status === 500 && /\bblocked\b/i.test(words)) return 'forbidden'
   if (status === 408 || status >= 500) return 'unavailable'
   if (status < 400) return 'protocol'
   return /not supported/i.test(words) ? 'unsupported' : 'invalid_request'

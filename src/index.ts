@@ -1,14 +1,15 @@
 /** The one public door. */
 
 export { connect } from './database.ts'
-export type { BatchOptions, ConnectOptions, Database, QueryOptions } from './database.ts'
+export type { ArrayRows, BatchOptions, ConnectOptions, Database, QueryOptions } from './database.ts'
 export type { ObjectRow, Result, RowMode } from './hrana/result.ts'
-export type { Args, Statement } from './hrana/statement.ts'
+export type { Args, Statement, StatementObject } from './hrana/statement.ts'
 export type { IntMode, SqlInput, SqlValue } from './hrana/value.ts'
 export { sql } from './sql.ts'
 export type { SqlFragment, SqlTag } from './sql.ts'
 export type { TransactionMode } from './hrana/batch.ts'
 export { isTrustedBaseUrl } from './hrana/url.ts'
+export { isDeadStream } from './hrana/dead-stream.ts'
 
 export { createPlatform } from './platform/client.ts'
 export type { Platform, PlatformOptions } from './platform/client.ts'

@@ -59,6 +59,8 @@ function fromTemplate(
   template: TemplateStringsArray,
   ...values: readonly (SqlInput | SqlFragment)[]
 ): SqlFragment {
+  if (template.includes(undefined as never))
+    throw new TypeError('An SQL text has an escape that is none, such as \\u{zz}')
   return createFragment(
     template.flatMap((text, index) => (index === 0 ? [{ text }] : [toPart(values[index - 1]!), { text }])),
   )
@@ -68,6 +70,7 @@ function joinFragments(
   items: readonly (SqlInput | SqlFragment)[],
   separator: SqlFragment = fromText(', '),
 ): SqlFragment {
+  if (!isFragment(separator)) throw new TypeError('The separator of sql.join must be made by the sql tag')
   return createFragment(
     items.flatMap((item, index) => (index === 0 ? [toPart(item)] : [separator, toPart(item)])),
   )
@@ -99,20 +102,24 @@ function createFragment(parts: readonly Part[]): SqlFragment {
 }
 
 function toPart(item: SqlInput | SqlFragment): Part {
-  const isFragment = typeof item === 'object' && item !== null && partsOf.has(item)
-  return isFragment ? (item as SqlFragment) : { value: item as SqlInput }
+  return isFragment(item) ? item : { value: item }
 }
 
+function isFragment(item: unknown): item is SqlFragment {
+  return typeof item === 'object' && item !== null && partsOf.has(item)
+}
+
+/** With a stack of its own: a statement that was put together in a loop is nested as deeply as the loop was long. */
 function build(parts: readonly Part[]): SqlFragment {
   let text = ''
   const args: SqlInput[] = []
-  const add = (part: Part): void => {
+  const pending = parts.toReversed()
+  for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
     if ('text' in part) text += part.text
     else if ('value' in part) {
       text += '?'
       args.push(part.value)
-    } else partsOf.get(part)!.forEach(add)
+    } else pending.push(...partsOf.get(part)!.toReversed())
   }
-  parts.forEach(add)
   return { sql: text, args: Object.freeze(args) }
 }

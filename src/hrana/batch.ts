@@ -29,6 +29,8 @@ const insideTransaction: WireCondition = { type: 'not', cond: { type: 'is_autoco
  * take effect at once), COMMIT only after the last, and ROLLBACK only if BEGIN worked and COMMIT did not.
  */
 export function encodeAtomicBatch(statements: readonly WireStatement[], mode: TransactionMode): WireBatch {
+  if (!Object.hasOwn(BEGIN, mode))
+    throw new TypeError(`"mode" must be "write", "read" or "deferred"; got ${JSON.stringify(mode)}`)
   const commit = FIRST_STATEMENT + statements.length
   const after = (step: number): WireCondition => ({
     type: 'and',
@@ -73,7 +75,7 @@ export function readAtomicBatch(result: WireBatchResult, statementCount: number)
     // No step failed, yet COMMIT was skipped: a statement ended the transaction by itself.
     const ended = results.findIndex((stepResult) => stepResult == null) - 1
     throw new SqlError(
-      `Statement ${ended - FIRST_STATEMENT} of the batch ended its transaction; the statements after it did not run`,
+      `Statement ${ended - FIRST_STATEMENT} of the batch ended its transaction; what ran up to it may be committed, and nothing after it ran`,
       'TRANSACTION_CLOSED',
       { statementIndex: ended - FIRST_STATEMENT },
     )
@@ -90,8 +92,8 @@ function stepError(error: WireError, step: number, commit: number): SqlError {
 
 /** The server's words with what is known around them. */
 export function toSqlError(error: WireError, statementIndex: number | null = null, context = ''): SqlError {
-  return new SqlError(context + error.message, error.code ?? 'UNKNOWN', {
-    extendedCode: error.extended_code ?? null,
+  return new SqlError(context + (error?.message ?? 'no reason was given'), error?.code ?? 'UNKNOWN', {
+    extendedCode: error?.extended_code ?? null,
     statementIndex,
   })
 }

@@ -35,23 +35,29 @@ export interface Result<Row = ObjectRow> {
 export function decodeResult<Row>(wire: WireStatementResult, options: DecodeOptions): Result<Row> {
   if (!Array.isArray(wire?.cols) || !Array.isArray(wire.rows))
     throw new ProtocolError('A statement result without columns or rows')
-  const columns = wire.cols.map((column) => column.name ?? '')
+  const columns = wire.cols.map((column) => column?.name ?? '')
   const intMode = options.intMode ?? 'number'
   const decodeRow = options.rowMode === 'array' ? decodeArrayRow : decodeObjectRow
   return {
     columns,
-    columnTypes: wire.cols.map((column) => column.decltype ?? null),
+    columnTypes: wire.cols.map((column) => column?.decltype ?? null),
     rows: wire.rows.map((row) => {
       if (row.length !== columns.length)
         throw new ProtocolError('A row with more or fewer values than columns')
       return decodeRow(row, columns, intMode) as Row
     }),
     rowsAffected: wire.affected_row_count ?? 0,
-    lastInsertRowid: wire.last_insert_rowid == null ? null : BigInt(wire.last_insert_rowid),
+    lastInsertRowid: decodeRowid(wire.last_insert_rowid),
     rowsRead: wire.rows_read ?? 0,
     rowsWritten: wire.rows_written ?? 0,
     durationMs: wire.query_duration_ms ?? 0,
   }
+}
+
+function decodeRowid(rowid: string | null | undefined): bigint | null {
+  if (rowid == null) return null
+  if (!/^-?\d+$/.test(rowid)) throw new ProtocolError('A last_insert_rowid that is no integer')
+  return BigInt(rowid)
 }
 
 function decodeArrayRow(row: WireValue[], columns: string[], intMode: IntMode): SqlValue[] {

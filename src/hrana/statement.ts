@@ -6,7 +6,13 @@ import type { WireStatement } from './wire.ts'
 export type Args = readonly SqlInput[] | Readonly<Record<string, SqlInput>>
 
 /** One SQL statement with its arguments, which are always bound, never pasted into the text. */
-export type Statement = string | { readonly sql: string; readonly args?: Args | undefined }
+export type Statement = string | StatementObject
+
+/** What the `sql` tag makes, or the same written out. */
+export interface StatementObject {
+  readonly sql: string
+  readonly args?: Args | undefined
+}
 
 /**
  * @throws {TypeError} for anything that is not a statement, and what {@link encodeValue} throws, naming the argument
@@ -18,11 +24,18 @@ export function encodeStatement(statement: Statement, wantRows = true): WireStat
   const encoded: WireStatement = { sql, want_rows: wantRows }
   if (Array.isArray(args))
     encoded.args = args.map((value, index) => encodeValue(value, `Argument ${index + 1}`))
-  else if (typeof args === 'object' && args !== null)
+  else if (isPlainObject(args))
     encoded.named_args = Object.entries(args).map(([name, value]) => ({
       name,
       value: encodeValue(value, `Argument "${name}"`),
     }))
   else if (args !== undefined) throw new TypeError('Arguments are an array, or an object for named ones')
   return encoded
+}
+
+/** Others (a Map, a Date, bytes) would be bound as something that nobody meant. */
+function isPlainObject(value: unknown): value is Readonly<Record<string, SqlInput>> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }

@@ -1,4 +1,5 @@
 /** Which addresses are used: the one configured, and those that a server may send us to. */
+import { parseHttpUrl } from '../url.ts'
 
 const SCHEMES: Record<string, 'https:' | 'http:' | undefined> = {
   'libsql:': 'https:',
@@ -11,33 +12,27 @@ const SCHEMES: Record<string, 'https:' | 'http:' | undefined> = {
  * The address that protocol paths are appended to, ending with a slash. A path in the URL is kept; `?tls=0` makes
  * `libsql:` mean plain HTTP, as `@libsql/client` has it.
  *
- * @throws {TypeError} for what is not a database URL, and for credentials or other parameters in it, which would
- *   otherwise be dropped in silence
+ * @throws {TypeError} for what is not a database URL, and for credentials, a fragment or other parameters in it, which
+ *   would otherwise be dropped in silence
  */
 export function parseDatabaseUrl(url: string): string {
   if (typeof url !== 'string' || !URL.canParse(url))
     throw new TypeError('"url" must be a database URL such as libsql://name-organization.turso.io')
-  // Only special schemes have a host that the URL standard parses and checks, so the scheme is swapped in the text.
-  const scheme = url
-    .trimStart()
-    .slice(0, url.trimStart().indexOf(':') + 1)
-    .toLowerCase()
-  const target = SCHEMES[scheme]
+  const [, scheme = '', rest = '', query = '', fragment = ''] =
+    /^\s*([^:]+:)([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(url) ?? []
+  const target = SCHEMES[scheme.toLowerCase()]
   if (target === undefined)
     throw new TypeError(`"url" has the scheme "${scheme}"; supported are libsql:, turso:, https: and http:`)
-  const parsed = new URL(target + url.trimStart().slice(scheme.length))
-  if (parsed.username !== '' || parsed.password !== '')
-    throw new TypeError('"url" carries credentials; pass the token as "authToken"')
-  let plain = target === 'http:'
-  for (const [name, value] of parsed.searchParams) {
+  const isPlain = target === 'http:' || (scheme.toLowerCase() === 'libsql:' && query === '?tls=0')
+  for (const [name, value] of new URLSearchParams(query)) {
     if (name !== 'tls' || (value !== '0' && value !== '1'))
       throw new TypeError(`"url" has the parameter "${name}"; only tls=0 and tls=1 are known there`)
-    if (scheme === 'libsql:' && value === '0') plain = true
-    else if ((value === '0') !== plain)
+    if ((value === '0') !== isPlain)
       throw new TypeError(`"url" says tls=${value} and ${scheme}, which contradict`)
   }
-  const { host, pathname } = plain ? new URL(parsed.href.replace(/^https:/, 'http:')) : parsed
-  return `${plain ? 'http' : 'https'}://${host}${pathname.endsWith('/') ? pathname : `${pathname}/`}`
+  // The scheme is swapped in the text, since only special schemes have a host that the URL standard parses and checks.
+  const { href } = parseHttpUrl(`${isPlain ? 'http:' : 'https:'}${rest}${fragment}`, 'url')
+  return href.endsWith('/') ? href : `${href}/`
 }
 
 /**

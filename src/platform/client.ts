@@ -2,6 +2,7 @@
 import type { Fetch } from '../http.ts'
 import { parseJson, send } from '../http.ts'
 import { DEFAULT_TIMEOUT_MS } from '../limits.ts'
+import { parseHttpUrl } from '../url.ts'
 import { createDatabases, type Databases } from './databases.ts'
 import { createGroups, type Groups } from './groups.ts'
 import type { PlatformCall } from './call.ts'
@@ -38,9 +39,10 @@ export function createPlatform(options: PlatformOptions): Platform {
   const { token, organization, fetch, timeoutMs } = options
   if (!token) throw new TypeError('"token" is missing: a Turso Platform API token')
   if (!organization) throw new TypeError('"organization" is missing: the slug of the Turso organization')
-  const address = options.baseUrl ?? 'https://api.turso.tech'
-  if (!URL.canParse(address)) throw new TypeError('"baseUrl" must be a URL such as https://api.turso.tech')
-  const baseUrl = address.replace(/\/+$/, '')
+  const baseUrl = parseHttpUrl(options.baseUrl ?? 'https://api.turso.tech', 'baseUrl').href.replace(
+    /\/+$/,
+    '',
+  )
 
   const call: PlatformCall = async (method, path, { query, body, options: callOptions }) => {
     const text = await send({

@@ -87,7 +87,8 @@ describe('execute', () => {
 
   test('refuses what is not a statement before anything is sent', async () => {
     await expect(db.execute(undefined as never)).rejects.toThrow(/A statement is a string/)
-    await expect(db.execute('select ?', 'x' as never)).rejects.toThrow(/Arguments are an array/)
+    for (const args of ['x', new Map([['a', 1]]), new Uint8Array(1), new Date()])
+      await expect(db.execute('select ?', args as never)).rejects.toThrow(/Arguments are an array/)
     await expect(db.execute('select ?', [undefined as never])).rejects.toThrow(/Argument 1: .*undefined/)
   })
 
@@ -170,9 +171,14 @@ describe('batch', () => {
 
   test('every mode runs', async () => {
     for (const mode of ['write', 'deferred', 'read'] as const) {
-      const [result] = await db.batch(['select 1 as one'], { mode })
-      expect(result!.rows).toEqual([{ one: 1 }])
+      for (const options of [mode, { mode }]) {
+        const [result] = await db.batch(['select 1 as one'], options)
+        expect(result!.rows).toEqual([{ one: 1 }])
+      }
     }
+    await expect(db.batch(['select 1'], 'exclusive' as never)).rejects.toThrow(/"mode" must be/)
+    const [arrays] = await db.batch(['select 1'], { rowMode: 'array' })
+    expect(arrays!.rows[0]![0]).toBe(1)
   })
 })
 

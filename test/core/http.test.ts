@@ -33,6 +33,7 @@ describe('a refused request', () => {
     [422, '', 'invalid_request'],
     [429, '', 'rate_limited'],
     [500, '', 'unavailable'],
+    [500, '{"error":"Operation was blocked: quota","code":"BLOCKED"}', 'forbidden'],
     [503, '', 'unavailable'],
     [302, '', 'protocol'],
   ])('%i %s is %s', async (status, body, code) => {
@@ -70,6 +71,11 @@ describe('a refused request', () => {
     expect(error.message.length).toBeLessThan(5000)
     expect(error.message).toContain('token [token] refused')
     expect(JSON.stringify(Object.entries(error))).not.toContain('hunter2')
+    // Also where the cut goes through it.
+    for (let padding = 4085; padding < 4100; padding++) {
+      const cut = await failureOf(query(answering(400, `${'x'.repeat(padding)}hunter2${'x'.repeat(50)}`)))
+      expect(cut.message).not.toMatch(/hunt/)
+    }
   })
 })
 

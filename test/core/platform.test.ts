@@ -110,6 +110,14 @@ describe('trouble', () => {
   test('missing or malformed options are refused at once', () => {
     expect(() => createPlatform({ token: '', organization: 'o' })).toThrow(/"token" is missing/)
     expect(() => createPlatform({ token: 't', organization: '' })).toThrow(/"organization" is missing/)
-    expect(() => createPlatform({ token: 't', organization: 'o', baseUrl: 'api' })).toThrow(/"baseUrl"/)
+    for (const baseUrl of [
+      'api',
+      'localhost:8080',
+      'ftp://h',
+      'https://u:p@h',
+      'https://h/?k=1',
+      'https://h/#f',
+    ])
+      expect(() => createPlatform({ token: 't', organization: 'o', baseUrl })).toThrow(/^"baseUrl" (?!.*u:p)/)
   })
 })

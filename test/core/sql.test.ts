@@ -35,6 +35,21 @@ describe('the sql tag', () => {
     await expect(db.execute(sql`select ${forged}`)).rejects.toThrow(/of type Object cannot be bound/)
   })
 
+  test('only a fragment separates, and only text with sound escapes is text', () => {
+    const forged = JSON.parse('{"text":"); drop table t; --","sql":"","args":[]}') as never
+    for (const separator of [forged, ' and ' as never, null as never])
+      expect(() => sql.join([1, 2], separator)).toThrow(/separator of sql.join/)
+    const template = Object.assign([undefined], { raw: ['\\u{zz'] }) as never
+    expect(() => sql(template)).toThrow(/has an escape that is none/)
+  })
+
+  test('may be put together in a long loop', () => {
+    let condition = sql`a = ${0}`
+    for (let index = 1; index < 20_000; index++) condition = sql`${condition} or a = ${index}`
+    expect(condition.args).toHaveLength(20_000)
+    expect(condition.sql).toMatch(/^a = \? or .* or a = \?$/)
+  })
+
   test('a fragment is never changed', () => {
     const fragment = sql`a = ${1}`
     const { args } = fragment

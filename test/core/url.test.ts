@@ -10,6 +10,8 @@ describe('parseDatabaseUrl', () => {
     ['libsql://127.0.0.1:8788/db/acme/?tls=0', 'http://127.0.0.1:8788/db/acme/'],
     ['libsql://host:80?tls=0', 'http://host/'],
     ['libsql://host:443/?tls=1', 'https://host/'],
+    ['libsql://host:443/?tls=0', 'http://host:443/'],
+    ['libsql://host:80', 'https://host:80/'],
     ['LIBSQL://Host.Example/A', 'https://host.example/A/'],
   ])('%s is reached at %s', (url, base) => {
     expect(parseDatabaseUrl(url)).toBe(base)
@@ -23,6 +25,9 @@ describe('parseDatabaseUrl', () => {
     ['libsql://user:secret@host', /carries credentials/],
     ['libsql://host?authToken=secret', /parameter "authToken"/],
     ['https://host?tls=0', /contradict/],
+    ['http://host?tls=1', /contradict/],
+    ['libsql://host/#frag', /must end with its path/],
+    ['libsql://', /"url" must be/],
   ])('%s is refused', (url, message) => {
     expect(() => parseDatabaseUrl(url)).toThrow(message)
   })

@@ -1,0 +1,18 @@
+import { describe, expect, test } from 'vitest'
+import { isDeadStream } from '../../src/index.ts'
+
+describe('isDeadStream', () => {
+  test.each([
+    [400, '{"message":"The stream has expired due to inactivity","code":"STREAM_EXPIRED"}'],
+    [400, 'Received an invalid baton'],
+    [404, '{"error":"stream not found: 0a1b2c3d:6f9619ff-8b86-d011-b42d-00cf4fc964ff"}'],
+  ])('%i %s is one', (status, text) => expect(isDeadStream(status, text)).toBe(true))
+
+  test.each([
+    [400, 'Received a baton that has already been used'],
+    [404, '{"error":"Namespace `x` doesn\'t exist"}'],
+    [401, '{"error":"Unauthorized"}'],
+    [500, 'Received an invalid baton'],
+    [400, ''],
+  ])('%i %s is none', (status, text) => expect(isDeadStream(status, text)).toBe(false))
+})

@@ -28,7 +28,7 @@ export const stages: readonly (readonly Lane[])[] = [
       ]),
     ],
     [
-      commandStep('build', ['tsc', '-p', 'tsconfig.build.json']),
+      commandStep('build', ['npm', 'run', '--silent', 'build']),
       commandStep('package', ['publint', '--strict']),
     ],
     [commandStep('size:worker', ['node', 'tools/check-size.ts', 'worker'])],

@@ -6,10 +6,13 @@
 /** A statement or batch failed: HTTP 200, `{"type":"error"}` in its place, the rest of the pipeline goes on. */
 export class SqlFailure extends Error {
   readonly code: string
+  /** What exactly, for constraint violations: `SQLITE_CONSTRAINT_UNIQUE` and the like. */
+  readonly extendedCode: string | undefined
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, extendedCode?: string) {
     super(message)
     this.code = code
+    this.extendedCode = extendedCode
   }
 }
 

@@ -2,6 +2,7 @@
  * The offline Turso: the Platform API and SQL over HTTP over real libSQL files, for development and tests on one
  * machine. It is a fetch handler; `serve.ts` puts it on a port.
  */
+import { behaviourOf, type BehaviourName } from './behaviour.ts'
 import { createFaults, type Faults } from './faults/faults.ts'
 import type { FaultScript } from './faults/script.ts'
 import { createFaultyServer } from './faults/stream-faults.ts'
@@ -11,11 +12,12 @@ import { openCatalogue } from './storage/catalogue.ts'
 import { openDataFolder } from './storage/data-folder.ts'
 import { createPlatform, hostnameOf } from './platform/router.ts'
 import { refusal } from './responses.ts'
-import { createSqlHandler, type Target } from './hrana/sql-over-http.ts'
+import { answerProbe, createSqlHandler, type Target } from './hrana/sql-over-http.ts'
 import { createStreams } from './hrana/streams.ts'
 import { createTokens } from './tokens.ts'
 
 export { LibsqlMissingError } from './engine/binding.ts'
+export type { BehaviourName } from './behaviour.ts'
 export { DataFolderError } from './errors.ts'
 export type { Faults, FiredFault } from './faults/faults.ts'
 export { FaultScriptError, type Fault, type FaultScript } from './faults/script.ts'
@@ -32,6 +34,12 @@ export interface LocalTursoOptions {
   createToServeGapMs?: number
   /** How long a stream may be idle before it is rolled back and closed, in milliseconds. Default 10 000. */
   streamIdleMs?: number
+  /** How long a transaction may hold the write lock when others want it, in milliseconds. Default 5 000. */
+  transactionTimeoutMs?: number
+  /** What one request may answer, in bytes as sqld estimates them; a cursor has no limit. Default 10 000 000. */
+  maxResponseBytes?: number
+  /** Which server it is like where they differ: see `behaviour.ts`. Default `spec`. */
+  behaviour?: BehaviourName
   /** What goes wrong: a script of faults, or the seed of a mix of everything. Default: nothing. */
   faults?: FaultScript
   /** The clock, in milliseconds since 1970. Default `Date.now`. */
@@ -63,6 +71,8 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
     platformToken = 'local-platform-token',
     createToServeGapMs = 0,
     streamIdleMs = 10_000,
+    transactionTimeoutMs = 5_000,
+    maxResponseBytes = 10_000_000,
     now = Date.now,
   } = options
   if (!/^[a-z0-9-]{1,61}$/.test(organization)) {
@@ -71,17 +81,29 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
   if (!platformToken) throw new TypeError('"platformToken" must not be empty')
   checkDuration('createToServeGapMs', createToServeGapMs)
   checkDuration('streamIdleMs', streamIdleMs)
+  checkDuration('transactionTimeoutMs', transactionTimeoutMs)
+  if (!(maxResponseBytes > 0)) throw new TypeError('"maxResponseBytes" must be a positive number')
+  const behaviour = behaviourOf(options.behaviour ?? 'spec')
   const script = checkScript(options.faults ?? [])
   // Before anything is made that would have to be removed again.
   loadBinding()
 
   const folder = openDataFolder(options.data)
   const catalogue = orClose(() => openCatalogue(folder), folder)
-  const streams = createStreams({ idleMs: streamIdleMs, now })
+  const streams = createStreams({ idleMs: streamIdleMs, transactionTimeoutMs, behaviour, now })
   const faults = createFaults(script, { server: createFaultyServer(streams) })
   const tokens = createTokens(catalogue.signingKey, now)
   const platform = createPlatform({ organization, platformToken, catalogue, streams, tokens, now })
-  const sql = createSqlHandler({ folder, catalogue, streams, tokens, createToServeGapMs, now })
+  const sql = createSqlHandler({
+    folder,
+    catalogue,
+    streams,
+    tokens,
+    behaviour,
+    maxResponseBytes,
+    createToServeGapMs,
+    now,
+  })
 
   const targetOf = ({ hostname, pathname }: URL): Target | undefined => {
     const [, name, path] = /^\/db\/([^/]+)(\/.*)?$/.exec(pathname) ?? []
@@ -98,7 +120,8 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
     if (isClosed) throw new Error('the local Turso is closed')
     streams.expire()
     const target = targetOf(url)
-    return target ? sql(request, target) : platform(request, url).catch(refusal)
+    if (target) return sql(request, target)
+    return answerProbe(request, url.pathname) ?? platform(request, url).catch(refusal)
   }
 
   let isClosed = false

@@ -1,8 +1,5 @@
 /** Every number of the local Turso that is not an option, with its unit in the name. */
 
-/** A statement waits this long for the write lock of its database, as a transaction on Turso may hold it. */
-export const WRITE_LOCK_WAIT_MS = 5_000
-
 /** sqld: connections over all databases; every stream holds one from its first request to its close. */
 export const MAX_STREAMS = 128
 
@@ -34,3 +31,9 @@ export const MAX_SQL_BODY_BYTES = 64 * 1024 * 1024
 /** RFC 1035: one label of a host name. */
 export const MAX_DNS_LABEL_LENGTH = 63
 export const MAX_NAME_LENGTH = 64
+
+/** sqld: SQLITE_LIMIT_LENGTH, its `max_row_size`. */
+export const MAX_VALUE_BYTES = 5_000_000
+
+/** A cursor is read in pieces of about this many characters. */
+export const CURSOR_CHUNK_BYTES = 64 * 1024

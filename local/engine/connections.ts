@@ -1,7 +1,7 @@
 /**
  * Keeps the connections of closed streams for the next stream of the same database. Opening one costs little; closing
- * one does (see `engine.ts`), and the last close of a database writes its whole log back. What SQLite keeps per
- * connection and cannot reset, `last_insert_rowid()` and `changes()`, is seen by the next stream.
+ * one does (see `engine.ts`), and the last close of a database writes its whole log back. Of what a connection did, the
+ * next stream sees `total_changes()` alone.
  */
 import { openConnection, type Connection } from './engine.ts'
 import { MAX_IDLE_CONNECTIONS } from '../limits.ts'
@@ -30,7 +30,7 @@ export function createConnections(): Connections {
         connection.close()
         return
       }
-      connection.rollback()
+      connection.reset()
       idle.push({ file, connection })
       if (idle.length > MAX_IDLE_CONNECTIONS) idle.shift()?.connection.close()
     },

@@ -6,6 +6,7 @@
  *   better kept than closed. A query that is left early is interrupted, which ends it.
  * - A statement that failed with SQLITE_BUSY stays active: the connection cannot commit afterwards. The callers see to
  *   it that this never happens; if it does, `isBroken` says so.
+ * - So does a COMMIT that fails for a deferred foreign key. It fails for good when it runs again without transaction.
  * - Not every text passes through it: see `exact-rows.ts`.
  */
 import type Database from 'libsql'
@@ -14,7 +15,15 @@ import { isReadonlyProgram, readsDatabase } from './bytecode.ts'
 import { decodeExactRow, exactQuery } from './exact-rows.ts'
 import { exactReturning, splitReturning } from './returning.ts'
 import { fromExecution, fromPrepare, isSyntaxError, primaryCodeOf, SQLITE_BUSY } from './sqlite-errors.ts'
-import type { Statement } from './statement.ts'
+import {
+  finished,
+  NO_CHANGES,
+  readAll,
+  resetExplained,
+  startQuery,
+  type RunningStatement,
+} from './running-statement.ts'
+import { withoutExplain, type Statement } from './statement.ts'
 import type { EngineValue } from './values.ts'
 
 export { primaryCodeOf } from './sqlite-errors.ts'
@@ -24,31 +33,11 @@ export interface EngineColumn {
   readonly decltype: string | null
 }
 
-/** What a statement changed. */
-export interface Changes {
-  readonly affectedRowCount: number
-  readonly lastInsertRowid: bigint | null
-  /** Rows changed in all, those of triggers and of foreign key actions included. */
-  readonly rowsWritten: number
-}
-
 /** A statement that is compiled and has not run. */
 export interface PreparedStatement {
   readonly columns: EngineColumn[]
   /** Runs it: a query up to its first row, everything else to its end. Throws `SqlFailure` when SQLite says no. */
   readonly start: (values: EngineValue[]) => RunningStatement
-}
-
-/** A statement that runs. It must be read to its end, or ended. */
-export interface RunningStatement {
-  readonly changes: Changes
-  /**
-   * Some of its next rows, at most 100; none at its end. Throws `SqlFailure` when SQLite says no, `HttpFailure` 500 for
-   * a text that is none; it has ended then.
-   */
-  readonly next: () => EngineValue[][]
-  /** Ends it early. Harmless when it has ended. */
-  readonly end: () => void
 }
 
 /** One connection to one database file. Everything is synchronous. */
@@ -83,6 +72,8 @@ export function openConnection(file: string): Connection {
   const ownStatements = new Map<string, Database.Statement>()
   let isBroken = false
   let hasChanges = false
+  /** Statements that failed to end a transaction, and are active since. */
+  const unended: Database.Statement[] = []
 
   const prepare = (sql: string): Database.Statement => {
     try {
@@ -115,51 +106,21 @@ export function openConnection(file: string): Connection {
     }
   }
 
-  const startQuery = (statement: Database.Statement, values: EngineValue[]): RunningStatement => {
-    const rows = attempt(() => statement.raw().iterate(values) as IterableIterator<EngineValue[]>)
-    let isDone = false
-    const end = () => {
-      if (isDone) return
-      isDone = true
-      interrupt(statement)
-    }
-    return {
-      changes: NO_CHANGES,
-      next() {
-        const some: EngineValue[][] = []
-        try {
-          attempt(() => {
-            while (some.length < ROWS_AT_ONCE && !isDone) {
-              const { done, value } = rows.next()
-              if (done) isDone = true
-              else some.push(value)
-            }
-          })
-        } catch (error) {
-          isDone = true
-          throw error
-        }
-        try {
-          return some.map(decodeExactRow)
-        } catch (error) {
-          end()
-          throw error
-        }
-      },
-      end,
-    }
-  }
-
   const runToEnd = (statement: Statement, prepared: Database.Statement, values: EngineValue[]) => {
+    // A statement that fails may have changed something as well.
+    if (statement.kind === 'write') hasChanges = true
     const before = statement.changesRows ? countersOf(query) : undefined
     const exact = statement.changesRows ? prepareReturning(database, statement.sql, prepared) : prepared
+    const endsTransaction = statement.kind === 'end' || statement.kind === 'savepoint'
+    if (endsTransaction) unended.push(prepared)
     const rows = attempt(() => {
       const read = readAll(exact, values)
       if (statement.kind === 'explain') resetExplained(prepared, values)
       return read
     })
+    if (endsTransaction) unended.pop()
+    endUnended()
     if (!before) return finished(rows, NO_CHANGES)
-    hasChanges = true
     const after = countersOf(query)
     return finished(exact === prepared ? rows : rows.map(decodeExactRow), {
       affectedRowCount: Number(after.changes),
@@ -168,8 +129,20 @@ export function openConnection(file: string): Connection {
     })
   }
 
+  const endUnended = () => {
+    if (database.inTransaction) return
+    for (const statement of unended.splice(0)) {
+      try {
+        statement.run([])
+      } catch {
+        // There is nothing to end, it says, and is over.
+      }
+    }
+  }
+
   const rollback = () => {
     if (database.inTransaction) database.exec('rollback')
+    endUnended()
   }
 
   return {
@@ -187,7 +160,7 @@ export function openConnection(file: string): Connection {
         columns,
         start: (values) =>
           isQuery
-            ? startQuery(prepare(exactQuery(statement.sql, columns.length)), values)
+            ? startQuery(prepare(exactQuery(statement.sql, columns.length)), values, attempt)
             : runToEnd(statement, prepared, values),
       }
     },
@@ -203,8 +176,7 @@ export function openConnection(file: string): Connection {
     describe(statement) {
       const columns = columnsOf(prepare(statement.sql))
       if (statement.kind === 'pragma') return { columns, isReadonly: statement.isReadonly }
-      const explained = statement.sql.replace(EXPLAIN_PREFIX, '')
-      return { columns, isReadonly: isReadonlyProgram(explain(explained)) }
+      return { columns, isReadonly: isReadonlyProgram(explain(withoutExplain(statement))) }
     },
     touchesDatabase(statement) {
       if (statement.kind !== 'select') return statement.kind === 'write'
@@ -227,19 +199,9 @@ export function openConnection(file: string): Connection {
   }
 }
 
-const ROWS_AT_ONCE = 100
-
-const NO_CHANGES: Changes = { affectedRowCount: 0, lastInsertRowid: null, rowsWritten: 0 }
-
-const EXPLAIN_PREFIX = /^explain\s+(?:query\s+plan\s+)?/i
-
 /** SQLite has no call for it that the binding passes on. The table exists for no one else. */
 const FORGET_CHANGES = `create temp table "turso-edge" (id integer primary key);
   insert into temp."turso-edge" values (0); delete from temp."turso-edge" where id = 1; drop table temp."turso-edge"`
-
-function finished(rows: EngineValue[][], changes: Changes): RunningStatement {
-  return { changes, next: () => rows.splice(0, ROWS_AT_ONCE), end: () => rows.splice(0) }
-}
 
 /** The statement with its RETURNING clause rewritten; the statement itself where that does not work. */
 function prepareReturning(
@@ -249,38 +211,14 @@ function prepareReturning(
 ): Database.Statement {
   const returning = prepared.reader ? splitReturning(sql) : undefined
   if (!returning) return prepared
-  const columns = database.prepare(`${returning.head} returning *`).columns()
-  return database.prepare(
-    exactReturning(
-      returning,
-      columns.map(({ name }) => name),
-    ),
-  )
-}
-
-function readAll(statement: Database.Statement, values: EngineValue[]): EngineValue[][] {
-  // A statement without columns has no `raw()` and is not run by `all()`.
-  if (statement.reader) return statement.raw().all(values) as EngineValue[][]
-  statement.run(values)
-  return []
-}
-
-/** The binding leaves an explained statement active; stepping it once more resets it. */
-function resetExplained(statement: Database.Statement, values: EngineValue[]): void {
-  statement.get(values)
-}
-
-/** Ends an active query: an interrupted statement fails its next step, and is over then. Writes are not rolled back. */
-function interrupt(statement: Database.Statement): void {
-  ;(statement as Database.Statement & { interrupt(): void }).interrupt()
   try {
-    statement.get([])
-  } catch (error) {
-    if (primaryCodeOf(error) !== SQLITE_INTERRUPT) throw error
+    const columns = database.prepare(`${returning.head} returning *`).columns()
+    const names = columns.map(({ name }) => name)
+    return database.prepare(exactReturning(returning, names))
+  } catch {
+    return prepared
   }
 }
-
-const SQLITE_INTERRUPT = 9
 
 function columnsOf(statement: Database.Statement): EngineColumn[] {
   return statement.columns().map(({ name, type }) => ({ name, decltype: type }))

@@ -7,16 +7,18 @@
 export interface SqlToken {
   readonly kind: 'word' | 'parameter' | 'other'
   readonly text: string
+  /** Where it starts, in UTF-16 code units. */
+  readonly index: number
 }
 
 /** The tokens of one SQL statement, in order. */
 export function tokenize(sql: string): SqlToken[] {
   const tokens: SqlToken[] = []
-  for (const { 0: text, groups } of sql.matchAll(TOKEN)) {
+  for (const { 0: text, groups, index } of sql.matchAll(TOKEN)) {
     if (groups?.['space'] !== undefined) continue
     const kind =
       groups?.['word'] !== undefined ? 'word' : groups?.['parameter'] !== undefined ? 'parameter' : 'other'
-    tokens.push({ kind, text })
+    tokens.push({ kind, text, index })
   }
   return tokens
 }

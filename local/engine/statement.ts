@@ -17,7 +17,7 @@ export interface Statement {
   readonly takesWriteLock: boolean
   /** A read-only token must not run it. As in sqld, transactions may be read-only and most pragmas are not. */
   readonly needsWriteRight: boolean
-  /** SQLite's own judgement, for `describe`. */
+  /** For a pragma: whether SQLite calls it read-only. Of other statements its bytecode says so. */
   readonly isReadonly: boolean
   /** INSERT, REPLACE, UPDATE or DELETE: only these have an affected row count. */
   readonly changesRows: boolean
@@ -46,14 +46,41 @@ export function parseStatement(sql: string): Statement {
 
 /** Reads all statements of a script. Throws `SqlFailure` for one that sqld refuses to run. */
 export function parseScript(script: string): Statement[] {
-  // The binding would cut the text here and run what is before it.
-  if (script.includes('\0')) throw parseFailure('unrecognized token: "\\0"')
-  return splitStatements(script).map(({ sql }) => analyse(sql, tokenize(sql)))
+  return splitStatements(withoutNul(script)).map(({ sql }) => analyse(sql, tokenize(sql)))
+}
+
+/** The binding would cut the text at a NUL and run what is before it. */
+function withoutNul(sql: string): string {
+  if (sql.includes('\0')) throw parseFailure('unrecognized token: "\\0"')
+  return sql
+}
+
+/**
+ * Reads a statement that is described and not run. As in sqld it may be one that it would not run, and only the first
+ * of several counts. Throws `SqlFailure` when there is none, and for a pragma that is refused: compiling it might run it.
+ */
+export function parseDescribed(sql: string): Statement {
+  const [first] = splitStatements(withoutNul(sql))
+  if (first === undefined) {
+    throw new SqlFailure('SQL_NO_STATEMENT', 'SQL string does not contain any statement')
+  }
+  const tokens = tokenize(first.sql)
+  const isRunnable = traitsOf(tokens) !== undefined || tokens.some(({ text }) => /^pragma$/i.test(text))
+  return isRunnable
+    ? analyse(first.sql, tokens)
+    : { sql: first.sql, parameters: parametersOf(tokens), ...WRITE }
 }
 
 /** The error of a statement that is not SQL, or not the SQL that sqld accepts. */
 export function parseFailure(reason: string): SqlFailure {
   return new SqlFailure('SQL_PARSE_ERROR', `SQL string could not be parsed: ${reason}`)
+}
+
+/** The statement that an EXPLAIN explains; any other statement as it is. */
+export function withoutExplain({ sql, kind }: Statement): string {
+  if (kind !== 'explain') return sql
+  const [, second, , fourth] = tokenize(sql)
+  return sql.slice((/^query$/i.test(second?.text ?? '') ? fourth : second)?.index)
 }
 
 type Traits = Omit<Statement, 'sql' | 'parameters'>
@@ -177,13 +204,15 @@ function traitsOfPragma(tokens: string[]): Traits | undefined {
   const allowed = PRAGMAS.has(name) || (PRAGMAS_WITHOUT_ARGUMENT.has(name) && !hasArgument)
   if (!allowed) return undefined
   const writes = name === 'USER_VERSION' && hasArgument
+  // It might change the mode, so SQLite never calls it read-only.
+  const isReadonly = !writes && name !== 'JOURNAL_MODE'
   const changesConnection = hasArgument && (name === 'FOREIGN_KEYS' || name === 'DEFER_FOREIGN_KEYS')
   return {
     ...READ,
     kind: 'pragma',
     needsWriteRight: true,
     takesWriteLock: writes,
-    isReadonly: !writes,
+    isReadonly,
     changesConnection,
   }
 }

@@ -1,5 +1,7 @@
 /** Batons in sqld's format: base64 of stream id, sequence number and HMAC-SHA256 of both, without padding. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Behaviour } from '../behaviour.ts'
+import { HttpFailure, ProtocolFailure, StreamExpired } from '../errors.ts'
 
 /** What a baton says: which stream, and which use of it. */
 export interface Baton {
@@ -9,8 +11,8 @@ export interface Baton {
 
 export interface Batons {
   sign(baton: Baton): string
-  /** `undefined` when it is malformed or was not signed here. */
-  verify(text: string): Baton | undefined
+  /** `malformed` when it is no baton at all, `forged` when it was not signed here. */
+  verify(text: string): Baton | 'malformed' | 'forged'
 }
 
 /** The key is new for every process, so no baton survives a restart. */
@@ -26,13 +28,33 @@ export function createBatons(): Batons {
       return Buffer.concat([payload, authenticate(payload)]).toString('base64')
     },
     verify(text) {
-      if (!/^[A-Za-z0-9+/]{64}$/.test(text)) return undefined
+      if (!/^[A-Za-z0-9+/]{64}$/.test(text)) return 'malformed'
       const bytes = Buffer.from(text, 'base64')
       const payload = bytes.subarray(0, 16)
-      if (!timingSafeEqual(bytes.subarray(16), authenticate(payload))) return undefined
+      if (!timingSafeEqual(bytes.subarray(16), authenticate(payload))) return 'forged'
       return { streamId: payload.readBigUInt64BE(0), sequence: payload.readBigUInt64BE(8) }
     },
   }
+}
+
+/** Why a baton cannot be used: `unknown` is one whose stream is closed or was never here. */
+export type UnusableBaton = 'malformed' | 'unknown' | 'expired' | 'used'
+
+/** The refusal of a baton, in the words of the server that is imitated. */
+export function refuseBaton(
+  reason: UnusableBaton,
+  text: string,
+  { unusableBaton }: Behaviour,
+): ProtocolFailure | StreamExpired | HttpFailure {
+  if (unusableBaton === 'as_unknown') {
+    if (reason === 'malformed') return new HttpFailure(400, 'malformed baton')
+    const id = Buffer.from(text, 'base64').subarray(0, 8).toString('hex')
+    return new HttpFailure(404, `stream not found: ${id.slice(0, 8)}:${id.slice(8)}`)
+  }
+  if (reason === 'expired') return new StreamExpired()
+  return new ProtocolFailure(
+    reason === 'used' ? 'Received a baton that has already been used' : 'Received an invalid baton',
+  )
 }
 
 /** A random number that fits a baton. */

@@ -1,22 +1,26 @@
-/** Batch conditions. As in sqld and on Turso Cloud, `error` means "not ok" and so holds for a skipped step. */
+/** Batch conditions. */
 import type { WireCondition } from '../../src/hrana/wire.ts'
+import type { Behaviour } from '../behaviour.ts'
 import { ProtocolFailure } from '../errors.ts'
 
-/** What became of a step: `undefined` is one that was skipped. */
-export type StepOutcome = 'ok' | 'error' | undefined
+/** What became of a step. */
+export type StepOutcome = 'ok' | 'error' | 'skipped'
 
 /** Evaluates a condition against the steps before it. */
 export function isFulfilled(
   condition: WireCondition,
   outcomes: readonly StepOutcome[],
   isAutocommit: () => boolean,
+  behaviour: Pick<Behaviour, 'errorHoldsForSkippedStep'>,
 ): boolean {
-  const evaluate = (nested: WireCondition) => isFulfilled(nested, outcomes, isAutocommit)
+  const evaluate = (nested: WireCondition) => isFulfilled(nested, outcomes, isAutocommit, behaviour)
   switch (condition.type) {
     case 'ok':
       return outcomes[condition.step] === 'ok'
     case 'error':
-      return outcomes[condition.step] !== 'ok'
+      return behaviour.errorHoldsForSkippedStep
+        ? outcomes[condition.step] !== 'ok'
+        : outcomes[condition.step] === 'error'
     case 'not':
       return !evaluate(condition.cond)
     case 'and':

@@ -1,17 +1,13 @@
 /** `POST /v2/pipeline` and `/v3/pipeline`: a list of requests on one stream. */
 import type { WirePipelineResponse, WireStreamResponse, WireStreamResult } from '../../src/hrana/wire.ts'
+import type { Behaviour } from '../behaviour.ts'
 import { notSupported } from './conditions.ts'
+import { toWireError, type ExecutionContext } from './context.ts'
 import { ProtocolFailure, SqlFailure, streamClosed } from '../errors.ts'
-import {
-  describe,
-  execute,
-  executeBatch,
-  executeSequence,
-  toWireError,
-  type ExecutionContext,
-} from './execution.ts'
 import { MAX_STORED_SQL, MAX_STORED_SQL_BYTES } from '../limits.ts'
 import type { StreamRequest } from './requests.ts'
+import { describe, execute, executeBatch, executeSequence } from './results.ts'
+import { isStateless, takeTurn } from './stream.ts'
 import type { Streams } from './streams.ts'
 
 /**
@@ -23,7 +19,7 @@ export async function runPipeline(
   context: ExecutionContext,
   requests: StreamRequest[],
 ): Promise<WirePipelineResponse> {
-  const { stream, signal } = context
+  const { stream, signal, behaviour } = context
   try {
     const results: WireStreamResult[] = []
     for (const request of requests) {
@@ -32,10 +28,23 @@ export async function runPipeline(
       if (signal.aborted) throw new ProtocolFailure('The request was aborted')
       if (stream.connection.isBroken) streams.close(stream)
     }
+    const isOver =
+      requests.length === 0
+        ? behaviour.emptyPipeline === 'closes'
+        : behaviour.closesStatelessStreams && stream.cursors.size === 0 && isStateless(stream)
+    if (isOver) streams.retire(stream)
     return { baton: streams.release(stream), base_url: null, results }
   } catch (error) {
-    streams.close(stream)
+    streams.retire(stream)
     throw error
+  }
+}
+
+/** Throws `ProtocolFailure` for a pipeline that is refused before anything of it runs. */
+export function checkPipeline(requests: StreamRequest[], { requestAfterClose }: Behaviour): void {
+  const close = requests.findIndex(({ type }) => type === 'close')
+  if (requestAfterClose === 'refuses_pipeline' && close !== -1 && close < requests.length - 1) {
+    throw new ProtocolFailure('`close` must be the last request of a pipeline')
   }
 }
 
@@ -47,7 +56,7 @@ async function runRequest(
   try {
     return { type: 'ok', response: await respond(streams, context, request) }
   } catch (error) {
-    return { type: 'error', error: toWireError(error) }
+    return { type: 'error', error: toWireError(error, context.behaviour) }
   }
 }
 
@@ -56,15 +65,30 @@ async function respond(
   context: ExecutionContext,
   request: StreamRequest,
 ): Promise<WireStreamResponse> {
-  const { stream, version } = context
-  const { type } = request
-  if (stream.isClosed && type !== 'close' && type !== 'store_sql' && type !== 'close_sql') {
-    throw streamClosed()
-  }
-  switch (type) {
+  const { stream, version, signal, behaviour } = context
+  if (stream.isClosed) checkAfterClose(request, behaviour)
+  switch (request.type) {
     case 'close':
-      streams.close(stream)
-      return { type }
+      streams.retire(stream)
+      return { type: 'close' }
+    case 'store_sql':
+      storeSql(stream.storedSql, request.sqlId, request.sql, behaviour)
+      return { type: 'store_sql' }
+    case 'close_sql':
+      stream.storedSql.delete(request.sqlId)
+      return { type: 'close_sql' }
+    case 'get_autocommit':
+      if (version < 3) throw notSupported('The `get_autocommit` request')
+  }
+  return takeTurn(stream, signal, () => use(context, request))
+}
+
+type UsingRequest = Exclude<StreamRequest, { type: 'close' | 'store_sql' | 'close_sql' }>
+
+/** What needs the connection of the stream. */
+async function use(context: ExecutionContext, request: UsingRequest): Promise<WireStreamResponse> {
+  const { type } = request
+  switch (type) {
     case 'execute':
       return { type, result: await execute(context, request.statement) }
     case 'batch':
@@ -74,21 +98,23 @@ async function respond(
       return { type }
     case 'describe':
       return { type, result: describe(context, request) }
-    case 'store_sql':
-      storeSql(stream.storedSql, request.sqlId, request.sql)
-      return { type }
-    case 'close_sql':
-      stream.storedSql.delete(request.sqlId)
-      return { type }
     case 'get_autocommit':
-      if (version < 3) throw notSupported('The `get_autocommit` request')
-      return { type, is_autocommit: !stream.connection.inTransaction }
+      return { type, is_autocommit: !context.stream.connection.inTransaction }
   }
 }
 
-function storeSql(stored: Map<number, string>, id: number, sql: string): void {
-  if (stored.has(id)) throw new ProtocolFailure(`SQL text ${id} already exists`)
-  if (stored.size >= MAX_STORED_SQL) {
+/** Of a stream that is closed, sqld still takes what needs no connection. */
+function checkAfterClose({ type }: StreamRequest, { requestAfterClose }: Behaviour): void {
+  if (requestAfterClose === 'fails') {
+    throw new SqlFailure('STREAM_NOT_OPEN', 'The stream was closed by an earlier request')
+  }
+  if (type !== 'close' && type !== 'store_sql' && type !== 'close_sql') throw streamClosed()
+}
+
+function storeSql(stored: Map<number, string>, id: number, sql: string, { storeOnUsedId }: Behaviour): void {
+  const isUsed = stored.has(id)
+  if (isUsed && storeOnUsedId === 'refused') throw new ProtocolFailure(`SQL text ${id} already exists`)
+  if (!isUsed && stored.size >= MAX_STORED_SQL) {
     throw new SqlFailure(
       'SQL_STORE_TOO_MANY',
       `The server already stores ${stored.size} SQL texts, it cannot store more`,

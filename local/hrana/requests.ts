@@ -26,7 +26,8 @@ export interface BatchStep {
 
 /** A request on a stream with its values decoded. */
 export type StreamRequest =
-  | { type: 'close' | 'get_autocommit' }
+  | { type: 'close' }
+  | { type: 'get_autocommit' }
   | { type: 'execute'; statement: StatementRequest }
   | { type: 'batch'; steps: BatchStep[] }
   | ({ type: 'sequence' | 'describe' } & SqlReference)
@@ -38,14 +39,31 @@ export interface PipelineRequest {
   readonly requests: StreamRequest[]
 }
 
+/** A batch whose results are streamed. */
+export interface CursorRequest {
+  readonly baton: string | undefined
+  readonly steps: BatchStep[]
+}
+
 /** Decodes a body of `POST /v2/pipeline` or `/v3/pipeline`. Throws `ProtocolFailure`. */
 export function decodePipeline(body: string): PipelineRequest {
+  return decodeBody(body, (pipeline) => ({
+    baton: optional(pipeline, 'baton', string),
+    requests: array(pipeline['requests'], 'requests').map(decodeRequest),
+  }))
+}
+
+/** Decodes a body of `POST /v3/cursor`. Throws `ProtocolFailure`. */
+export function decodeCursor(body: string): CursorRequest {
+  return decodeBody(body, (cursor) => ({
+    baton: optional(cursor, 'baton', string),
+    steps: decodeSteps(cursor['batch']),
+  }))
+}
+
+function decodeBody<T>(body: string, decode: (fields: Fields) => T): T {
   try {
-    const pipeline = object(JSON.parse(body), 'the body')
-    return {
-      baton: optional(pipeline, 'baton', string),
-      requests: array(pipeline['requests'], 'requests').map(decodeRequest),
-    }
+    return decode(object(JSON.parse(body), 'the body'))
   } catch (error) {
     const reason = error instanceof SyntaxError ? 'the body is not JSON' : (error as Error).message
     throw new ProtocolFailure(`Cannot deserialize client message from JSON: ${reason}`)

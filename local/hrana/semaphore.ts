@@ -1,10 +1,10 @@
 /** Hands out a number of permits, first come, first served, without blocking the event loop. */
 export interface Semaphore {
   /**
-   * Waits for a permit. `false` when there is none within `timeoutMs` (milliseconds) or `signal` aborts first; a
-   * waiter that gave up never takes one.
+   * Waits for a permit. `false` when `signal` aborts or there is none within `timeoutMs` (milliseconds; default: no
+   * limit); a waiter that gave up never takes one.
    */
-  acquire(timeoutMs: number, signal?: AbortSignal): Promise<boolean>
+  acquire(signal?: AbortSignal, timeoutMs?: number): Promise<boolean>
   /** Gives a permit back, to whoever has waited longest. */
   release(): void
 }
@@ -15,7 +15,7 @@ export function createSemaphore(permits: number): Semaphore {
   const waiters = new Set<() => void>()
 
   return {
-    acquire(timeoutMs, signal) {
+    acquire(signal, timeoutMs) {
       if (signal?.aborted) return Promise.resolve(false)
       if (free > 0) {
         free--
@@ -30,7 +30,7 @@ export function createSemaphore(permits: number): Semaphore {
         }
         const grant = () => settle(true)
         const refuse = () => settle(false)
-        const timer = setTimeout(refuse, timeoutMs)
+        const timer = timeoutMs === undefined ? undefined : setTimeout(refuse, timeoutMs)
         signal?.addEventListener('abort', refuse)
         waiters.add(grant)
       })

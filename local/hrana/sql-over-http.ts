@@ -1,10 +1,14 @@
 /** The routes of one database: who may use them, and which answers carry CORS headers. */
 import type { Catalogue, DatabaseRecord } from '../storage/catalogue.ts'
 import type { DataFolder } from '../storage/data-folder.ts'
-import { unknownDatabase } from '../errors.ts'
+import type { Behaviour } from '../behaviour.ts'
+import type { ExecutionContext } from './context.ts'
+import { streamCursor } from './cursor.ts'
+import { HttpFailure, ProtocolFailure, SqlFailure, unknownDatabase } from '../errors.ts'
 import { MAX_SQL_BODY_BYTES } from '../limits.ts'
-import { runPipeline } from './pipeline.ts'
-import { decodePipeline } from './requests.ts'
+import { checkPipeline, runPipeline } from './pipeline.ts'
+import { programOfBatch } from './program.ts'
+import { decodeCursor, decodePipeline } from './requests.ts'
 import { json, readBody, refusal, text } from '../responses.ts'
 import type { Streams } from './streams.ts'
 import type { Tokens } from '../tokens.ts'
@@ -14,6 +18,8 @@ export interface SqlOptions {
   readonly catalogue: Catalogue
   readonly streams: Streams
   readonly tokens: Tokens
+  readonly behaviour: Behaviour
+  readonly maxResponseBytes: number
   readonly createToServeGapMs: number
   readonly now: () => number
 }
@@ -31,20 +37,66 @@ export interface Target {
 export type SqlHandler = (request: Request, target: Target) => Promise<Response>
 
 export function createSqlHandler(options: SqlOptions): SqlHandler {
-  const pipeline = async (request: Request, target: Target, version: 2 | 3) => {
+  const { streams, behaviour, maxResponseBytes } = options
+
+  /** Checks who asks, reads what is asked, and takes the stream for it. */
+  const accept = async <T extends { readonly baton: string | undefined }>(
+    request: Request,
+    target: Target,
+    version: 2 | 3,
+    decode: (body: string) => T,
+  ): Promise<{ context: ExecutionContext; asked: T }> => {
     const record = requireServed(target, options)
-    const { streams, tokens } = options
     const header = request.headers.get('authorization')
-    const access = tokens.authorize(header, record.id, target.name)
-    const { baton, requests } = decodePipeline(await readBody(request, MAX_SQL_BODY_BYTES))
+    const access = options.tokens.authorize(header, record.id, target.name)
+    const asked = decode(await readBody(request, MAX_SQL_BODY_BYTES))
     const { signal } = request
     const stream =
-      baton === undefined
+      asked.baton === undefined
         ? await streams.open(record.id, record.name, options.folder.databaseFile(record.id), signal)
-        : streams.resume(record.id, baton)
-    const context = { stream, version, isReadOnly: access === 'ro', databaseName: target.name, signal }
-    return json(await runPipeline(streams, context, requests))
+        : streams.resume(record.id, asked.baton)
+    const { name: databaseName } = target
+    const isReadOnly = access === 'ro'
+    const isBlocked = blockedOf(record)
+    const context = {
+      stream,
+      version,
+      behaviour,
+      isReadOnly,
+      isBlocked,
+      maxResponseBytes,
+      databaseName,
+      signal,
+    }
+    return { context, asked }
   }
+
+  const pipeline = async (request: Request, target: Target, version: 2 | 3) => {
+    const { context, asked } = await accept(request, target, version, (body) => {
+      const decoded = decodePipeline(body)
+      checkPipeline(decoded.requests, behaviour)
+      return decoded
+    })
+    return json(await runPipeline(streams, context, asked.requests))
+  }
+
+  const cursor = async (request: Request, target: Target) => {
+    const { context, asked } = await accept(request, target, 3, decodeCursor)
+    try {
+      const program = programOfBatch(context, asked.steps)
+      return new Response(streamCursor(streams, context, program), {
+        headers: { 'content-type': 'text/plain' },
+      })
+    } catch (error) {
+      streams.retire(context.stream)
+      throw error instanceof SqlFailure ? new HttpFailure(500, `Internal Error: \`${error.message}\``) : error
+    }
+  }
+
+  const greeting = (version: 2 | 3) =>
+    behaviour.greeting === 'json'
+      ? json({ msg: `Hello, this is HTTP API v${version} (Hrana over HTTP)` })
+      : text('Hello, this is HTTP API v2 (Hrana over HTTP)')
 
   const route = async (request: Request, target: Target): Promise<Response> => {
     switch (`${request.method} ${target.path}`) {
@@ -52,23 +104,46 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
         return pipeline(request, target, 2)
       case 'POST /v3/pipeline':
         return pipeline(request, target, 3)
+      case 'POST /v3/cursor':
+        return cursor(request, target)
       case 'GET /v2':
+        return greeting(2)
       case 'GET /v3':
-        return text('Hello, this is HTTP API v2 (Hrana over HTTP)')
-      case 'GET /version':
-        return text('turso-edge local Turso')
-      case 'GET /health':
-        return new Response(null)
+        return greeting(3)
       default:
-        return new Response(null, { status: request.method === 'OPTIONS' ? 200 : 404 })
+        return answerProbe(request, target.path) ?? unknownRoute(request, behaviour)
     }
   }
 
   return async (request, target) => {
-    const response = await route(request, target).catch(refusal)
+    const response = await route(request, target).catch((error: unknown) => refuse(error, behaviour))
     for (const header of CORS_HEADERS[request.method] ?? CORS_ORIGIN) response.headers.set(header, '*')
     return response
   }
+}
+
+/** What asks whether a server is there: `GET /health` and `GET /version`, without a token. */
+export function answerProbe({ method }: Request, path: string): Response | undefined {
+  if (method !== 'GET') return undefined
+  if (path === '/health') return new Response(null)
+  return path === '/version' ? text('turso-edge local Turso') : undefined
+}
+
+function unknownRoute({ method }: Request, { refusalBody }: Behaviour): Response {
+  if (method === 'OPTIONS') return new Response(null)
+  return refusalBody === 'error'
+    ? json({ error: 'route not found' }, 404)
+    : new Response(null, { status: 404 })
+}
+
+function refuse(error: unknown, { refusalBody }: Behaviour): Response {
+  const isText = error instanceof ProtocolFailure
+  return isText && refusalBody === 'error' ? json({ error: error.message }, 400) : refusal(error)
+}
+
+/** A database may be blocked by its owner. */
+function blockedOf(record: DatabaseRecord & { blockReads?: boolean; blockWrites?: boolean }) {
+  return { reads: record.blockReads === true, writes: record.blockWrites === true }
 }
 
 const CORS_ORIGIN = ['access-control-allow-origin']

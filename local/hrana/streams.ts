@@ -3,81 +3,62 @@
  * Source: libsql-server/src/hrana/http/stream.rs
  */
 import { existsSync } from 'node:fs'
-import { createBatons, randomUint64 } from './batons.ts'
+import { createBatons, randomUint64, refuseBaton, type UnusableBaton } from './batons.ts'
+import type { Behaviour } from '../behaviour.ts'
 import { createConnections } from '../engine/connections.ts'
-import type { Connection } from '../engine/engine.ts'
-import { HttpFailure, ProtocolFailure, StreamExpired, unknownDatabase } from '../errors.ts'
+import { HttpFailure, unknownDatabase } from '../errors.ts'
 import { EXPIRY_CHECK_MS, MAX_STREAMS, STREAM_WAIT_MS, TOMBSTONE_MS } from '../limits.ts'
-import { createSemaphore, type Semaphore } from './semaphore.ts'
-
-/** What the streams of one database share. */
-export interface SharedDatabase {
-  readonly id: string
-  readonly name: string
-  readonly file: string
-  /** Whoever holds it may write. So SQLite never has to answer SQLITE_BUSY. */
-  readonly writeLock: Semaphore
-  /** Goes up with every transaction that may have changed the file. */
-  version: number
-}
-
-export interface Stream {
-  readonly id: bigint
-  readonly database: SharedDatabase
-  readonly connection: Connection
-  /** Stored SQL texts by number. They outlive `close` until the end of the pipeline. */
-  readonly storedSql: Map<number, string>
-  /** The baton with this number is the next to be accepted. */
-  sequence: bigint
-  /** A request is using it. */
-  isBusy: boolean
-  isClosed: boolean
-  holdsWriteLock: boolean
-  /** It wrote since it took the lock. */
-  hasWritten: boolean
-  /** The version of the database that its open transaction sees, once it has looked. */
-  snapshot: number | undefined
-  /** Its connection has default settings. */
-  isClean: boolean
-  expiresAtMs: number
-}
+import { createSemaphore } from './semaphore.ts'
+import { newStream, releaseWriteLock, rollBack, type SharedDatabase, type Stream } from './stream.ts'
+import { createWriteLock } from './write-lock.ts'
 
 export interface Streams {
   /** Waits for a permit and opens a stream. Throws `HttpFailure` 429 when there are too many. */
   open(databaseId: string, name: string, file: string, signal: AbortSignal): Promise<Stream>
-  /** Takes the stream of a baton for one request. Throws `ProtocolFailure` or `StreamExpired`. */
+  /** Takes the stream of a baton for one request. Throws the refusal of a baton that cannot be used. */
   resume(databaseId: string, baton: string): Stream
   /** Ends a request and returns the baton for the next, or `null` when the stream is closed. */
   release(stream: Stream): string | null
-  /** Rolls back, gives the write lock and the connection back. Harmless when done before. */
+  /** Accepts no baton of it any more. Cursors that run on it go on, and then it is closed. */
+  retire(stream: Stream): void
+  /** Cuts off its cursors, rolls back, gives the write lock and the connection back. Harmless when done before. */
   close(stream: Stream): void
+  /** Lets a cursor leave a stream, which closes it when it is retired. */
+  leave(stream: Stream, cursor: () => void): void
   /** Closes every stream of a database, and the files with them. */
   closeDatabase(databaseId: string): void
-  /** Closes the streams whose time is over. */
+  /** Does what is due: retires idle streams, and rolls back transactions that others have waited for long enough. */
   expire(): void
+  /** The streams that accept their baton. */
   list(): Stream[]
   closeAll(): void
 }
 
 export interface StreamsOptions {
   readonly idleMs: number
+  /** How long a transaction may hold the write lock when others want it, in milliseconds. */
+  readonly transactionTimeoutMs: number
+  readonly behaviour: Behaviour
   readonly now: () => number
 }
 
-export function createStreams({ idleMs, now }: StreamsOptions): Streams {
+export function createStreams({ idleMs, transactionTimeoutMs, behaviour, now }: StreamsOptions): Streams {
   const batons = createBatons()
   const connections = createConnections()
   const permits = createSemaphore(MAX_STREAMS)
   const databases = new Map<string, SharedDatabase>()
+  /** By number, those that accept their baton. */
   const streams = new Map<bigint, Stream>()
+  /** All that have a connection. */
+  const connected = new Set<Stream>()
   /** When a tombstone goes, by stream. */
   const tombstones = new Map<bigint, number>()
   let isClosed = false
 
-  const close = (stream: Stream) => {
-    if (stream.isClosed) return
-    stream.isClosed = true
-    streams.delete(stream.id)
+  const disconnect = (stream: Stream) => {
+    if (!connected.delete(stream)) return
+    stream.isConnected = false
+    stream.running?.end()
     // What is rolled back leaves no new version.
     if (stream.connection.inTransaction) stream.hasWritten = false
     connections.giveBack(stream.database.file, stream.connection, stream.isClean)
@@ -85,14 +66,27 @@ export function createStreams({ idleMs, now }: StreamsOptions): Streams {
     permits.release()
   }
 
+  const retire = (stream: Stream) => {
+    stream.isClosed = true
+    streams.delete(stream.id)
+    if (stream.cursors.size === 0) disconnect(stream)
+  }
+
+  const close = (stream: Stream) => {
+    for (const cancel of stream.cursors) cancel()
+    stream.cursors.clear()
+    retire(stream)
+  }
+
   const expire = () => {
     const time = now()
     for (const stream of streams.values()) {
       if (stream.isBusy || stream.expiresAtMs > time) continue
-      close(stream)
+      retire(stream)
       tombstones.set(stream.id, time + TOMBSTONE_MS)
     }
     for (const [id, goesAtMs] of tombstones) if (goesAtMs <= time) tombstones.delete(id)
+    for (const { writeLock } of databases.values()) writeLock.enforce()
   }
   const timer = setInterval(expire, EXPIRY_CHECK_MS)
   timer.unref()
@@ -100,42 +94,31 @@ export function createStreams({ idleMs, now }: StreamsOptions): Streams {
   const closeDatabase = (databaseId: string) => {
     const database = databases.get(databaseId)
     if (!database) return
-    for (const stream of streams.values()) if (stream.database === database) close(stream)
+    for (const stream of connected) if (stream.database === database) close(stream)
     connections.closeIdle(database.file)
     databases.delete(databaseId)
   }
 
+  const share = (databaseId: string, name: string, file: string): SharedDatabase => {
+    let database = databases.get(databaseId)
+    if (!database) {
+      const writeLock = createWriteLock({ timeoutMs: transactionTimeoutMs, now, rollBack })
+      databases.set(databaseId, (database = { id: databaseId, name, file, writeLock, version: 0 }))
+    }
+    return database
+  }
+
   return {
     async open(databaseId, name, file, signal) {
-      if (!(await permits.acquire(STREAM_WAIT_MS, signal))) {
+      if (!(await permits.acquire(signal, STREAM_WAIT_MS))) {
         throw new HttpFailure(429, 'Timed out while opening database connection')
       }
-      // While it waited, the database may have been deleted, or everything closed.
-      if (isClosed || signal.aborted || !existsSync(file)) {
-        permits.release()
-        throw unknownDatabase(name)
-      }
-      let database = databases.get(databaseId)
-      if (!database) {
-        database = { id: databaseId, name, file, writeLock: createSemaphore(1), version: 0 }
-        databases.set(databaseId, database)
-      }
       try {
-        const stream: Stream = {
-          id: randomUint64(),
-          database,
-          connection: connections.take(file),
-          storedSql: new Map(),
-          sequence: randomUint64(),
-          isBusy: true,
-          isClosed: false,
-          holdsWriteLock: false,
-          hasWritten: false,
-          snapshot: undefined,
-          isClean: true,
-          expiresAtMs: 0,
-        }
+        // While it waited, the database may have been deleted, or everything closed.
+        if (isClosed || signal.aborted || !existsSync(file)) throw unknownDatabase(name)
+        const stream = newStream(randomUint64(), share(databaseId, name, file), connections.take(file))
         streams.set(stream.id, stream)
+        connected.add(stream)
         return stream
       } catch (error) {
         permits.release()
@@ -143,15 +126,15 @@ export function createStreams({ idleMs, now }: StreamsOptions): Streams {
       }
     },
     resume(databaseId, text) {
+      const refuse = (reason: UnusableBaton) => refuseBaton(reason, text, behaviour)
       const baton = batons.verify(text)
-      if (!baton) throw new ProtocolFailure('Received an invalid baton')
+      if (baton === 'malformed') throw refuse('malformed')
+      if (baton === 'forged') throw refuse('unknown')
       expire()
       const stream = streams.get(baton.streamId)
-      if (!stream && tombstones.has(baton.streamId)) throw new StreamExpired()
-      if (stream?.database.id !== databaseId) throw new ProtocolFailure('Received an invalid baton')
-      if (stream.isBusy || stream.sequence !== baton.sequence) {
-        throw new ProtocolFailure('Received a baton that has already been used')
-      }
+      if (!stream && tombstones.has(baton.streamId)) throw refuse('expired')
+      if (stream?.database.id !== databaseId) throw refuse('unknown')
+      if (stream.isBusy || stream.sequence !== baton.sequence) throw refuse('used')
       stream.isBusy = true
       stream.sequence = BigInt.asUintN(64, stream.sequence + 1n)
       return stream
@@ -162,7 +145,12 @@ export function createStreams({ idleMs, now }: StreamsOptions): Streams {
       stream.expiresAtMs = now() + idleMs
       return batons.sign({ streamId: stream.id, sequence: stream.sequence })
     },
+    retire,
     close,
+    leave(stream, cursor) {
+      stream.cursors.delete(cursor)
+      if (stream.isClosed && stream.cursors.size === 0) disconnect(stream)
+    },
     closeDatabase,
     expire,
     list: () => [...streams.values()],
@@ -172,13 +160,4 @@ export function createStreams({ idleMs, now }: StreamsOptions): Streams {
       for (const databaseId of databases.keys()) closeDatabase(databaseId)
     },
   }
-}
-
-/** Lets the next writer in. For a stream that holds the lock and has no transaction any more. */
-export function releaseWriteLock(stream: Stream): void {
-  if (!stream.holdsWriteLock) return
-  if (stream.hasWritten) stream.database.version++
-  stream.holdsWriteLock = false
-  stream.hasWritten = false
-  stream.database.writeLock.release()
 }

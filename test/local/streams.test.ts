@@ -194,18 +194,6 @@ describe('the write lock', () => {
     await database.run([statement('commit')], { baton: writer.baton })
   })
 
-  test('is waited for 5 seconds, then the statement is SQLITE_BUSY and the stream goes on', async () => {
-    const { create } = await start({ streamIdleMs: 60_000 })
-    const database = await create('acme')
-    await database.execute('create table t (a)')
-    const writer = await database.run([statement('begin immediate')], { keep: true })
-    const [busy, read] = await database.execute('insert into t values (1)', 'select 1')
-    expect(errorOf(busy)).toEqual({ code: 'SQLITE_BUSY', message: 'SQLite error: database is locked' })
-    expect(read?.type).toBe('ok')
-    await database.run([statement('commit')], { baton: writer.baton })
-    expect((await database.execute('insert into t values (1)'))[0]?.type).toBe('ok')
-  }, 15_000)
-
   test('is not given to a transaction that has read an older state, which can still read and end', async () => {
     const { create } = await start()
     const database = await create('acme')

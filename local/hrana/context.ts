@@ -1,0 +1,27 @@
+/** Where requests run, and under which rules. */
+import type { WireError } from '../../src/hrana/wire.ts'
+import type { Behaviour } from '../behaviour.ts'
+import { SqlFailure } from '../errors.ts'
+import type { Stream } from './stream.ts'
+
+export interface ExecutionContext {
+  readonly stream: Stream
+  readonly version: 2 | 3
+  readonly behaviour: Behaviour
+  readonly isReadOnly: boolean
+  /** The database is blocked, for all its statements or for those that write. */
+  readonly isBlocked: { readonly reads: boolean; readonly writes: boolean }
+  /** What one request may answer, in bytes as sqld estimates them. */
+  readonly maxResponseBytes: number
+  /** The name of the database as the client wrote it, for error messages. */
+  readonly databaseName: string
+  /** Aborted when the client has gone away. */
+  readonly signal: AbortSignal
+}
+
+/** The in-band form of a failed statement. Rethrows what is not in-band. */
+export function toWireError(error: unknown, { sendsExtendedCode }: Behaviour): WireError {
+  if (!(error instanceof SqlFailure)) throw error
+  const { message, code, extendedCode } = error
+  return { message, code, ...(sendsExtendedCode && extendedCode && { extended_code: extendedCode }) }
+}

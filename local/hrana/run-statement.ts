@@ -1,0 +1,131 @@
+/** Runs one statement, one writer at a time. */
+import type { ExecutionContext } from './context.ts'
+import type { PreparedStatement } from '../engine/engine.ts'
+import { bindArguments } from '../engine/parameters.ts'
+import type { RunningStatement } from '../engine/running-statement.ts'
+import type { Statement } from '../engine/statement.ts'
+import type { EngineValue } from '../engine/values.ts'
+import { tooBig } from '../engine/sqlite-errors.ts'
+import { SqlFailure, streamClosed } from '../errors.ts'
+import { MAX_VALUE_BYTES } from '../limits.ts'
+import type { Step } from './program.ts'
+import type { ProgramEvent } from './run-program.ts'
+import { ensureConnected, releaseWriteLock, type Stream } from './stream.ts'
+
+/** Throws `SqlFailure` when the statement fails, and as `runProgram` does. */
+export async function* runStatement(
+  context: ExecutionContext,
+  { statement, args, wantRows }: Step,
+  step: number,
+): AsyncGenerator<ProgramEvent> {
+  if (statement instanceof SqlFailure) throw statement
+  const { stream, signal } = context
+  checkBlocked(context, statement)
+  // Said before it is compiled or runs: some pragmas take effect by that alone, and what fails may have done a part.
+  if (statement.changesConnection) stream.isClean = false
+  const prepared = stream.connection.prepare(statement)
+  yield { type: 'begin', step, columns: prepared.columns }
+  ensureUsable(stream)
+  const values = bindArguments(statement, args)
+  if (values.some(isTooBig)) throw tooBig()
+  if (statement.takesWriteLock) await takeWriteLock(stream, signal)
+  const startedMs = performance.now()
+  const running = start(stream, statement, prepared, values)
+  try {
+    for (let rows = running.next(); rows.length > 0; rows = running.next()) {
+      if (wantRows) yield { type: 'rows', rows }
+      ensureUsable(stream)
+    }
+  } finally {
+    stop(stream)
+  }
+  yield { type: 'end', step, changes: running.changes, durationMs: performance.now() - startedMs }
+}
+
+/** Only a query is still running afterwards: a write has the lock for no longer than it takes. */
+function start(
+  stream: Stream,
+  statement: Statement,
+  prepared: PreparedStatement,
+  values: EngineValue[],
+): RunningStatement {
+  try {
+    noteSnapshot(stream, statement)
+    if (statement.takesWriteLock && statement.kind !== 'begin') stream.hasWritten = true
+    const running = prepared.start(values)
+    if (statement.kind === 'select') stream.running = running
+    return running
+  } finally {
+    if (!stream.running) settle(stream)
+  }
+}
+
+function stop(stream: Stream): void {
+  // Its connection may belong to another stream by now.
+  if (!stream.isConnected) return
+  stream.running?.end()
+  stream.running = undefined
+  settle(stream)
+}
+
+/** Outside of a transaction nothing is seen and nothing is locked. */
+function settle(stream: Stream): void {
+  if (stream.connection.inTransaction) return
+  stream.snapshot = undefined
+  // A rollback counts as a write as well: a needless new version only makes a later upgrade fail too early.
+  releaseWriteLock(stream)
+}
+
+/** While a row was delivered, its database may have been deleted, or its transaction rolled back. */
+function ensureUsable(stream: Stream): void {
+  ensureConnected(stream)
+  if (stream.isTimedOut) throw new SqlFailure('TRANSACTION_TIMEOUT', 'Transaction timed out')
+}
+
+/** Source: `should_block` in libsql-server/src/connection/connection_core.rs. */
+function checkBlocked({ isBlocked: { reads, writes } }: ExecutionContext, statement: Statement): void {
+  if (statement.kind === 'end' || statement.kind === 'savepoint') return
+  if (reads || (writes && statement.needsWriteRight)) {
+    throw new SqlFailure('BLOCKED', 'Operation was blocked')
+  }
+}
+
+function isTooBig(value: EngineValue): boolean {
+  if (typeof value === 'string') return Buffer.byteLength(value) > MAX_VALUE_BYTES
+  return value instanceof Uint8Array && value.length > MAX_VALUE_BYTES
+}
+
+/** Waits until no other stream writes. Throws `SqlFailure` SQLITE_BUSY for a transaction that sees an older state. */
+async function takeWriteLock(stream: Stream, signal: AbortSignal): Promise<void> {
+  if (stream.holdsWriteLock) return
+  checkSnapshot(stream)
+  const { writeLock } = stream.database
+  const isGranted = await writeLock.acquire(stream, signal)
+  if (!stream.isConnected || signal.aborted) {
+    if (isGranted) writeLock.release()
+    throw streamClosed()
+  }
+  stream.holdsWriteLock = true
+  try {
+    checkSnapshot(stream)
+  } catch (error) {
+    releaseWriteLock(stream)
+    throw error
+  }
+}
+
+/** Remembers which version of the database a transaction sees from here on. */
+function noteSnapshot(stream: Stream, statement: Statement): void {
+  if (stream.holdsWriteLock || stream.snapshot !== undefined || !stream.connection.inTransaction) return
+  if (stream.connection.touchesDatabase(statement)) stream.snapshot = stream.database.version
+}
+
+/**
+ * A transaction that has read an older version cannot write any more. SQLite would say so itself, but the binding does
+ * not survive it.
+ */
+function checkSnapshot({ snapshot, database }: Stream): void {
+  if (snapshot !== undefined && snapshot !== database.version) {
+    throw new SqlFailure('SQLITE_BUSY', 'SQLite error: database is locked')
+  }
+}

@@ -1,62 +1,20 @@
-import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createLocalTurso } from '../../local/index.ts'
 import { serveLocalTurso } from '../../local/serve.ts'
-import { rowsOf, start, statement, toAnswer } from './harness.ts'
-
-const COMMAND = join(import.meta.dirname, '../../local/command.ts')
-const TIMEOUT_MS = 20_000
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'local-turso-test-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
-
-function spawn(...args: string[]) {
-  return spawnWith({}, ...args)
-}
-
-function spawnWith(env: Record<string, string>, ...args: string[]) {
-  const child = fork(COMMAND, args, {
-    silent: true,
-    execArgv: [],
-    env: { ...process.env, TURSO_PLATFORM_TOKEN: '', ...env },
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const output = { stdout: '', stderr: '' }
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
-  return { child, output }
-}
-
-/** Starts the command and waits until it is ready. */
-async function listen(...args: string[]) {
-  return listenWith({}, ...args)
-}
-
-async function listenWith(env: Record<string, string>, ...args: string[]) {
-  const { child, output } = spawnWith(env, 'local', '--port', '0', ...args)
-  await expect.poll(() => output.stdout, { timeout: TIMEOUT_MS }).toContain('\n')
-  const url = /^local Turso listening on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(output.stdout)?.[1]
-  if (!url) throw new Error(JSON.stringify(output))
-  return { child, output, url }
-}
-
-/** The exit code, or the signal, of a process that ends. */
-async function ended(child: ChildProcess): Promise<unknown> {
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-  return code ?? signal
-}
-
-function post(url: string, token: string, body: unknown) {
-  const headers = { authorization: `Bearer ${token}` }
-  return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) }).then(toAnswer)
-}
+import {
+  COMMAND,
+  ended,
+  listen,
+  listenWith,
+  post,
+  spawn,
+  temporaryFolder,
+  TIMEOUT_MS,
+} from './command-process.ts'
+import { start, statement } from './harness.ts'
 
 describe('the command', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('ends with code 0 on %s, with requests open', async (signal) => {
@@ -159,62 +117,6 @@ describe('the command', () => {
     expect(await ended(child)).toBe(1)
     expect(output.stderr).toBe(`local Turso: cannot listen on port ${port} of 127.0.0.1: it is in use\n`)
   })
-
-  test(
-    'loses no committed row and makes no half database when it is killed',
-    { timeout: 60_000 },
-    async () => {
-      const data = temporaryFolder()
-      const committed = new Map<string, number>()
-      for (let round = 0; round < 3; round++) {
-        const { child, url } = await listen('--data', data)
-        const organization = `${url}/v1/organizations/local`
-        const platform = (path: string, body: unknown) =>
-          post(`${organization}/${path}`, 'local-platform-token', body)
-        await platform('groups', { name: 'default', location: 'aws-eu-west-1' })
-        const killed = ended(child)
-        let isKilled = false
-        const work = async (worker: number) => {
-          for (let count = 0; !isKilled; count++) {
-            const name = `r${round}-w${worker}-${count}`
-            if ((await platform('databases', { name, group: 'default' })).status !== 200)
-              throw new Error(name)
-            committed.set(name, 0)
-            const { body } = await platform(`databases/${name}/auth/tokens`, {})
-            const pipeline = (...sql: string[]) =>
-              post(`${url}/db/${name}/v2/pipeline`, body.jwt, {
-                requests: [...sql.map(statement), { type: 'close' }],
-              })
-            await pipeline('create table t (a)')
-            for (let row = 0; row < 5; row++) {
-              const { status } = await pipeline('insert into t values (1)')
-              if (status === 200) committed.set(name, row + 1)
-            }
-          }
-        }
-        const workers = Promise.allSettled([0, 1, 2].map(work))
-        await expect
-          .poll(() => committed.size, { timeout: TIMEOUT_MS, interval: 5 })
-          .toBeGreaterThan(round * 8 + 4)
-        child.kill('SIGKILL')
-        await killed
-        isKilled = true
-        await workers
-      }
-      const { api, use } = await start({ data })
-      const names: string[] = (await api('GET', 'databases')).body.databases.map(
-        (row: { Name: string }) => row.Name,
-      )
-      for (const [name, rows] of committed) {
-        expect(names).toContain(name)
-        const [result] = await (await use(name)).execute(rows > 0 ? 'select count(*) from t' : 'select 0')
-        const [[count]] = rowsOf(result) as unknown as [[{ value: string }]]
-        expect(Number(count.value)).toBeGreaterThanOrEqual(rows)
-      }
-      const files = readdirSync(join(data, 'databases')).filter((file) => file.endsWith('.db'))
-      expect(files).toHaveLength(names.length)
-    },
-  )
 })
 
 describe('the port', () => {

@@ -12,7 +12,7 @@ export interface ApiKey {
 export function parseApiKeys(text: string): ApiKey[] | undefined {
   const keys: ApiKey[] = []
   for (const entry of text.split(/[\s,]+/).filter(Boolean)) {
-    const match = /^([a-z0-9-]{1,32}):(signup|admin):([0-9a-f]{64})$/i.exec(entry)
+    const match = /^([a-z0-9-]{1,32}):(signup|admin):([0-9a-fA-F]{64})$/.exec(entry)
     if (!match) return undefined
     const bytes = match[3]!.match(/../g)!.map((byte) => Number.parseInt(byte, 16))
     keys.push({ name: match[1]!, scope: match[2] as Scope, sha256: Uint8Array.from(bytes) })

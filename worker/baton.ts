@@ -1,6 +1,6 @@
 /**
- * Our own batons: signed, good for one request, bound to a tenant and a token. The upstream's baton is a bearer
- * capability that is checked against neither, so it never leaves the Session object.
+ * Our own batons: signed, good for one request, bound to a tenant and a token. The upstream's baton works with any valid
+ * token of the database, whoever presents it, so it never leaves the Session object.
  */
 import { encodeBase64Url, decodeBase64Url } from './base64url.ts'
 
@@ -21,6 +21,7 @@ const ID_BYTES = 32
 const SEQUENCE_BYTES = 4
 const MAC_BYTES = 32
 const TICKET_BYTES = ID_BYTES + SEQUENCE_BYTES
+const BATON_CHARACTERS = Math.ceil(((TICKET_BYTES + MAC_BYTES) * 4) / 3)
 
 export async function sealBaton(
   ticket: SessionTicket,
@@ -42,8 +43,9 @@ export async function openBaton(
   binding: BatonBinding,
   key: Uint8Array<ArrayBuffer>,
 ): Promise<SessionTicket | null> {
+  if (baton.length !== BATON_CHARACTERS) return null
   const bytes = decodeBase64Url(baton)
-  if (bytes?.length !== TICKET_BYTES + MAC_BYTES) return null
+  if (bytes === null) return null
   const mac = bytes.subarray(TICKET_BYTES)
   const isOurs = await crypto.subtle.verify('HMAC', await importKey(key), mac, signedBytes(bytes, binding))
   if (!isOurs) return null

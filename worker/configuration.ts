@@ -1,5 +1,6 @@
 /** The only place where variables and secrets are read. They are checked once, all together, at the first request. */
 import { parseApiKeys, type ApiKey } from './api-key.ts'
+import { MAX_ORGANIZATION_CHARACTERS } from './tenant-name.ts'
 
 export interface Configuration {
   organization: string
@@ -38,7 +39,11 @@ export function readConfiguration(env: Env): Configuration {
   }
 
   const configuration: Configuration = {
-    organization: read('TURSO_ORGANIZATION', 'the slug of the Turso organization', slug),
+    organization: read(
+      'TURSO_ORGANIZATION',
+      `the slug of the Turso organization, at most ${MAX_ORGANIZATION_CHARACTERS} characters`,
+      (text) => (text.length <= MAX_ORGANIZATION_CHARACTERS ? slug(text) : undefined),
+    ),
     group: read('TURSO_GROUP', 'the name of the Turso group for new databases', slug),
     location: read('TURSO_LOCATION', 'a Turso location code such as aws-us-east-1', slug),
     apiUrl: read('TURSO_API_URL', 'an http(s) URL such as https://api.turso.tech', httpUrl),
@@ -71,8 +76,11 @@ export function readConfiguration(env: Env): Configuration {
 
 const slug = (text: string): string | undefined => (/^[a-z0-9][a-z0-9-]*$/.test(text) ? text : undefined)
 
-const httpUrl = (text: string): string | undefined =>
-  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
+function httpUrl(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const { protocol, username, password, search, hash } = new URL(text)
+  return /^https?:$/.test(protocol) && username + password + search + hash === '' ? text : undefined
+}
 
 function urlTemplate(text: string): string | undefined {
   if (!text.includes('{hostname}') && !text.includes('{name}')) return undefined

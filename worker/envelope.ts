@@ -1,4 +1,4 @@
-/** The outermost object of a JSON text, without decoding what is in it. Pure. */
+/** The outermost object or array of a JSON text, without decoding what is in it. Pure. */
 
 /**
  * The raw text of every member, so that one can be replaced and the others passed on untouched: decoding and encoding
@@ -26,6 +26,26 @@ export function sliceMembers(json: string): Map<string, string> {
     if (json[at] === '}') return members
     if (json[at] !== ',') throw new SyntaxError('cut off')
     at = skipSpace(json, at + 1)
+  }
+}
+
+/**
+ * The raw text of an array's last element, `undefined` if it has none. The elements are only skipped, not checked.
+ *
+ * @throws {SyntaxError} when the text is not an array
+ */
+export function sliceLastElement(json: string): string | undefined {
+  let at = skipSpace(json, 0)
+  if (json[at] !== '[') throw new SyntaxError('not an array')
+  at = skipSpace(json, at + 1)
+  if (json[at] === ']') return undefined
+  for (;;) {
+    const end = skipValue(json, at)
+    if (end === at) throw new SyntaxError('an element is missing')
+    const next = skipSpace(json, end)
+    if (json[next] === ']') return json.slice(at, end)
+    if (json[next] !== ',') throw new SyntaxError('cut off')
+    at = skipSpace(json, next + 1)
   }
 }
 

@@ -3,20 +3,24 @@
  * routes answer in problem+json, which `@libsql/client` would report as a bare status.
  */
 
+import { MAX_ANSWER_BYTES } from './limits.ts'
+
 export type HranaErrorCode =
   | 'BATON_INVALID'
   | 'BATON_REUSED'
-  /** The stream is closed and nothing of its transaction remains. */
+  /** The stream was closed for its client's absence, and nothing of its transaction remains. */
   | 'STREAM_EXPIRED'
-  /** The stream is gone, and whether the last request took effect is unknown. */
+  /** The stream is gone. Whether what was last sent on it took effect is unknown. */
   | 'STREAM_LOST'
   | 'AUTH_HEADER_NOT_FOUND'
   | 'TENANT_NOT_FOUND'
   | 'INVALID_REQUEST'
   | 'PAYLOAD_TOO_LARGE'
+  | 'RESPONSE_TOO_LARGE'
   | 'METHOD_NOT_ALLOWED'
   | 'NOT_FOUND'
-  | 'UPSTREAM_UNAVAILABLE'
+  /** No answer came from the database, or not a whole one. Whether the request took effect is unknown. */
+  | 'NO_ANSWER'
   | 'UPSTREAM_REFUSED'
   | 'OVERLOADED'
   | 'INTERNAL'
@@ -26,7 +30,7 @@ export interface HranaError {
   status: number
   code: HranaErrorCode
   message: string
-  /** What is known about a transaction that was open on a lost stream. */
+  /** What is known about the effect: of a transaction that was open on a stream, or of the request itself. */
   outcome?: 'rolled_back' | 'unknown'
 }
 
@@ -40,10 +44,18 @@ export function hranaErrorResponse(
   })
 }
 
-export const UPSTREAM_UNAVAILABLE: HranaError = {
-  status: 503,
-  code: 'UPSTREAM_UNAVAILABLE',
-  message: "The tenant's database cannot be reached",
+export const NO_ANSWER: HranaError = {
+  status: 502,
+  code: 'NO_ANSWER',
+  message: "No whole answer came from the tenant's database. Whether the request took effect is unknown.",
+  outcome: 'unknown',
+}
+
+export const RESPONSE_TOO_LARGE: HranaError = {
+  status: 502,
+  code: 'RESPONSE_TOO_LARGE',
+  message: `The answer has more than ${MAX_ANSWER_BYTES} bytes. The request took effect, or will be rolled back with its stream.`,
+  outcome: 'unknown',
 }
 
 export const UPSTREAM_REDIRECTS: HranaError = {

@@ -22,7 +22,7 @@ export function parseIdempotencyKey(header: string | undefined): string | null {
 
 /** The same for two requests whose JSON says the same, in whatever order and white space. */
 export function fingerprint(request: unknown): Promise<string> {
-  return sha256Hex(JSON.stringify(sortKeys(request)))
+  return sha256Hex(canonicalJson(request))
 }
 
 export async function sha256Hex(text: string): Promise<string> {
@@ -30,9 +30,9 @@ export async function sha256Hex(text: string): Promise<string> {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return entries.map(([key, member]) => [key, sortKeys(member)])
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join()}}`
 }

@@ -6,8 +6,14 @@ export const MAX_REQUEST_BYTES = 64 * 1024
 /** Nesting of a request's JSON: code that walks it recursively must not overflow the stack. */
 export const MAX_JSON_DEPTH = 32
 
-/** A pipeline is held in memory once here and once in the session; an isolate has 128 MB for all its requests. */
-export const MAX_PIPELINE_BYTES = 16 * 1024 * 1024
+/**
+ * A pipeline is held in memory as bytes and as text, here and in the session, and an isolate has 128 MB for all its
+ * requests.
+ */
+export const MAX_PIPELINE_BYTES = 8 * 1024 * 1024
+
+/** Likewise an answer that a session holds. sqld stops a single result at 10 MB; a message between objects has 32 MiB. */
+export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 /** One call to the Platform API. */
 export const PLATFORM_TIMEOUT_MS = 10_000
@@ -21,6 +27,12 @@ export const READY_BUDGET_MS = 15_000
 /** First pause of the wait for a new database; each next one is twice as long. */
 export const READY_FIRST_PAUSE_MS = 100
 export const READY_LONGEST_PAUSE_MS = 2_000
+
+/** The last attempt within that budget still gets this long, or it could never succeed. */
+export const MIN_ATTEMPT_MS = 2_000
+
+/** How many keys an unfinished signup remembers; a caller that draws a new one for each attempt must not fill storage. */
+export const MAX_IDEMPOTENCY_KEYS = 10
 
 /** What a caller is told to wait when Turso is unreachable and gives no time of its own. */
 export const DEFAULT_RETRY_AFTER_MS = 5_000
@@ -37,11 +49,8 @@ export const MIGRATION_TOKEN_EXPIRATION = '10m'
  */
 export const SESSION_IDLE_MS = 9_000
 
-/**
- * For how long a session that was lost in mid-request remembers that its outcome is unknown. Afterwards its batons are
- * answered like those of any other closed session.
- */
-export const LOST_SESSION_MEMORY_MS = 600_000
+/** For how long a session that has expired or was lost remembers what became of it, to tell its client. */
+export const ENDED_SESSION_MEMORY_MS = 600_000
 
 /** A DNS label, and so `<database>-<organization>`, has at most this many characters. */
 export const MAX_DNS_LABEL = 63

@@ -10,8 +10,8 @@ export type ProblemCode =
   | 'payload_too_large'
   | 'tenant_exists'
   | 'signup_in_progress'
+  | 'signup_unfinished'
   | 'idempotency_key_reused'
-  | 'database_name_taken'
   | 'upstream_refused'
   | 'upstream_unavailable'
   | 'overloaded'
@@ -31,9 +31,9 @@ const KINDS: Record<ProblemCode, ProblemKind> = {
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   tenant_exists: { status: 409, title: 'The tenant exists' },
-  signup_in_progress: { status: 409, title: 'The same signup is running' },
+  signup_in_progress: { status: 409, title: 'A signup of this tenant is running' },
+  signup_unfinished: { status: 409, title: 'An unfinished signup of this tenant had another body' },
   idempotency_key_reused: { status: 422, title: 'The idempotency key was used for another request' },
-  database_name_taken: { status: 409, title: "The tenant's database name is taken" },
   upstream_refused: { status: 502, title: 'Turso refused' },
   upstream_unavailable: { status: 503, title: 'Turso is unavailable' },
   overloaded: { status: 503, title: 'Too many requests for this tenant' },

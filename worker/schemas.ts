@@ -35,7 +35,7 @@ export const signupRequest = z.strictObject({
           .string('must be a string')
           .check(
             z.regex(
-              /^(never|(?=.*[1-9])(\d{1,6}[wdhm])+)$/,
+              /^(never|(?=.*[1-9])(\d{1,6}[wdhm]){1,4})$/,
               'must be "never", or numbers with the units w, d, h and m such as 2w1d30m',
             ),
           ),
@@ -66,16 +66,26 @@ function parseJson(body: string): unknown {
   } catch {
     throw invalidRequest([{ field: '', detail: 'The body is not valid JSON' }])
   }
-  if (isDeeperThan(json, MAX_JSON_DEPTH))
-    throw invalidRequest([
-      { field: '', detail: `The body is nested more than ${MAX_JSON_DEPTH} levels deep` },
-    ])
+  const fault = findUnfit(json, MAX_JSON_DEPTH)
+  if (fault !== undefined) throw invalidRequest([{ field: '', detail: `The body ${fault}` }])
   return json
 }
 
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1))
+/** What could not be kept and given back as it is, or would overflow the stack of code that walks it. */
+function findUnfit(value: unknown, levels: number): string | undefined {
+  if (
+    typeof value === 'number' &&
+    (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value)))
+  )
+    return 'has a number that would be rounded; send it as a string'
+  if (typeof value !== 'object' || value === null) return undefined
+  if (levels === 0) return `is nested more than ${MAX_JSON_DEPTH} levels deep`
+  if (Object.hasOwn(value, '__proto__')) return 'has a member called "__proto__"'
+  for (const member of Object.values(value)) {
+    const fault = findUnfit(member, levels - 1)
+    if (fault !== undefined) return fault
+  }
+  return undefined
 }
 
 function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.infer<Schema> {

@@ -14,14 +14,14 @@ export interface TenantRecord {
   metadata: Record<string, unknown>
   group: string
   location: string
-  /** Counts the lives of a tenant id; the database's name is derived from it. */
-  incarnation: number
+  /** Drawn once for each life of a tenant id; the database's name is derived from it. */
+  nonce: string
   status: 'provisioning' | 'active'
   /** Where a signup that is not finished will go on. */
   step: SignupStep
   /** How often the signup was begun or taken up again. */
   attempts: number
-  /** Whether a call that creates the database was sent and its answer never came: there may be one. */
+  /** Whether a call that creates the database is under way, or ended in a way that does not tell: there may be one. */
   mayHaveDatabase: boolean
   databaseName: string
   databaseId: string | null
@@ -30,8 +30,8 @@ export interface TenantRecord {
   createdAt: string
   /** SHA-256 of the signup's body, to tell a repetition from another request. */
   fingerprint: string
-  /** SHA-256 of the `Idempotency-Key`, if there was one. */
-  idempotencyKey: string | null
+  /** SHA-256 of each `Idempotency-Key` that the signup was sent with before it was finished. */
+  idempotencyKeys: string[]
 }
 
 /** A validated signup as the route hands it over. */
@@ -39,8 +39,8 @@ export interface SignupIntent {
   request: SignupRequest
   group: string
   location: string
-  databaseName: string
   fingerprint: string
+  /** SHA-256 of the `Idempotency-Key`. */
   idempotencyKey: string | null
 }
 
@@ -49,41 +49,45 @@ export type Admission = 'begin' | 'resume' | 'replay' | 'exists' | 'key_reused' 
 
 /**
  * The rules of the `Idempotency-Key` draft (draft-ietf-httpapi-idempotency-key-header), and for callers without a key:
- * an unfinished signup may be taken up by the same request, a finished one is never handed out again.
+ * an unfinished signup may be taken up by the same request, a finished one is never handed out again. As long as no
+ * database is known to exist, another request may take the place of an unfinished one.
  */
 export function admit(record: TenantRecord | undefined, intent: SignupIntent): Admission {
   if (record === undefined) return 'begin'
   const isSameRequest = record.fingerprint === intent.fingerprint
-  const isSameKey = intent.idempotencyKey !== null && record.idempotencyKey === intent.idempotencyKey
+  const isSameKey = intent.idempotencyKey !== null && record.idempotencyKeys.includes(intent.idempotencyKey)
   if (isSameKey && !isSameRequest) return 'key_reused'
   if (record.status === 'active') return isSameKey ? 'replay' : 'exists'
-  return isSameRequest ? 'resume' : 'differs'
+  if (isSameRequest) return 'resume'
+  return record.databaseId === null ? 'begin' : 'differs'
 }
 
-export function newRecord(intent: SignupIntent, createdAt: string): TenantRecord {
-  const { request, group, location, databaseName, fingerprint, idempotencyKey } = intent
+/** What outlives a request that took the place of another. */
+export type TenantIdentity = Pick<TenantRecord, 'nonce' | 'databaseName' | 'attempts' | 'mayHaveDatabase'>
+
+export function newRecord(intent: SignupIntent, identity: TenantIdentity, createdAt: string): TenantRecord {
+  const { request, group, location, fingerprint } = intent
+  const { nonce, databaseName, attempts, mayHaveDatabase } = identity
   return {
     id: request.id,
     name: request.name ?? null,
     metadata: request.metadata ?? {},
     group,
     location,
-    incarnation: FIRST_INCARNATION,
+    nonce,
     status: 'provisioning',
     step: 'create_database',
-    attempts: 0,
-    mayHaveDatabase: false,
+    attempts,
+    mayHaveDatabase,
     databaseName,
     databaseId: null,
     hostname: null,
     schemaVersion: 0,
     createdAt,
     fingerprint,
-    idempotencyKey,
+    idempotencyKeys: [],
   }
 }
-
-export const FIRST_INCARNATION = 1
 
 /** The member `tenant` of an answer. */
 export function tenantView(record: TenantRecord): Record<string, unknown> {

@@ -1,5 +1,5 @@
 /** Sends a pipeline to a tenant's database. The only place where a caller's database token goes out. */
-import { PIPELINE_TIMEOUT_MS } from './limits.ts'
+import { MAX_ANSWER_BYTES, PIPELINE_TIMEOUT_MS } from './limits.ts'
 
 export interface UpstreamPipeline {
   /** Of the database or of a trusted `base_url`; ends with a slash. */
@@ -12,22 +12,62 @@ export interface UpstreamPipeline {
 
 export interface UpstreamAnswer {
   status: number
-  contentType: string
+  /** Those that mean something to the client: see {@link passedOn}. */
+  headers: Record<string, string>
   text: string
 }
 
-/** Resolves with the whole answer; the timeout covers its body too. */
+/** The answer is larger than what a session can hold. Its connection has been cut. */
+export class AnswerTooLargeError extends Error {
+  override readonly name = 'AnswerTooLargeError'
+}
+
+/**
+ * Resolves with the whole answer; the timeout covers its body too.
+ *
+ * @throws {AnswerTooLargeError} and what `fetch` throws
+ */
 export function sendUpstream(pipeline: UpstreamPipeline): Promise<UpstreamAnswer> {
   return withTimeout(async (signal) => {
-    const response = await post(pipeline, signal)
-    return { status: response.status, contentType: contentTypeOf(response), text: await response.text() }
+    const { status, headers, body } = await post(pipeline, signal)
+    return { status, headers: passedOn(headers), text: await readBounded(body) }
   })
 }
 
 /** Resolves when the answer begins, and leaves its body to be passed on as it comes, for as long as it takes. */
-export async function streamUpstream(pipeline: UpstreamPipeline): Promise<Response> {
-  const { status, body, headers } = await withTimeout((signal) => post(pipeline, signal))
-  return new Response(body, { status, headers: { 'content-type': contentTypeOf({ headers }) } })
+export function streamUpstream(pipeline: UpstreamPipeline): Promise<Response> {
+  return withTimeout((signal) => post(pipeline, signal))
+}
+
+/** The headers of a database's answer that its client should see. */
+export function passedOn(headers: Headers): Record<string, string> {
+  const passed: Record<string, string> = { 'content-type': headers.get('content-type') ?? 'application/json' }
+  for (const name of ['retry-after', 'www-authenticate']) {
+    const value = headers.get(name)
+    if (value !== null) passed[name] = value
+  }
+  return passed
+}
+
+/**
+ * @param head what has been read of the body before
+ * @throws {AnswerTooLargeError} having read no more than the limit
+ */
+export async function readBounded(
+  body: ReadableStream<Uint8Array> | null,
+  head: readonly Uint8Array[] = [],
+): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  const add = (chunk: Uint8Array): void => {
+    bytes += chunk.byteLength
+    if (bytes > MAX_ANSWER_BYTES) throw new AnswerTooLargeError(`more than ${MAX_ANSWER_BYTES} bytes`)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  head.forEach(add)
+  for await (const chunk of body ?? []) add(chunk)
+  return text + decoder.decode()
 }
 
 /** Never follows a redirect, which would carry the token elsewhere. */
@@ -54,6 +94,3 @@ async function withTimeout<T>(action: (signal: AbortSignal) => Promise<T>): Prom
     clearTimeout(timer)
   }
 }
-
-const contentTypeOf = ({ headers }: { headers: Headers }): string =>
-  headers.get('content-type') ?? 'application/json'

@@ -105,9 +105,9 @@ describe('when Turso cannot be reached', () => {
     const { database, token } = await signUp(stack, 'cut-off')
     await stack.unplug()
     const client = createClient({ url: database.gateway_url, authToken: token.jwt })
-    await expect(client.execute('select 1')).rejects.toThrow(/cannot be reached/)
+    await expect(client.execute('select 1')).rejects.toThrow(/No whole answer came/)
     await expect(client.transaction('write').then((tx) => tx.execute('select 1'))).rejects.toThrow(
-      /cannot be reached/,
+      /No whole answer came/,
     )
     client.close()
     await stack.plug()

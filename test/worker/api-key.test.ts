@@ -31,12 +31,17 @@ describe('API keys', () => {
     ])
   })
 
-  test.each(['', ' , ', 'app', `app:root:${HASH}`, 'app:signup:abcd', `App!:signup:${HASH}`])(
-    '%j is malformed',
-    (text) => {
-      expect(parseApiKeys(text)).toBeUndefined()
-    },
-  )
+  test.each([
+    '',
+    ' , ',
+    'app',
+    `app:root:${HASH}`,
+    'app:signup:abcd',
+    `App!:signup:${HASH}`,
+    `app:ADMIN:${HASH}`,
+  ])('%j is malformed', (text) => {
+    expect(parseApiKeys(text)).toBeUndefined()
+  })
 
   test('a key is found by its hash alone', async () => {
     const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('dev-key'))

@@ -35,7 +35,10 @@ describe('batons', () => {
     )
   })
 
-  test.each(['', 'x', 'not/base64url+', 'A'.repeat(91), 'é'])('%j is no baton', async (baton) => {
-    expect(await openBaton(baton, binding, key)).toBeNull()
-  })
+  test.each(['', 'x', 'not/base64url+', 'A'.repeat(91), 'A'.repeat(400_000), 'é'])(
+    '%j is no baton',
+    async (baton) => {
+      expect(await openBaton(baton, binding, key)).toBeNull()
+    },
+  )
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { sliceMembers } from '../../worker/envelope.ts'
+import { sliceLastElement, sliceMembers } from '../../worker/envelope.ts'
 
 describe('sliceMembers', () => {
   test('cuts the members out as they were written', () => {
@@ -42,5 +42,23 @@ describe('sliceMembers', () => {
 
   test.each(['', 'null', '[]', '"{}"', '{a:1}', '{"a" 1}', '{"a":1 "b":2}'])('%j is no object', (text) => {
     expect(() => sliceMembers(text)).toThrow(SyntaxError)
+  })
+})
+
+describe('sliceLastElement', () => {
+  test('agrees with JSON.parse on any array, however it is indented', () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue()), fc.nat(3), (array, indent) => {
+        const last = sliceLastElement(JSON.stringify(array, null, indent))
+        const expected = array.at(-1)
+        expect(last === undefined ? undefined : JSON.parse(last)).toEqual(
+          expected === undefined ? undefined : JSON.parse(JSON.stringify(expected)),
+        )
+      }),
+    )
+  })
+
+  test.each(['', '{}', '[', '[1', '[1,', '[,1]', '[1,]', '[1 2]'])('%j is no array', (text) => {
+    expect(() => sliceLastElement(text)).toThrow(SyntaxError)
   })
 })

@@ -136,6 +136,8 @@ describe('an interactive transaction', () => {
     expect(await titles()).not.toContain('left behind')
     const refusal = await refusalOf(send([execute('commit'), close], begun.baton))
     expect(refusal).toMatchObject({ status: 400, code: 'STREAM_EXPIRED', outcome: 'rolled_back' })
+    // It remembers that for a while, and then nothing at all.
+    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
     await runInDurableObject(sessionOf(begun.baton!), async (_, state) => {
       expect([...state.storage.kv.list()]).toEqual([])
     })
@@ -178,6 +180,54 @@ describe('a baton', () => {
     const forged = begun.baton!.replace(/.$/, (last) => (last === 'A' ? 'E' : 'A'))
     expect(await refusalOf(send([execute('commit')], forged))).toMatchObject(invalid)
     await answerOf(send([close], begun.baton))
+  })
+})
+
+describe('what a client is told about a transaction', () => {
+  const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
+
+  test('never that it was rolled back when it was committed', async () => {
+    // Committed and closed, and the answer never came: the client repeats it.
+    const begun = await answerOf(send([execute('begin'), insert('committed and closed')]))
+    await answerOf(send([execute('commit'), close], begun.baton))
+    expect(await refusalOf(send([execute('commit'), close], begun.baton))).toMatchObject(lost)
+    // Committed and left open, until the alarm.
+    const second = await answerOf(send([execute('begin'), insert('committed and left')]))
+    await answerOf(send([execute('commit')], second.baton))
+    expect(await runDurableObjectAlarm(sessionOf(second.baton!))).toBe(true)
+    expect(await refusalOf(send([execute('commit')], second.baton))).toMatchObject(lost)
+    const committed = (await titles()).filter((title) => title.startsWith('committed and'))
+    expect(committed).toEqual(['committed and closed', 'committed and left'])
+  })
+
+  test.each([
+    ['sqld, expired', { kind: 'stream_expired', on: 'pipeline' }],
+    ['sqld, restarted', { kind: 'respond', on: 'pipeline', status: 400, body: 'Received an invalid baton' }],
+    ['Cloud', { kind: 'respond', on: 'pipeline', status: 404, body: '{"error":"stream not found: 1:2"}' }],
+  ] as const)('a stream that upstream has given up (%s) is an expired one', async (_, fault) => {
+    const begun = await answerOf(send([execute('begin')]))
+    await failNext(fault)
+    const expired = { status: 400, code: 'STREAM_EXPIRED', outcome: 'rolled_back' }
+    expect(await refusalOf(send([execute('commit')], begun.baton))).toMatchObject(expired)
+    expect(await refusalOf(send([execute('commit')], begun.baton))).toMatchObject(expired)
+    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+  })
+
+  test('a refusal closes the stream at once, so that it keeps no write lock', async () => {
+    const before = await streamsOfAcme()
+    const begun = await answerOf(send([execute('begin immediate')]))
+    expect(await streamsOfAcme()).toHaveLength(before.length + 1)
+    expect((await send([{ type: 'nonsense' }], begun.baton)).status).toBe(400)
+    await expect.poll(streamsOfAcme).toHaveLength(before.length)
+    expect(await refusalOf(send([execute('commit')], begun.baton))).toMatchObject(lost)
+  })
+
+  test('an answer that no session can hold ends it, says so, and keeps no write lock', async () => {
+    const begun = await answerOf(send([execute('begin immediate')]))
+    const large = execute("select replace(hex(zeroblob(9000000)), '00', '€')")
+    const refusal = await refusalOf(send([large, large], begun.baton))
+    expect(refusal).toMatchObject({ status: 502, code: 'RESPONSE_TOO_LARGE', outcome: 'unknown' })
+    expect(await refusalOf(send([execute('commit')], begun.baton))).toMatchObject(lost)
   })
 })
 
@@ -238,6 +288,43 @@ describe('what goes wrong upstream', () => {
     expect((await requestsSeen()).every((line) => line.includes(acme.database.hostname))).toBe(true)
   })
 
+  test('a stateless answer with a baton or an address in it loses them, and nothing else', async () => {
+    for (const url of ['https://evil.example', `https://${acme.database.hostname}`]) {
+      await failNext({ kind: 'base_url', on: 'pipeline', url })
+      const answer = await answerOf(send([execute('select 7 as seven'), close]))
+      expect(answer).toMatchObject({ baton: null, base_url: null })
+      expect(answer.results[0]!.response!.result!.rows[0]![0]!.value).toBe('7')
+    }
+    await failNext({ kind: 'replace', on: 'pipeline', from: '"baton":null', to: '"baton":"secret"' })
+    expect((await answerOf(send([execute('select 1'), close]))).baton).toBeNull()
+  })
+
+  test('when to come back is passed on', async () => {
+    for (const requests of [[execute('select 1')], [execute('select 1'), close]]) {
+      await failNext({ kind: 'rate_limited', on: 'pipeline', retryAfter: 7 })
+      const response = await send(requests)
+      expect(response.status).toBe(429)
+      expect(response.headers.get('retry-after')).toBe('7')
+    }
+  })
+
+  test.each([
+    ['a session', [insert('unanswered')], 0.5],
+    ['a stateless pipeline', [insert('unanswered'), close], 0.05],
+  ])(
+    'no whole answer to %s is not called a refusal: it may have taken effect',
+    async (_, requests, share) => {
+      await failNext({ kind: 'truncated', on: 'pipeline', share, ending: 'clean' })
+      const response = await send(requests)
+      expect(response.headers.get('retry-after')).toBeNull()
+      expect(await refusalOf(Promise.resolve(response))).toMatchObject({
+        status: 502,
+        code: 'NO_ANSWER',
+        outcome: 'unknown',
+      })
+    },
+  )
+
   test("the database's own refusals pass through", async () => {
     for (const requests of [[execute('select 1')], [execute('select 1'), close]]) {
       expect((await send(requests, null, { token: 'not.a.token' })).status).toBe(401)
@@ -265,6 +352,7 @@ describe('a bad request', () => {
     '{"baton":1,"requests":[]}',
     '{"baton":null,"requests":[],"requests":[]}',
     '{"requests":[]',
+    '{"requests":[,]}',
   ])('%j is 400 in the form that Hrana clients read', async (body) => {
     expect(await refusalOf(post(body))).toMatchObject({
       status: 400,

@@ -57,7 +57,16 @@ describe('a bad signup', () => {
     ['an id of 10 kB', JSON.stringify({ id: 'x'.repeat(10_000) }), 'id', /must be 1 to 128/],
     ['an unknown field', '{"id":"acme","plan":"gold"}', 'plan', /is not known/],
     ['an unknown field inside', '{"id":"acme","token":{"ttl":1}}', 'token.ttl', /is not known/],
-    ['a prototype as field', '{"id":"acme","__proto__":{"x":1}}', '__proto__', /is not known/],
+    ['a prototype as field', '{"id":"acme","__proto__":{"x":1}}', '', /__proto__/],
+    ['a prototype in the metadata', '{"id":"a","metadata":{"b":[{"__proto__":1}]}}', '', /__proto__/],
+    ['a number that would be rounded', '{"id":"a","metadata":{"n":12345678901234567890}}', '', /rounded/],
+    ['a number beyond all', '{"id":"a","metadata":{"n":1e400}}', '', /rounded/],
+    [
+      'an endless expiration',
+      JSON.stringify({ id: 'a', token: { expiration: '1m'.repeat(5000) } }),
+      'token.expiration',
+      /units/,
+    ],
     [
       'an expiration without a unit',
       '{"id":"a","token":{"expiration":"90"}}',

@@ -129,6 +129,11 @@ describe('a second signup of the same id', () => {
     await signUp({ id: 'other-body' }, { 'idempotency-key': 'key-2' })
     const response = await signUp({ id: 'other-body', name: 'x' }, { 'idempotency-key': 'key-2' })
     expect(response.status).toBe(422)
+    // An empty object and an empty list are not the same either.
+    await signUp({ id: 'empty', metadata: { a: {} } }, { 'idempotency-key': 'key-3' })
+    expect((await signUp({ id: 'empty', metadata: { a: [] } }, { 'idempotency-key': 'key-3' })).status).toBe(
+      422,
+    )
   })
 
   test('without a key, or with another one, is 409, names the same database and has no token', async () => {
@@ -252,15 +257,69 @@ describe('trouble upstream', () => {
     expect(await response.text()).not.toContain('local-platform-token')
   })
 
-  test("a database of the tenant's name that it never asked for is not taken over", async () => {
-    const { database } = await signUpNow({ id: 'squatted' })
-    await runInDurableObject(env.TENANTS.getByName('squatted'), async (_, state) => {
-      await state.storage.deleteAll()
-    })
-    const response = await signUp({ id: 'squatted' })
-    expect(response.status).toBe(409)
-    expect(await response.json()).toMatchObject({ code: 'database_name_taken' })
-    expect(await localPlatform().databases.retrieve(database.name)).toMatchObject({ name: database.name })
+  test('while no database is known to exist, another body may take the place of the unfinished one', async () => {
+    await failNext({ kind: 'server_error', on: 'databases.create', effect: true })
+    expect((await signUp({ id: 'replaced' })).status).toBe(503)
+    const { tenant, database } = await signUpNow({ id: 'replaced', group: 'elsewhere' })
+    expect(tenant.group).toBe('elsewhere')
+    expect((await listed('replaced')).rows).toEqual([database.name])
+    expect(await localPlatform().databases.retrieve(database.name)).toMatchObject({ group: 'elsewhere' })
+  })
+
+  test("a Worker that has lost its storage, or another one, never gets at this tenant's database", async () => {
+    const lostStorage = (id: string): Promise<void> =>
+      runInDurableObject(env.TENANTS.getByName(id), async (_, state) => await state.storage.deleteAll())
+    for (const [id, fault] of [
+      ['foreign-503', { kind: 'server_error', on: 'databases.create', status: 503 }],
+      ['foreign-429', { kind: 'rate_limited', on: 'databases.create' }],
+      ['foreign-402', { kind: 'respond', on: 'databases.create', status: 402 }],
+    ] as const) {
+      const { database, token } = await signUpNow({ id })
+      const db = connect({ url: database.http_url, authToken: token.jwt })
+      await db.execute("insert into notes (title) values ('customer secret')")
+      await lostStorage(id)
+      await failNext(fault)
+      expect((await signUp({ id })).status).toBeGreaterThan(400)
+      const again = await signUpNow({ id })
+      expect(again.database.name).not.toBe(database.name)
+      expect((await db.execute('select title from notes')).rows).toEqual([{ title: 'customer secret' }])
+    }
+  })
+
+  test('a deletion whose answer was lost is made up for by the next signup', async () => {
+    await failNext({ kind: 'respond', on: 'databases.createToken', status: 400, body: '{"error":"no"}' })
+    await failNext({ kind: 'server_error', on: 'databases.delete', effect: true })
+    const refused = await signUp({ id: 'undo-lost' })
+    expect(refused.status).toBe(502)
+    expect(((await refused.json()) as ProblemBody).detail).toContain('next signup of this id takes it up')
+    expect((await signUpNow({ id: 'undo-lost' })).tenant.status).toBe('active')
+    expect((await listed('undo-lost')).rows).toHaveLength(1)
+  })
+
+  test("a refusal is the caller's only where the caller asked for something", async () => {
+    const fault = {
+      kind: 'respond',
+      on: 'databases.create',
+      status: 400,
+      body: '{"error":"invalid location"}',
+    } as const
+    await failNext(fault)
+    const own = await signUp({ id: 'whose-fault', location: 'aws-nowhere-1' })
+    expect(own.status).toBe(400)
+    expect(((await own.json()) as ProblemBody).errors).toEqual([
+      { field: 'location', detail: 'was not accepted by Turso' },
+    ])
+    await failNext(fault)
+    expect((await signUp({ id: 'whose-fault' })).status).toBe(502)
+  })
+
+  test('every key that an unfinished signup was sent with may repeat it', async () => {
+    await failNext({ kind: 'server_error', on: 'databases.createToken' })
+    expect((await signUp({ id: 'two-keys' }, { 'idempotency-key': 'first' })).status).toBe(503)
+    expect((await signUp({ id: 'two-keys' }, { 'idempotency-key': 'second' })).status).toBe(201)
+    for (const key of ['first', 'second'])
+      expect((await signUp({ id: 'two-keys' }, { 'idempotency-key': key })).status).toBe(201)
+    expect((await signUp({ id: 'two-keys' }, { 'idempotency-key': 'third' })).status).toBe(409)
   })
 })
 

@@ -2,7 +2,7 @@
 import type { ErrorHandler, NotFoundHandler } from 'hono'
 import type { AppEnvironment } from '../environment.ts'
 import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
-import { hranaErrorResponse, type HranaErrorCode } from '../hrana-error.ts'
+import { hranaErrorResponse, NO_ANSWER, type HranaErrorCode } from '../hrana-error.ts'
 import { Problem, problemResponse, retryAfter, type ProblemCode } from '../problem.ts'
 
 /** Turns whatever a route threw into problem+json, or on the gateway's paths into Hrana's form. */
@@ -14,6 +14,8 @@ export const onError: ErrorHandler<AppEnvironment> = (error, c) => {
   if (problem.code === 'configuration') console.error({ event: 'misconfigured', detail: problem.message })
   const response = problemResponse(problem, requestId)
   if (!c.req.path.startsWith('/t/')) return response
+  // The object moved or was updated in the middle: it may have done what it was asked.
+  if (isRetryable(error)) return hranaErrorResponse(NO_ANSWER)
   const code = HRANA_CODES[problem.code] ?? 'INTERNAL'
   return hranaErrorResponse({ status: response.status, code, message: problem.message }, problem.headers)
 }
@@ -24,18 +26,17 @@ export const onNotFound: NotFoundHandler<AppEnvironment> = (c) =>
 function toProblem(error: Error): Problem {
   if (error instanceof Problem) return error
   // Errors that crossed RPC keep their own properties and lose their class.
-  const { code, overloaded, retryable } = error as {
-    code?: unknown
-    overloaded?: unknown
-    retryable?: unknown
-  }
+  const { code, overloaded } = error as { code?: unknown; overloaded?: unknown }
   if (code === 'configuration') return new Problem('configuration', error.message)
-  if (overloaded === true || retryable === true)
+  if (overloaded === true || isRetryable(error))
     return new Problem('overloaded', 'The object of this tenant is overloaded or just moved; try again', {
       headers: retryAfter(DEFAULT_RETRY_AFTER_MS),
     })
   return new Problem('internal', 'Something went wrong here; the request id helps to find it in the logs')
 }
+
+const isRetryable = (error: Error): boolean =>
+  'retryable' in error && error.retryable === true && !('overloaded' in error && error.overloaded === true)
 
 const HRANA_CODES: Partial<Record<ProblemCode, HranaErrorCode>> = {
   invalid_request: 'INVALID_REQUEST',

@@ -6,11 +6,11 @@
  * after an eviction cannot be closed from here, and falls to the upstream's idle limit a second later.
  */
 import { DurableObject } from 'cloudflare:workers'
-import { isTrustedBaseUrl } from '../../src/index.ts'
+import { isDeadStream, isTrustedBaseUrl } from '../../src/index.ts'
 import { sliceMembers } from '../envelope.ts'
-import { UPSTREAM_REDIRECTS, UPSTREAM_UNAVAILABLE, type HranaError } from '../hrana-error.ts'
-import { LOST_SESSION_MEMORY_MS, SESSION_IDLE_MS } from '../limits.ts'
-import { sendUpstream, type UpstreamAnswer } from '../upstream.ts'
+import { NO_ANSWER, RESPONSE_TOO_LARGE, UPSTREAM_REDIRECTS, type HranaError } from '../hrana-error.ts'
+import { ENDED_SESSION_MEMORY_MS, SESSION_IDLE_MS } from '../limits.ts'
+import { AnswerTooLargeError, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
 
 /** One pipeline of a client, already authenticated by its baton if it has one. */
 export interface SessionCall {
@@ -22,20 +22,22 @@ export interface SessionCall {
   baseUrlSuffixes: string[]
   version: string
   token: string
-  /** The pipeline's `requests`, as the client wrote them. */
-  requests: string
+  /** The pipeline's `requests`, as the client wrote them, in UTF-8: as text they could double in size on the way. */
+  requests: Uint8Array
 }
 
 export type SessionAnswer =
-  /** `results` as upstream wrote them; `sequence` for the next request, `null` when the stream is closed. */
-  | { kind: 'results'; results: string; sequence: number | null }
-  /** Upstream's own refusal, which ended the stream. */
-  | { kind: 'refused'; status: number; contentType: string; body: string }
+  /** `results` as upstream wrote them, in UTF-8; `sequence` for the next request, `null` when the stream is closed. */
+  | { kind: 'results'; results: Uint8Array; sequence: number | null }
+  /** Upstream's own refusal, which ended the session. */
+  | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
   | { kind: 'error'; error: HranaError }
 
 /** The persisted state of a Session object, under the key `session`. Nothing is stored before upstream said yes. */
 type SessionState =
   | { kind: 'open'; baton: string; url: string; sequence: number; isInFlight: boolean }
+  /** Closed by us, or by upstream, before the request of this number: nothing of an open transaction remains. */
+  | { kind: 'expired'; sequence: number }
   /** A request was interrupted, and with it the knowledge of what it did. */
   | { kind: 'lost' }
 
@@ -51,12 +53,10 @@ export class Session extends DurableObject<Env> {
     if (this.#isBusy) return refuse(BATON_REUSED)
     const state = this.#read()
     if (call.sequence !== null) {
-      if (state === undefined) return refuse(STREAM_EXPIRED)
-      if (state.kind === 'lost') return refuse(STREAM_LOST)
-      if (state.isInFlight) {
-        await this.#lose()
-        return refuse(STREAM_LOST)
-      }
+      if (state?.kind === 'open' && state.isInFlight) return await this.#lose(STREAM_LOST)
+      if (state?.kind === 'expired' && state.sequence === call.sequence) return refuse(STREAM_EXPIRED)
+      // Closed by its client, ended long ago, or lost: what the last request did is for its own answer to say.
+      if (state?.kind !== 'open') return refuse(STREAM_LOST)
       if (state.sequence !== call.sequence) return refuse(BATON_REUSED)
     }
     this.#isBusy = true
@@ -71,10 +71,79 @@ export class Session extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     if (this.#isBusy) return await this.ctx.storage.setAlarm(Date.now() + SESSION_IDLE_MS)
     const state = this.#read()
-    if (state?.kind === 'open' && state.isInFlight) return await this.#lose()
-    // Forgotten before it is closed, so that a request that arrives meanwhile cannot use the baton too.
-    await this.ctx.storage.deleteAll()
-    if (state?.kind === 'open' && this.#token !== null) await this.#close(state.url, state.baton, this.#token)
+    if (state?.kind !== 'open') return await this.ctx.storage.deleteAll()
+    if (state.isInFlight) {
+      await this.#lose(STREAM_LOST)
+      return
+    }
+    // Written before it is closed, so that a request that arrives meanwhile cannot use the baton too.
+    await this.#end({ kind: 'expired', sequence: state.sequence })
+    if (this.#token !== null) await this.#close(state.url, state.baton, this.#token)
+  }
+
+  async #send(call: SessionCall, open: OpenState | undefined): Promise<SessionAnswer> {
+    // Written before the request leaves: whoever wakes up to this must not use the baton again.
+    if (open) this.#write({ ...open, isInFlight: true })
+    const url = open?.url ?? call.databaseUrl
+    const requests = new TextDecoder().decode(call.requests)
+    let answer: UpstreamAnswer
+    try {
+      const body = `{"baton":${JSON.stringify(open?.baton ?? null)},"requests":${requests}}`
+      answer = await sendUpstream({ url, version: call.version, token: call.token, body })
+    } catch (error) {
+      console.warn({ event: 'session_upstream_failed', detail: String(error) })
+      const isTooLarge = error instanceof AnswerTooLargeError
+      return open
+        ? await this.#lose(isTooLarge ? RESPONSE_TOO_LARGE : STREAM_LOST)
+        : refuse(isTooLarge ? RESPONSE_TOO_LARGE : NO_ANSWER)
+    }
+    const { status, headers, text } = answer
+    if (status >= 200 && status < 300) return await this.#settle(call, open, text, url)
+    if (open && isDeadStream(status, text)) {
+      await this.#end({ kind: 'expired', sequence: open.sequence })
+      return refuse(STREAM_EXPIRED)
+    }
+    if (open) {
+      // sqld drops the stream with most refusals but not with all, and an open one may hold the write lock.
+      this.ctx.waitUntil(this.#close(url, open.baton, call.token))
+      await this.#lose(STREAM_LOST)
+    }
+    return status < 400 ? refuse(UPSTREAM_REDIRECTS) : { kind: 'refused', status, headers, body: text }
+  }
+
+  /** Keeps the next baton, or forgets a stream that is closed. */
+  async #settle(
+    call: SessionCall,
+    open: OpenState | undefined,
+    text: string,
+    url: string,
+  ): Promise<SessionAnswer> {
+    const answer = readAnswer(text)
+    if (answer === undefined) return open ? await this.#lose(STREAM_LOST) : refuse(NO_ANSWER)
+    const results = new TextEncoder().encode(answer.results)
+    if (answer.baton === null) {
+      await this.ctx.storage.deleteAll()
+      return { kind: 'results', results, sequence: null }
+    }
+    if (!this.#mayFollow(answer.baseUrl, call)) {
+      this.ctx.waitUntil(this.#close(url, answer.baton, call.token))
+      return open ? await this.#lose(STREAM_LOST) : refuse(STREAM_LOST)
+    }
+    const nextUrl = answer.baseUrl === null ? url : answer.baseUrl.replace(/\/?$/, '/')
+    const sequence = (open?.sequence ?? 0) + 1
+    this.#token = call.token
+    this.#write({ kind: 'open', baton: answer.baton, url: nextUrl, sequence, isInFlight: false })
+    await this.ctx.storage.setAlarm(Date.now() + SESSION_IDLE_MS)
+    return { kind: 'results', results, sequence }
+  }
+
+  #mayFollow(baseUrl: string | null, call: SessionCall): boolean {
+    if (baseUrl === null || isTrustedBaseUrl(baseUrl, call.databaseUrl, call.baseUrlSuffixes)) return true
+    console.error({
+      event: 'base_url_rejected',
+      host: URL.canParse(baseUrl) ? new URL(baseUrl).host : null,
+    })
+    return false
   }
 
   /** As well as it can be done; if it fails, the upstream's idle limit does the same. */
@@ -87,66 +156,16 @@ export class Session extends DurableObject<Env> {
     }
   }
 
-  async #send(call: SessionCall, open: OpenState | undefined): Promise<SessionAnswer> {
-    // Written before the request leaves: whoever wakes up to this must not use the baton again.
-    if (open) this.#write({ ...open, isInFlight: true })
-    const url = open?.url ?? call.databaseUrl
-    let answer: UpstreamAnswer
-    try {
-      const body = `{"baton":${JSON.stringify(open?.baton ?? null)},"requests":${call.requests}}`
-      answer = await sendUpstream({ url, version: call.version, token: call.token, body })
-    } catch (error) {
-      console.warn({ event: 'session_upstream_failed', detail: String(error) })
-      if (!open) return refuse(UPSTREAM_UNAVAILABLE)
-      await this.#lose()
-      return refuse(STREAM_LOST)
-    }
-    const { status, contentType, text } = answer
-    if (status >= 200 && status < 300) return await this.#settle(call, open, text, url)
-    // Upstream drops the stream with any refusal, and the results of what it had run before are lost with it.
-    if (open) await this.#lose()
-    return status < 400 ? refuse(UPSTREAM_REDIRECTS) : { kind: 'refused', status, contentType, body: text }
-  }
-
-  /** Keeps the next baton, or forgets a stream that is closed. */
-  async #settle(
-    call: SessionCall,
-    open: OpenState | undefined,
-    text: string,
-    url: string,
-  ): Promise<SessionAnswer> {
-    const answer = readAnswer(text)
-    if (answer === undefined) {
-      if (open) await this.#lose()
-      return refuse(STREAM_LOST)
-    }
-    if (answer.baton === null) {
-      await this.ctx.storage.deleteAll()
-      return { kind: 'results', results: answer.results, sequence: null }
-    }
-    if (!this.#mayFollow(answer.baseUrl, call)) {
-      if (open) await this.#lose()
-      await this.#close(url, answer.baton, call.token)
-      return refuse(STREAM_LOST)
-    }
-    const nextUrl = answer.baseUrl === null ? url : answer.baseUrl.replace(/\/?$/, '/')
-    const sequence = (open?.sequence ?? 0) + 1
-    this.#token = call.token
-    this.#write({ kind: 'open', baton: answer.baton, url: nextUrl, sequence, isInFlight: false })
-    await this.ctx.storage.setAlarm(Date.now() + SESSION_IDLE_MS)
-    return { kind: 'results', results: answer.results, sequence }
-  }
-
-  #mayFollow(baseUrl: string | null, call: SessionCall): boolean {
-    if (baseUrl === null || isTrustedBaseUrl(baseUrl, call.databaseUrl, call.baseUrlSuffixes)) return true
-    console.error({ event: 'base_url_rejected', host: URL.canParse(baseUrl) ? new URL(baseUrl).host : null })
-    return false
-  }
-
   /** What the last request did is not known, and the baton is used up: the session can only be given up. */
-  async #lose(): Promise<void> {
-    this.#write({ kind: 'lost' })
-    await this.ctx.storage.setAlarm(Date.now() + LOST_SESSION_MEMORY_MS)
+  async #lose(error: HranaError): Promise<SessionAnswer> {
+    await this.#end({ kind: 'lost' })
+    return refuse(error)
+  }
+
+  /** Remembers for a while what became of the session. */
+  async #end(state: SessionState): Promise<void> {
+    this.#write(state)
+    await this.ctx.storage.setAlarm(Date.now() + ENDED_SESSION_MEMORY_MS)
   }
 
   #read(): SessionState | undefined {
@@ -188,13 +207,13 @@ const STREAM_EXPIRED: HranaError = {
   status: 400,
   code: 'STREAM_EXPIRED',
   message:
-    'The stream is closed: its client stayed away too long, or closed it. An open transaction was rolled back.',
+    'The stream has expired, and this request did not run. A transaction that was open on it is rolled back.',
   outcome: 'rolled_back',
 }
 
 const STREAM_LOST: HranaError = {
   status: 400,
   code: 'STREAM_LOST',
-  message: 'The stream was lost in the middle of a request. Whether that request took effect is unknown.',
+  message: 'The stream is gone. Whether what was last sent on it took effect is unknown.',
   outcome: 'unknown',
 }

@@ -1,33 +1,32 @@
 /** Durable Object, one per tenant: the only writer of the tenant's state. Provisioning happens here, and at most once. */
 import { DurableObject } from 'cloudflare:workers'
-import { connect, createPlatform, isTursoError, TimeoutError, type Platform } from '../../src/index.ts'
+import { connect, createPlatform, isTursoError, type Platform } from '../../src/index.ts'
 import { readConfiguration, type Configuration } from '../configuration.ts'
 import { databaseHttpUrl, locationOfHostname } from '../database-url.ts'
 import {
   DEFAULT_RETRY_AFTER_MS,
   DEFAULT_TOKEN_EXPIRATION,
+  MAX_IDEMPOTENCY_KEYS,
   MIGRATION_TOKEN_EXPIRATION,
   PLATFORM_TIMEOUT_MS,
-  READY_BUDGET_MS,
-  READY_FIRST_PAUSE_MS,
-  READY_LONGEST_PAUSE_MS,
 } from '../limits.ts'
 import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
+import { whenServed } from '../schema/when-served.ts'
 import type { SignupRequest } from '../schemas.ts'
+import { databaseName } from '../tenant-name.ts'
 import { admit, newRecord, type SignupIntent, type SignupStep, type TenantRecord } from '../tenant-record.ts'
-
-type TokenOptions = NonNullable<SignupRequest['token']>
+import { isRefusal, provesNothingWasDone } from '../upstream-errors.ts'
 
 /** How a signup ended. A value, since errors lose their class on the way out of an object. */
 export type SignupOutcome =
   | { kind: 'created' | 'replayed'; tenant: TenantRecord; jwt: string; authorization: string }
   | { kind: 'exists'; tenant: TenantRecord }
-  | { kind: 'in_progress' | 'key_reused' | 'differs' | 'name_taken' }
+  | { kind: 'in_progress' | 'key_reused' | 'differs' }
   /** Try the same request again; what has been done so far is kept and not done twice. */
   | { kind: 'unavailable'; step: SignupStep; detail: string; retryAfterMs: number }
-  /** Turso said no; nothing is left of the attempt unless the detail says so. */
-  | { kind: 'refused'; step: SignupStep; detail: string; isCallersFault: boolean }
+  /** Turso said no, `isInvalid` because of what it was sent. Nothing is left of it but what the detail names. */
+  | { kind: 'refused'; step: SignupStep; detail: string; isInvalid: boolean }
 
 export class Tenant extends DurableObject<Env> {
   /** One signup at a time: `fetch` lets other events in between. */
@@ -53,17 +52,28 @@ export class Tenant extends DurableObject<Env> {
     if (admission === 'key_reused' || admission === 'differs') return { kind: admission }
     this.#isRunning = true
     try {
-      const record = known ?? newRecord(intent, new Date().toISOString())
-      // Whoever finishes an unfinished signup is who may repeat it.
-      record.idempotencyKey = intent.idempotencyKey ?? record.idempotencyKey
+      const record = admission === 'begin' ? await this.#begin(intent, known) : known!
+      const { idempotencyKey: key } = intent
+      if (key !== null && !record.idempotencyKeys.includes(key))
+        record.idempotencyKeys = [...record.idempotencyKeys, key].slice(-MAX_IDEMPOTENCY_KEYS)
       return await this.#provision(record, intent.request.token ?? {})
     } finally {
       this.#isRunning = false
     }
   }
 
+  async #begin(intent: SignupIntent, former: TenantRecord | undefined): Promise<TenantRecord> {
+    const createdAt = new Date().toISOString()
+    // A database of the former request's name is this tenant's own, whenever it may turn up.
+    if (former) return newRecord(intent, former, createdAt)
+    const { organization } = readConfiguration(this.env)
+    const nonce = crypto.randomUUID()
+    const name = await databaseName(intent.request.id, nonce, organization)
+    return newRecord(intent, { nonce, databaseName: name, attempts: 0, mayHaveDatabase: false }, createdAt)
+  }
+
   /** Goes on from the record's step to the end. Every step is written down before it is taken, and after. */
-  async #provision(record: TenantRecord, token: TokenOptions): Promise<SignupOutcome> {
+  async #provision(record: TenantRecord, token: NonNullable<SignupRequest['token']>): Promise<SignupOutcome> {
     const configuration = readConfiguration(this.env)
     const turso = createPlatform({
       token: configuration.platformToken,
@@ -75,10 +85,7 @@ export class Tenant extends DurableObject<Env> {
     const wasActive = record.status === 'active'
     if (!wasActive) record.attempts += 1
     try {
-      if (record.step === 'create_database') {
-        const isTaken = await this.#createDatabase(turso, record)
-        if (isTaken) return { kind: 'name_taken' }
-      }
+      if (record.step === 'create_database') await this.#createDatabase(turso, record)
       const jwt = await turso.databases.createToken(record.databaseName, {
         authorization,
         expiration: token.expiration ?? DEFAULT_TOKEN_EXPIRATION,
@@ -93,34 +100,35 @@ export class Tenant extends DurableObject<Env> {
     }
   }
 
-  /** @returns whether the name belongs to a database that this tenant never asked for */
-  async #createDatabase(turso: Platform, record: TenantRecord): Promise<boolean> {
-    const mayBeOurs = record.mayHaveDatabase
-    // Until the answer is here, a crash or a lost answer must read as "there may be one".
+  async #createDatabase(turso: Platform, record: TenantRecord): Promise<void> {
+    const { databaseName: name, group, location, mayHaveDatabase } = record
+    // Until the answer is here, a crash must read as "there may be one".
     this.#write(Object.assign(record, { mayHaveDatabase: true }))
+    let database
     try {
-      const { group, location } = record
-      const database = await turso.databases.create(record.databaseName, { group, location })
-      record.databaseId = database.id
-      record.hostname = database.hostname
+      database = await turso.databases.create(name, { group, location })
     } catch (error) {
-      if (!isTursoError(error, 'already_exists')) {
-        // An answer that is a refusal settles it: nothing was created by this attempt.
-        if (isRefusal(error)) record.mayHaveDatabase = mayBeOurs
-        throw error
+      if (provesNothingWasDone(error)) record.mayHaveDatabase = mayHaveDatabase
+      if (!isTursoError(error, 'already_exists')) throw error
+      // Nobody else can have asked for this name, so it is ours from an attempt whose answer was lost.
+      record.mayHaveDatabase = true
+      const found = await turso.databases.retrieve(name)
+      database = found
+      if (found.group !== group) {
+        // Made for a request that this one has taken the place of.
+        await turso.databases.delete(name)
+        database = await turso.databases.create(name, { group, location })
       }
-      if (!mayBeOurs) {
-        await this.ctx.storage.deleteAll()
-        return true
-      }
-      const database = await turso.databases.retrieve(record.databaseName)
-      if (database.group !== record.group) return true
-      record.databaseId = database.id
-      record.hostname = database.hostname
     }
-    record.location = locationOfHostname(record.hostname) ?? record.location
-    this.#write(Object.assign(record, { step: 'create_token' }))
-    return false
+    const { id, hostname } = database
+    this.#write(
+      Object.assign(record, {
+        step: 'create_token',
+        databaseId: id,
+        hostname,
+        location: locationOfHostname(hostname) ?? location,
+      }),
+    )
   }
 
   async #migrate(
@@ -132,9 +140,11 @@ export class Tenant extends DurableObject<Env> {
     const authToken =
       callersToken ??
       (await turso.databases.createToken(record.databaseName, { expiration: MIGRATION_TOKEN_EXPIRATION }))
-    const database = connect({ url: this.#httpUrl(configuration, record), authToken })
+    const url = this.#httpUrl(configuration, record)
     const isFresh = record.attempts === 1
-    record.schemaVersion = await whenServed(() => applyMigrations(database, migrations, isFresh))
+    record.schemaVersion = await whenServed((timeoutMs) =>
+      applyMigrations(connect({ url, authToken, timeoutMs }), migrations, isFresh),
+    )
     this.#write(Object.assign(record, { status: 'active' }))
   }
 
@@ -149,20 +159,28 @@ export class Tenant extends DurableObject<Env> {
         isTursoError(error, 'rate_limited') || isTursoError(error, 'unavailable') ? error.retryAfterMs : null
       return { kind: 'unavailable', step, detail, retryAfterMs: asked ?? DEFAULT_RETRY_AFTER_MS }
     }
-    const isCallersFault = step === 'create_database' && isTursoError(error, 'invalid_request')
-    if (record.status === 'active') return { kind: 'refused', step, detail, isCallersFault }
-    const remains = await this.#compensate(turso, record)
-    return { kind: 'refused', step, detail: detail + remains, isCallersFault }
+    const remains = record.status === 'active' ? '' : await this.#undo(turso, record)
+    return {
+      kind: 'refused',
+      step,
+      detail: detail + remains,
+      isInvalid: isTursoError(error, 'invalid_request'),
+    }
   }
 
   /** Deletes the half-made database and forgets the tenant. Says so if that does not work. */
-  async #compensate(turso: Platform, record: TenantRecord): Promise<string> {
-    try {
-      if (record.mayHaveDatabase) await turso.databases.delete(record.databaseName)
-    } catch (error) {
-      if (!isTursoError(error, 'not_found')) {
-        this.#write(record)
-        return '; the half-made database could not be deleted, and is taken up by the next signup of this id'
+  async #undo(turso: Platform, record: TenantRecord): Promise<string> {
+    const wasSeen = record.databaseId !== null
+    if (record.mayHaveDatabase) {
+      // Whatever becomes of the deletion, the next signup of this id begins with creating, or finding, the database.
+      this.#write(Object.assign(record, { step: 'create_database', databaseId: null, hostname: null }))
+      try {
+        await turso.databases.delete(record.databaseName)
+      } catch (error) {
+        const isGone = isTursoError(error, 'not_found')
+        if (!isGone)
+          return '; the half-made database could not be deleted, the next signup of this id takes it up'
+        if (!wasSeen) return '; should its database still turn up, the next signup of this id takes it up'
       }
     }
     await this.ctx.storage.deleteAll()
@@ -182,36 +200,5 @@ export class Tenant extends DurableObject<Env> {
 
   #write(record: TenantRecord): void {
     this.ctx.storage.kv.put('tenant', record)
-  }
-}
-
-/** Whether Turso has answered and would answer the same again. Anything else may go away by itself. */
-function isRefusal(error: unknown): boolean {
-  return (
-    isTursoError(error) &&
-    !isTursoError(error, 'unavailable') &&
-    !isTursoError(error, 'rate_limited') &&
-    !isTursoError(error, 'network') &&
-    !isTursoError(error, 'timeout') &&
-    !isTursoError(error, 'protocol')
-  )
-}
-
-/** Repeats an action while the new database's host does not know it yet, which it says with a 404. */
-async function whenServed<T>(action: () => Promise<T>): Promise<T> {
-  let waitedMs = 0
-  for (let pauseMs = READY_FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, READY_LONGEST_PAUSE_MS)) {
-    try {
-      return await action()
-    } catch (error) {
-      if (!isTursoError(error, 'not_found')) throw error
-      if (waitedMs >= READY_BUDGET_MS)
-        throw new TimeoutError(
-          `The new database was not served within ${READY_BUDGET_MS} ms`,
-          READY_BUDGET_MS,
-        )
-    }
-    await scheduler.wait(pauseMs)
-    waitedMs += pauseMs
   }
 }

@@ -11,8 +11,7 @@ import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import type { SignupOutcome } from '../objects/tenant.ts'
 import { Problem, retryAfter } from '../problem.ts'
 import { parseSignup, parseTenantId, type SignupRequest } from '../schemas.ts'
-import { databaseName } from '../tenant-name.ts'
-import { FIRST_INCARNATION, tenantView, type SignupIntent, type TenantRecord } from '../tenant-record.ts'
+import { tenantView, type SignupIntent, type TenantRecord } from '../tenant-record.ts'
 import { tokenExpiry } from '../token-expiry.ts'
 
 export const tenants = new Hono<AppEnvironment>()
@@ -22,7 +21,7 @@ export const tenants = new Hono<AppEnvironment>()
     const request = parseSignup(await c.req.text())
     const intent = await toIntent(request, key, configuration)
     const outcome: SignupOutcome = await c.env.TENANTS.getByName(request.id).signUp(intent)
-    return respond(c, outcome, configuration)
+    return respond(c, outcome, request, configuration)
   })
   .all('/v1/tenants', methodNotAllowed('POST'))
   .get('/v1/tenants/:id', authenticate('signup'), async (c) => {
@@ -43,7 +42,6 @@ async function toIntent(
     request,
     location,
     group: request.group ?? groupFor(location, configuration),
-    databaseName: await databaseName(request.id, FIRST_INCARNATION, configuration.organization),
     fingerprint: await fingerprint(request),
     idempotencyKey: key === null ? null : await sha256Hex(key),
   }
@@ -54,7 +52,12 @@ function groupFor(location: string, configuration: Configuration): string {
   return location === configuration.location ? configuration.group : `${configuration.group}-${location}`
 }
 
-function respond(c: Context<AppEnvironment>, outcome: SignupOutcome, configuration: Configuration): Response {
+function respond(
+  c: Context<AppEnvironment>,
+  outcome: SignupOutcome,
+  request: SignupRequest,
+  configuration: Configuration,
+): Response {
   switch (outcome.kind) {
     case 'created':
     case 'replayed': {
@@ -90,23 +93,23 @@ function respond(c: Context<AppEnvironment>, outcome: SignupOutcome, configurati
       throw new Problem('idempotency_key_reused', 'This Idempotency-Key was sent with another body before')
     case 'differs':
       throw new Problem(
-        'signup_in_progress',
-        'A signup of this id with another body has not been finished; repeat that one first',
-      )
-    case 'name_taken':
-      throw new Problem(
-        'database_name_taken',
-        'Turso has a database of the name that this tenant would get, and this tenant never asked for it',
+        'signup_unfinished',
+        'A signup of this id with another body has made a database and is not finished; repeat that one first',
       )
     case 'unavailable':
       throw new Problem('upstream_unavailable', `${outcome.detail}. Repeat the same request later`, {
         headers: retryAfter(outcome.retryAfterMs),
         members: { step: outcome.step },
       })
-    case 'refused':
-      throw new Problem(outcome.isCallersFault ? 'invalid_request' : 'upstream_refused', outcome.detail, {
-        members: { step: outcome.step },
-      })
+    case 'refused': {
+      const { step, detail, isInvalid } = outcome
+      // Only what the request asked for can be its fault; the rest is the operator's configuration.
+      const errors = (['group', 'location'] as const)
+        .filter((field) => step === 'create_database' && isInvalid && request[field] !== undefined)
+        .map((field) => ({ field, detail: 'was not accepted by Turso' }))
+      if (errors.length === 0) throw new Problem('upstream_refused', detail, { members: { step } })
+      throw new Problem('invalid_request', detail, { members: { step, errors } })
+    }
   }
 }
 

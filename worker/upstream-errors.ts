@@ -1,0 +1,21 @@
+/** What an error of the Platform API says about what has happened, and about trying again. Pure. */
+import { isTursoError } from '../src/index.ts'
+
+/** Whether Turso has answered and would answer the same again. Anything else may go away by itself. */
+export function isRefusal(error: unknown): boolean {
+  return (
+    isTursoError(error) &&
+    !isTursoError(error, 'unavailable') &&
+    !isTursoError(error, 'rate_limited') &&
+    !isTursoError(error, 'network') &&
+    !isTursoError(error, 'timeout') &&
+    !isTursoError(error, 'protocol')
+  )
+}
+
+/** Whether the request was turned away without having had an effect: any status that is neither a 5xx nor a 408. */
+export function provesNothingWasDone(error: unknown): boolean {
+  if (!isTursoError(error) || !('status' in error)) return false
+  const { status } = error as { status: number }
+  return status >= 300 && status < 500 && status !== 408
+}

@@ -29,10 +29,13 @@ export class StreamExpired extends Error {
 /** Everything else (authorisation, unknown database, overload): this status and `{"error": message}`. */
 export class HttpFailure extends Error {
   readonly status: number
+  /** Goes along as `code`, where the service has one. */
+  readonly code: string | undefined
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, code?: string) {
     super(message)
     this.status = status
+    this.code = code
   }
 }
 

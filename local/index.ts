@@ -8,17 +8,24 @@ import type { FaultScript } from './faults/script.ts'
 import { createFaultyServer } from './faults/stream-faults.ts'
 import { checkScript } from './faults/validation.ts'
 import { loadBinding } from './engine/binding.ts'
-import { openCatalogue } from './storage/catalogue.ts'
+import { openCatalogue, type DatabaseRecord } from './storage/catalogue.ts'
 import { openDataFolder } from './storage/data-folder.ts'
-import { createPlatform, hostnameOf } from './platform/router.ts'
+import { createHosts } from './platform/hosts.ts'
+import { emailOf } from './platform/members.ts'
+import { PLAN_NAMES, type PlanName } from './platform/plans.ts'
+import { createPlatform } from './platform/router.ts'
+import { checkTraps, type Traps } from './platform/traps.ts'
+import { createUploadHandler } from './platform/upload.ts'
 import { refusal } from './responses.ts'
 import { answerProbe, createSqlHandler, type Target } from './hrana/sql-over-http.ts'
 import { createStreams } from './hrana/streams.ts'
-import { createTokens } from './tokens.ts'
+import { createSigner, createTokens } from './tokens.ts'
 
 export { LibsqlMissingError } from './engine/binding.ts'
 export type { BehaviourName } from './behaviour.ts'
 export { DataFolderError } from './errors.ts'
+export type { PlanName } from './platform/plans.ts'
+export type { Traps } from './platform/traps.ts'
 export type { Faults, FiredFault } from './faults/faults.ts'
 export { FaultScriptError, type Fault, type FaultScript } from './faults/script.ts'
 export { serveLocalTurso, type LocalTursoServer, type ServeOptions } from './serve.ts'
@@ -26,12 +33,14 @@ export { serveLocalTurso, type LocalTursoServer, type ServeOptions } from './ser
 export interface LocalTursoOptions {
   /** The folder of all data; made when it does not exist. Default: a temporary one, which `close()` removes. */
   data?: string
-  /** The slug of the only organization. Default `local`. */
+  /** The slug of the primary organization, and the name of the user who owns it. Default `local`. */
   organization?: string
   /** The token of the Platform API. Default `local-platform-token`. */
   platformToken?: string
-  /** How long a new database is not served yet, in milliseconds: seconds on the real service. Default 0. */
-  createToServeGapMs?: number
+  /** What may be done, and how much of it: `starter` is the free plan. Default `scaler`. */
+  plan?: PlanName
+  /** Ways in which the real service surprises its clients. Default: none. */
+  traps?: Traps
   /** How long a stream may be idle before it is rolled back and closed, in milliseconds. Default 10 000. */
   streamIdleMs?: number
   /** How long a transaction may hold the write lock when others want it, in milliseconds. Default 5 000. */
@@ -48,7 +57,7 @@ export interface LocalTursoOptions {
 
 export interface LocalTurso {
   /**
-   * Answers a request: `/v1/…` is the Platform API, `/db/<name>/…` the SQL of a database, and so is every path on the
+   * Answers a request: `/v1/…`, `/v2/…` and `/v3/…` are the Platform API, `/db/<name>/…` the SQL of a database, and so is every path on the
    * host name of a database.
    */
   readonly fetch: (request: Request) => Promise<Response>
@@ -69,7 +78,8 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
   const {
     organization = 'local',
     platformToken = 'local-platform-token',
-    createToServeGapMs = 0,
+    plan = 'scaler',
+    traps = {},
     streamIdleMs = 10_000,
     transactionTimeoutMs = 5_000,
     maxResponseBytes = 10_000_000,
@@ -79,7 +89,8 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
     throw new TypeError('"organization" must be 1 to 61 lower-case letters, digits and dashes')
   }
   if (!platformToken) throw new TypeError('"platformToken" must not be empty')
-  checkDuration('createToServeGapMs', createToServeGapMs)
+  if (!PLAN_NAMES.includes(plan)) throw new TypeError(`"plan" must be one of ${PLAN_NAMES.join(', ')}`)
+  checkTraps(traps)
   checkDuration('streamIdleMs', streamIdleMs)
   checkDuration('transactionTimeoutMs', transactionTimeoutMs)
   if (!(maxResponseBytes > 0)) throw new TypeError('"maxResponseBytes" must be a positive number')
@@ -88,12 +99,33 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
   // Before anything is made that would have to be removed again.
   loadBinding()
 
+  const user = { username: organization, email: emailOf(organization) }
   const folder = openDataFolder(options.data)
-  const catalogue = orClose(() => openCatalogue(folder), folder)
+  const catalogue = orClose(
+    () => openCatalogue(folder, { organization, owner: { ...user, role: 'owner' }, now }),
+    folder,
+  )
   const streams = createStreams({ idleMs: streamIdleMs, transactionTimeoutMs, behaviour, now })
   const faults = createFaults(script, { server: createFaultyServer(streams) })
-  const tokens = createTokens(catalogue.signingKey, now)
-  const platform = createPlatform({ organization, platformToken, catalogue, streams, tokens, now })
+  const { signingKey, databases } = catalogue
+  const findSubject = (databaseId: string) => databases.findById(databaseId)
+  const tokens = createTokens({ signingKey, findSubject, now })
+  const closeDatabase = (databaseId: string) => streams.closeDatabase(databaseId)
+  const signer = createSigner(signingKey)
+  const platform = createPlatform({
+    catalogue,
+    folder,
+    closeDatabase,
+    tokens,
+    signer,
+    platformToken,
+    user,
+    plan,
+    traps,
+    now,
+  })
+  const upload = createUploadHandler({ catalogue, folder, tokens, closeDatabase })
+  const { createToServeGapMs = 0 } = traps
   const sql = createSqlHandler({
     folder,
     catalogue,
@@ -105,21 +137,19 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
     now,
   })
 
-  const targetOf = ({ hostname, pathname }: URL): Target | undefined => {
-    const [, name, path] = /^\/db\/([^/]+)(\/.*)?$/.exec(pathname) ?? []
-    if (name !== undefined) return { name, record: catalogue.findDatabase(name), path: path ?? '/' }
-    const [label = ''] = hostname.split('.')
-    const suffix = `-${organization}`
-    if (!hostname.endsWith('.turso.io') || !label.endsWith(suffix)) return undefined
-    const record = catalogue.findDatabase(label.slice(0, -suffix.length))
-    const isRight = record !== undefined && hostnameOf(record, organization) === hostname
-    return { name: label, record: isRight ? record : undefined, path: pathname }
-  }
+  const targetOf = createHosts(catalogue)
+
+  /** A draft looks as if it did not exist, except to the upload that it waits for. */
+  const answerDraft = (request: Request, target: Target & { record: DatabaseRecord }): Promise<Response> =>
+    request.method === 'POST' && target.path === '/v1/upload'
+      ? upload(request, target.record, target.name).catch(refusal)
+      : sql(request, { ...target, record: undefined })
 
   const respond = async (request: Request, url: URL): Promise<Response> => {
     if (isClosed) throw new Error('the local Turso is closed')
     streams.expire()
     const target = targetOf(url)
+    if (target?.record?.isDraft) return answerDraft(request, { ...target, record: target.record })
     if (target) return sql(request, target)
     return answerProbe(request, url.pathname) ?? platform(request, url).catch(refusal)
   }

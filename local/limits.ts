@@ -37,3 +37,24 @@ export const MAX_VALUE_BYTES = 5_000_000
 
 /** A cursor is read in pieces of about this many characters. */
 export const CURSOR_CHUNK_BYTES = 64 * 1024
+
+/** Statements that the statistics of a database show. */
+export const MAX_TOP_QUERIES = 100
+
+/** How often counts of rows are written down. */
+export const USAGE_FLUSH_MS = 1_000
+
+/** How long what was deleted can be restored: five days. */
+export const RECOVERY_WINDOW_MS = 5 * 86_400_000
+
+/** Databases on one page where nothing else is asked for, and at most. */
+export const MAX_PAGE_SIZE = 1_000
+
+/** Deleted databases and groups on one page where nothing else is asked for. */
+export const DELETED_PAGE_SIZE = 100
+
+export const AUDIT_LOG_PAGE_SIZE = 10
+export const MAX_AUDIT_LOG_PAGE_SIZE = 100
+
+/** The file of an uploaded database. */
+export const MAX_UPLOAD_BYTES = MAX_SQL_BODY_BYTES

@@ -25,6 +25,9 @@ export function text(body: string, status = 200): Response {
 export function refusal(error: unknown): Response {
   if (error instanceof ProtocolFailure) return text(error.message, 400)
   if (error instanceof StreamExpired) return json({ message: error.message, code: 'STREAM_EXPIRED' }, 400)
-  if (error instanceof HttpFailure) return json({ error: error.message }, error.status)
+  if (error instanceof HttpFailure) {
+    const { status, message, code } = error
+    return json({ error: message, ...(code !== undefined && { code }) }, status)
+  }
   throw error
 }

@@ -1,28 +1,67 @@
-/** Database tokens: EdDSA JWTs with the claims that Turso puts in, checked as sqld checks them. */
+/** Database and group tokens: EdDSA JWTs with the claims that Turso puts in, checked as sqld checks them. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { HttpFailure, unknownDatabase } from './errors.ts'
 import { TOKEN_LEEWAY_SECONDS } from './limits.ts'
 
-/** What a token allows: everything, or reading only. */
+/** What a token allows on a database: everything, or reading only. */
 export type Access = 'rw' | 'ro'
 
-interface Claims {
-  /** Access. */
-  a: Access
+/** Some databases: by DbId or host name label, or by the id of their group. */
+export interface NamespaceScope {
+  ns?: string[]
+  tags?: string[]
+}
+
+/** A rule of fine-grained permissions: actions on tables, `null` for all tables. */
+export interface PermissionRule {
+  t: string[] | null
+  a: string[]
+}
+
+/** The claims of the tokens that open databases. Source: tokens of Turso Cloud, and sqld for `p`. */
+export interface Claims {
+  /** Access; `roa` may be attached as well. Without it everything is allowed. */
+  a?: Access | 'roa'
   /** The DbId of the one database it opens. */
-  id: string
-  iat: number
+  id?: string
+  /** The id of the group all of whose databases it opens. */
+  gid?: string
+  /** Rights by database instead of `a` and `id`. `roa` and `rwa` may be attached as well. */
+  p?: Partial<Record<'ro' | 'rw' | 'roa' | 'rwa', NamespaceScope>>
+  /** Fine-grained permissions. Checked here for reading and writing only, not table by table. */
+  perm?: PermissionRule[]
+  /** Which rotation of the database's (or the group's) tokens it belongs to; older ones are refused. */
+  rid?: string
+  iat?: number
   exp?: number
 }
 
+/** What must be known of a database to check a token for it. */
+export interface TokenSubject {
+  readonly id: string
+  readonly groupId: string
+  /** The first label of its host name. */
+  readonly label: string
+  readonly rotationId: string
+  readonly groupRotationId: string
+}
+
 export interface Tokens {
-  /** A token for one database, valid for `lifetimeSeconds` or for ever. */
-  mint(databaseId: string, access: Access, lifetimeSeconds: number | undefined): string
+  /** A token with these claims, valid for `lifetimeSeconds` or for ever. */
+  mint(claims: Claims, lifetimeSeconds: number | undefined): string
   /**
    * What the `Authorization` header allows on a database. Throws `HttpFailure`: 401 when it is missing, malformed,
-   * forged or expired, 404 when it is for another database.
+   * forged, expired or of an earlier rotation, 404 when it is for another database, 403 when it allows nothing on it.
    */
   authorize(header: string | null, databaseId: string, databaseName: string): Access
+}
+
+export interface TokensOptions {
+  /** PEM. */
+  readonly signingKey: string
+  /** `undefined` when there is no such database. */
+  readonly findSubject: (databaseId: string) => TokenSubject | undefined
+  readonly now: () => number
 }
 
 /** A new Ed25519 key, as PEM (PKCS #8). */
@@ -30,42 +69,91 @@ export function generateSigningKey(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-export function createTokens(signingKeyPem: string, now: () => number): Tokens {
-  const privateKey = createPrivateKey(signingKeyPem)
-  const publicKey = createPublicKey(privateKey)
+export function createTokens({ signingKey, findSubject, now }: TokensOptions): Tokens {
+  const signer = createSigner(signingKey)
   const nowSeconds = () => Math.floor(now() / 1000)
 
-  const read = (jwt: string): Claims | undefined => {
-    const [header, payload, signature, ...rest] = jwt.split('.')
-    if (!header || !payload || !signature || rest.length > 0) return undefined
-    const isGenuine = verify(
-      null,
-      Buffer.from(`${header}.${payload}`),
-      publicKey,
-      Buffer.from(signature, 'base64url'),
-    )
-    // Only what we signed gets here, so the shape is ours.
-    return isGenuine ? (JSON.parse(Buffer.from(payload, 'base64url').toString()) as Claims) : undefined
-  }
-
   return {
-    mint(databaseId, access, lifetimeSeconds) {
+    mint(claims, lifetimeSeconds) {
       const iat = nowSeconds()
-      const claims: Claims = { a: access, id: databaseId, iat }
-      if (lifetimeSeconds !== undefined) claims.exp = iat + lifetimeSeconds
-      const signed = `${encode({ alg: 'EdDSA', typ: 'JWT' })}.${encode(claims)}`
-      return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`
+      return signer.sign({
+        ...claims,
+        iat,
+        ...(lifetimeSeconds !== undefined && { exp: iat + lifetimeSeconds }),
+      })
     },
     authorize(header, databaseId, databaseName) {
-      const claims = read(bearerOf(header))
+      const claims = signer.verify(bearerOf(header)) as Claims | undefined
       if (!claims) throw unauthorized('The JWT is invalid')
       if (claims.exp !== undefined && claims.exp + TOKEN_LEEWAY_SECONDS < nowSeconds()) {
         throw unauthorized('The JWT has expired')
       }
-      if (claims.id !== databaseId) throw unknownDatabase(databaseName)
-      return claims.a
+      const subject = findSubject(databaseId)
+      const access = subject && accessTo(subject, claims)
+      if (!access) throw unknownDatabase(databaseName)
+      if (!isCurrent(subject, claims)) throw unauthorized('The JWT is invalid')
+      return narrow(access, claims.perm, databaseName)
     },
   }
+}
+
+export interface Signer {
+  sign(claims: object): string
+  /** The claims of a token that this key has signed, `undefined` for any other text. */
+  verify(jwt: string): object | undefined
+}
+
+/** Signs JWTs with an Ed25519 key, and reads those that it has signed. */
+export function createSigner(signingKeyPem: string): Signer {
+  const privateKey = createPrivateKey(signingKeyPem)
+  const publicKey = createPublicKey(privateKey)
+  return {
+    sign(claims) {
+      const signed = `${encode({ alg: 'EdDSA', typ: 'JWT' })}.${encode(claims)}`
+      return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`
+    },
+    verify(jwt) {
+      const [header, payload, signature, ...rest] = jwt.split('.')
+      if (!header || !payload || !signature || rest.length > 0) return undefined
+      const signed = Buffer.from(`${header}.${payload}`)
+      const isGenuine = verify(null, signed, publicKey, Buffer.from(signature, 'base64url'))
+      // Only what we signed gets here, so the shape is ours.
+      return isGenuine ? (JSON.parse(Buffer.from(payload, 'base64url').toString()) as object) : undefined
+    },
+  }
+}
+
+/** What the claims allow on a database, `undefined` for a token of another one. `p` replaces `id` and `a`. */
+function accessTo(subject: TokenSubject, { a, id, gid, p }: Claims): Access | undefined {
+  if (p) {
+    const includes = (scope: NamespaceScope | undefined) =>
+      scope?.ns?.some((name) => name === subject.id || name === subject.label) ||
+      scope?.tags?.includes(subject.groupId)
+    if (includes(p.rw) || includes(p.rwa)) return 'rw'
+    return includes(p.ro) || includes(p.roa) ? 'ro' : undefined
+  }
+  if (id !== subject.id && gid !== subject.groupId) return undefined
+  return a === 'ro' || a === 'roa' ? 'ro' : 'rw'
+}
+
+/** Whether it was minted after the last rotation. Tokens from before there were rotations have no `rid`. */
+function isCurrent(subject: TokenSubject, { id, gid, rid = '' }: Claims): boolean {
+  if (id === subject.id) return rid === subject.rotationId
+  if (gid === subject.groupId) return rid === subject.groupRotationId
+  return true
+}
+
+/** Takes the right to write from permissions that name no action but reading. */
+function narrow(access: Access, rules: PermissionRule[] | undefined, databaseName: string): Access {
+  if (!rules || rules.length === 0) return access
+  const actions = new Set(rules.flatMap(({ a }) => a))
+  if (actions.size === 0) {
+    throw new HttpFailure(
+      403,
+      `Authorization forbidden: Current session doesn't not have Read permission to namespace ${databaseName}`,
+    )
+  }
+  return [...actions].every((action) => action === 'data_read') ? 'ro' : access
 }
 
 function encode(value: unknown): string {

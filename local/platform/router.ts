@@ -1,164 +1,129 @@
 /**
- * The Platform API: groups, databases and their tokens, over the catalogue.
+ * The Platform API: finds the route of a request, checks its token, and answers.
  * Source: https://docs.turso.tech/api-reference, and for the texts the answers of the real service.
  */
-import type { WireDatabase, WireGroup } from '../../src/platform/wire.ts'
-import type { Catalogue, DatabaseRecord, Group } from '../storage/catalogue.ts'
 import { HttpFailure } from '../errors.ts'
-import { parseExpiration } from './expiration.ts'
-import { MAX_DNS_LABEL_LENGTH, MAX_NAME_LENGTH, MAX_PLATFORM_BODY_BYTES } from '../limits.ts'
+import { MAX_PLATFORM_BODY_BYTES, RECOVERY_WINDOW_MS } from '../limits.ts'
 import { json, readBody } from '../responses.ts'
-import type { Streams } from '../hrana/streams.ts'
-import type { Tokens } from '../tokens.ts'
-
-export interface PlatformOptions {
-  readonly organization: string
-  readonly platformToken: string
-  readonly catalogue: Catalogue
-  readonly streams: Streams
-  readonly tokens: Tokens
-  readonly now: () => number
-}
+import type { OrganizationRecord } from '../storage/records.ts'
+import type { Call, Fields, PlatformContext, Route } from './call.ts'
+import { authenticate, type Caller } from './callers.ts'
+import { findDatabase, findGroup } from './lookup.ts'
+import { createRateLimit } from './rate-limit.ts'
+import { routes } from './routes.ts'
 
 /** Answers a request for `/v1/…`. Throws `HttpFailure` when it refuses. */
 export type PlatformHandler = (request: Request, url: URL) => Promise<Response>
 
-export function createPlatform(options: PlatformOptions): PlatformHandler {
-  const { organization, catalogue, streams, tokens, now } = options
+export function createPlatform(context: PlatformContext): PlatformHandler {
+  const { catalogue, now, user } = context
+  const rateLimit = createRateLimit(context.traps.rateLimit, now)
+  const recoveryWindowMs = context.plan === 'starter' ? 0 : RECOVERY_WINDOW_MS
 
-  const createGroup = async (request: Request) => {
-    const { name, location } = await readJson(request)
-    checkName(name)
-    if (typeof location !== 'string' || !/^[a-z0-9-]{1,40}$/.test(location)) {
-      throw new HttpFailure(400, `invalid location: ${String(location)}`)
+  const callOf = (caller: Caller, params: Call['params'], query: URLSearchParams, body: Fields): Call => {
+    const organization = organizationOf(context, params)
+    return {
+      ...context,
+      caller,
+      organization,
+      params,
+      query,
+      body,
+      audit: (code, message, data = {}) =>
+        catalogue.auditLogs.add(organization.id, {
+          code,
+          message,
+          origin: 'api',
+          author: user.username,
+          createdAtMs: now(),
+          data,
+        }),
     }
-    if (catalogue.findGroup(name)) throw new HttpFailure(409, 'group already exists')
-    return json({ group: toWireGroup(catalogue.createGroup(name, location)) })
-  }
-
-  const createDatabase = async (request: Request) => {
-    const body = await readJson(request)
-    const { name, group: groupName } = body
-    checkName(name)
-    const label = `${name}-${organization}`
-    if (label.length > MAX_DNS_LABEL_LENGTH) {
-      throw new HttpFailure(
-        400,
-        `name is too long: the host name label "${label}" has ${label.length} characters, ` +
-          `a DNS label at most ${MAX_DNS_LABEL_LENGTH}`,
-      )
-    }
-    refuseUnsupported(body)
-    const group = typeof groupName === 'string' ? catalogue.findGroup(groupName) : undefined
-    if (!group) throw new HttpFailure(400, 'group not found')
-    if (catalogue.findDatabase(name)) throw new HttpFailure(400, 'database with same name already exists')
-    const record = catalogue.createDatabase(name, group, now())
-    return json({
-      database: { DbId: record.id, Hostname: hostnameOf(record, organization), Name: record.name },
-    })
-  }
-
-  const deleteDatabase = (record: DatabaseRecord) => {
-    streams.closeDatabase(record.id)
-    catalogue.deleteDatabase(record)
-    return json({ database: record.name })
-  }
-
-  const createToken = async (request: Request, url: URL, record: DatabaseRecord) => {
-    const body = await readJson(request)
-    if ('permissions' in body || 'fine_grained_permissions' in body) {
-      throw new HttpFailure(400, 'Permissions are not supported for db-api controlled databases')
-    }
-    const authorization = url.searchParams.get('authorization') ?? 'full-access'
-    if (authorization !== 'full-access' && authorization !== 'read-only') {
-      throw new HttpFailure(400, 'Invalid authorization')
-    }
-    const lifetimeSeconds = readExpiration(url.searchParams.get('expiration') ?? 'never')
-    const access = authorization === 'read-only' ? 'ro' : 'rw'
-    return json({ jwt: tokens.mint(record.id, access, lifetimeSeconds) })
-  }
-
-  const requireDatabase = (name: string): DatabaseRecord => {
-    const record = catalogue.findDatabase(name)
-    if (!record) throw new HttpFailure(404, `could not find database with name [${name}]: record not found`)
-    return record
-  }
-
-  const requireGroup = (name: string): Group => {
-    const group = catalogue.findGroup(name)
-    if (!group) throw new HttpFailure(404, 'group not found')
-    return group
   }
 
   return async (request, url) => {
-    if (request.headers.get('authorization') !== `Bearer ${options.platformToken}`) {
-      throw new HttpFailure(401, 'token contains an invalid number of segments')
+    const { route, params } = findRoute(
+      request.method,
+      url.hostname === REGION_HOST ? ['region'] : segmentsOf(url),
+    )
+    const caller =
+      route.scope === 'public' ? ANYBODY : authenticate(request.headers.get('authorization'), context)
+    const tooMany = rateLimit()
+    if (tooMany) return tooMany
+    const isWriting = route.method !== 'GET'
+    const body = isWriting ? await readJson(request) : {}
+    if (url.search.includes('%00')) throw new HttpFailure(400, 'the query has a NUL in it')
+    // From here on nothing waits, so what was checked stays true.
+    const work = () => {
+      const call = callOf(caller, params, url.searchParams, body)
+      checkScope(call, route)
+      return route.handler(call)
     }
-    const [slug, resource, name = '', ...rest] = segmentsAfter(url, '/v1/organizations/')
-    if (slug !== organization) throw new HttpFailure(404, 'organization not found')
-    switch (`${request.method} ${[resource, name && ':name', ...rest].filter(Boolean).join('/')}`) {
-      case 'GET groups':
-        return json({ groups: catalogue.groups().map(toWireGroup) })
-      case 'POST groups':
-        return createGroup(request)
-      case 'GET groups/:name':
-        return json({ group: toWireGroup(requireGroup(name)) })
-      case 'GET databases': {
-        const records = catalogue.databases(url.searchParams.get('group') ?? undefined)
-        return json({ databases: records.map((record) => toWireDatabase(record, organization)) })
-      }
-      case 'POST databases':
-        return createDatabase(request)
-      case 'GET databases/:name':
-        return json({ database: toWireDatabase(requireDatabase(name), organization) })
-      case 'DELETE databases/:name':
-        return deleteDatabase(requireDatabase(name))
-      case 'POST databases/:name/auth/tokens':
-        return createToken(request, url, requireDatabase(name))
-      default:
-        throw new HttpFailure(404, 'route not found')
-    }
+    catalogue.purge(now() - recoveryWindowMs)
+    const answer = isWriting ? catalogue.transaction(work) : work()
+    // On the free plan nothing can be restored, so nothing stays.
+    if (isWriting && recoveryWindowMs === 0) catalogue.purge(now())
+    return answer === undefined ? new Response(null) : json(answer)
   }
 }
 
-/** Where the SQL of a database is served. */
-export function hostnameOf({ name, location }: DatabaseRecord, organization: string): string {
-  return `${name}-${organization}.${location}.turso.io`
+/** Where the real service tells the closest location, whatever the path. */
+const REGION_HOST = 'region.turso.io'
+
+const ANYBODY: Caller = { organizationId: undefined, groupId: undefined, scopes: [] }
+
+const COMPILED = routes.map((route) => ({ route, pattern: route.path.slice(1).split('/') }))
+
+function findRoute(method: string, segments: string[]): { route: Route; params: Record<string, string> } {
+  for (const { route, pattern } of COMPILED) {
+    if (route.method !== method || pattern.length !== segments.length) continue
+    const isMatch = pattern.every((part, index) => part.startsWith(':') || part === segments[index])
+    if (!isMatch) continue
+    const named = pattern.flatMap((part, index) =>
+      part.startsWith(':') ? [[part.slice(1), segments[index]!] as const] : [],
+    )
+    return { route, params: Object.fromEntries(named) }
+  }
+  throw new HttpFailure(404, 'route not found')
 }
 
-function toWireGroup({ id, name, location }: Group): WireGroup {
-  return { name, uuid: id, primary: location, locations: [location], delete_protection: false }
+function organizationOf({ catalogue }: PlatformContext, params: Call['params']): OrganizationRecord {
+  const { organization: slug, organizationId: id } = params
+  const { organizations } = catalogue
+  if (slug === undefined && id === undefined) return organizations.primary()
+  const organization = slug === undefined ? organizations.findById(id ?? '') : organizations.find(slug)
+  if (!organization) throw new HttpFailure(404, 'organization not found')
+  return organization
 }
 
-function toWireDatabase(record: DatabaseRecord, organization: string): WireDatabase {
-  return {
-    Name: record.name,
-    DbId: record.id,
-    Hostname: hostnameOf(record, organization),
-    group: record.group,
-    primaryRegion: record.location,
-    regions: [record.location],
-    type: 'logical',
-    block_reads: false,
-    block_writes: false,
-    delete_protection: false,
-    sleeping: false,
-    archived: false,
-    parent: null,
+/** Throws `HttpFailure` 403 when the token is for another organization or group, or has not the scope of the route. */
+function checkScope(call: Call, { scope }: Route): void {
+  const { caller, organization, params } = call
+  const hasOrganization = 'organization' in params || 'organizationId' in params
+  if (hasOrganization && caller.organizationId !== undefined && caller.organizationId !== organization.id) {
+    throw new HttpFailure(403, 'the token is scoped to another organization')
+  }
+  if (caller.groupId === undefined || scope === 'any' || scope === 'public') return
+  if (scope === 'organization') throw new HttpFailure(403, 'not allowed with a group-scoped token')
+  if (!caller.scopes.includes(scope)) throw new HttpFailure(403, `the token does not have the scope ${scope}`)
+  const groupIds = [findDatabase(call)?.groupId, findGroup(call)?.id]
+  if (groupIds.some((id) => id !== undefined && id !== caller.groupId)) {
+    throw new HttpFailure(403, 'the token is scoped to another group')
   }
 }
 
-function segmentsAfter(url: URL, prefix: string): string[] {
-  if (!url.pathname.startsWith(prefix)) throw new HttpFailure(404, 'route not found')
+function segmentsOf(url: URL): string[] {
   try {
-    return url.pathname.slice(prefix.length).split('/').map(decodeURIComponent)
+    const segments = url.pathname.slice(1).split('/').map(decodeURIComponent)
+    if (!segments.some((segment) => segment.includes('\0'))) return segments
   } catch {
-    throw new HttpFailure(400, 'the path is not valid percent-encoding')
+    // Neither is it a path.
   }
+  throw new HttpFailure(400, 'the path is not valid percent-encoding')
 }
 
 /** The body as an object. No body is an empty object. */
-async function readJson(request: Request): Promise<Record<string, unknown>> {
+async function readJson(request: Request): Promise<Fields> {
   const body = await readBody(request, MAX_PLATFORM_BODY_BYTES)
   if (body.trim() === '') return {}
   let value: unknown
@@ -170,29 +135,5 @@ async function readJson(request: Request): Promise<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new HttpFailure(400, 'the request body is not a JSON object')
   }
-  return value as Record<string, unknown>
-}
-
-function checkName(name: unknown): asserts name is string {
-  if (typeof name !== 'string' || !/^[a-z0-9-]+$/.test(name) || name.length > MAX_NAME_LENGTH) {
-    throw new HttpFailure(400, `name must be 1 to ${MAX_NAME_LENGTH} lower-case letters, digits and dashes`)
-  }
-}
-
-/** What the request asks for must not be ignored in silence. */
-function refuseUnsupported(body: Record<string, unknown>): void {
-  if (body['size_limit'] !== undefined) {
-    throw new HttpFailure(400, 'size_limit is not supported for db-api controlled databases')
-  }
-  for (const field of ['seed', 'is_schema', 'schema', 'remote_encryption']) {
-    if (body[field]) throw new HttpFailure(400, `${field} is not supported by the local Turso`)
-  }
-}
-
-function readExpiration(expiration: string): number | undefined {
-  try {
-    return parseExpiration(expiration)
-  } catch (error) {
-    throw new HttpFailure(400, (error as Error).message)
-  }
+  return value as Fields
 }

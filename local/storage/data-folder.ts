@@ -1,5 +1,16 @@
 /** The data folder: who uses it, and where its files are. */
-import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { openConnection, primaryCodeOf } from '../engine/engine.ts'
@@ -10,6 +21,19 @@ export interface DataFolder {
   readonly catalogueFile: string
   /** The file of a database, by DbId. */
   databaseFile(databaseId: string): string
+  /** A file next to it that is nobody's yet, for an upload. Removed with the database, and after a crash. */
+  uploadFile(databaseId: string): string
+  /** Makes the file of an empty database. */
+  createDatabase(databaseId: string): void
+  /**
+   * Copies the file of a database as it is at this moment, open transactions left out. All connections are in this
+   * process and nothing of them runs meanwhile, so the file and its log belong together.
+   */
+  copyDatabase(fromId: string, toId: string): void
+  /** How many bytes the files of a database have. */
+  storageBytes(databaseId: string): number
+  /** Removes what a database has next to its file. Its connections must be closed. */
+  removeLog(databaseId: string): void
   /** Removes the files of a database, if there are any. */
   removeDatabase(databaseId: string): void
   /** Removes the files of all databases but these: what a crash left between a file and its row. */
@@ -32,20 +56,45 @@ export function openDataFolder(folder: string | undefined): DataFolder {
   if (!existsSync(catalogueFile)) closeSync(openSync(catalogueFile, 'wx', 0o600))
   mkdirSync(databases, { recursive: true, mode: 0o700 })
 
+  const databaseFile = (databaseId: string) => join(databases, `${databaseId}.db`)
   const removeDatabase = (databaseId: string) => {
-    for (const suffix of ['', '-wal', '-shm']) {
-      rmSync(join(databases, `${databaseId}.db${suffix}`), { force: true })
+    for (const suffix of ['', '-wal', '-shm', ...UPLOAD_SUFFIXES]) {
+      rmSync(databaseFile(databaseId) + suffix, { force: true })
     }
   }
 
   return {
     path,
     catalogueFile,
-    databaseFile: (databaseId) => join(databases, `${databaseId}.db`),
+    databaseFile,
+    uploadFile: (databaseId) => databaseFile(databaseId) + UPLOAD_SUFFIXES[0],
+    createDatabase(databaseId) {
+      const connection = openConnection(databaseFile(databaseId))
+      try {
+        connection.run('pragma journal_mode = wal')
+      } finally {
+        connection.close()
+      }
+    },
+    copyDatabase(fromId, toId) {
+      for (const suffix of ['', '-wal']) {
+        const file = databaseFile(fromId) + suffix
+        if (existsSync(file)) copyFileSync(file, databaseFile(toId) + suffix, constants.COPYFILE_FICLONE)
+      }
+    },
+    storageBytes: (databaseId) =>
+      ['', '-wal'].reduce(
+        (bytes, suffix) =>
+          bytes + (statSync(databaseFile(databaseId) + suffix, { throwIfNoEntry: false })?.size ?? 0),
+        0,
+      ),
+    removeLog(databaseId) {
+      for (const suffix of ['-wal', '-shm']) rmSync(databaseFile(databaseId) + suffix, { force: true })
+    },
     removeDatabase,
     removeOtherDatabases(databaseIds) {
       for (const file of readdirSync(databases)) {
-        const databaseId = /^([0-9a-f-]{36})\.db(?:-wal|-shm)?$/.exec(file)?.[1]
+        const databaseId = /^([0-9a-f-]{36})\.db(?:-upload)?(?:-wal|-shm)?$/.exec(file)?.[1]
         if (databaseId !== undefined && !databaseIds.has(databaseId)) removeDatabase(databaseId)
       }
     },
@@ -55,6 +104,8 @@ export function openDataFolder(folder: string | undefined): DataFolder {
     },
   }
 }
+
+const UPLOAD_SUFFIXES = ['-upload', '-upload-wal', '-upload-shm'] as const
 
 function prepare(path: string, catalogueFile: string): void {
   try {

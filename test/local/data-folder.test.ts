@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createLocalTurso, DataFolderError } from '../../local/index.ts'
-import { rowsOf, start } from './harness.ts'
+import { createLocalTurso, DataFolderError, type LocalTursoOptions } from '../../local/index.ts'
+import { createClock, rowsOf, start } from './harness.ts'
 
 function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'local-turso-test-'))
@@ -119,21 +119,39 @@ describe('the data folder', () => {
     expect(files.filter((name) => name.startsWith(orphan))).toEqual([])
   })
 
-  test('keeps nothing of a deleted database', async () => {
+  test('keeps a deleted database for five days and nothing of it afterwards, nor at all on the free plan', async () => {
+    const clock = createClock()
     const data = temporaryFolder()
-    const { api, create } = await start({ data })
-    const database = await create('acme')
-    await database.execute('create table t (a)')
+    const { api, create, turso } = await start({ data, now: clock.now })
+    const files = () => readdirSync(join(data, 'databases'))
+    await (await create('acme')).execute('create table t (a)')
     await api('DELETE', 'databases/acme')
-    expect(readdirSync(join(data, 'databases'))).toEqual([])
+    clock.advance(5 * 86_400_000 - 1)
+    await api('GET', 'databases')
+    expect(files()).not.toEqual([])
+    clock.advance(1)
+    await api('GET', 'databases')
+    expect(files()).toEqual([])
+    await turso.close()
+
+    const free = await start({ data, now: clock.now, plan: 'starter' })
+    await (await free.create('acme')).execute('create table t (a)')
+    await free.api('DELETE', 'databases/acme')
+    expect(files()).toEqual([])
   })
 })
 
-test.each([
+test.each<[LocalTursoOptions, string]>([
   [{ organization: 'Not a slug' }, '"organization"'],
   [{ platformToken: '' }, '"platformToken"'],
   [{ streamIdleMs: -1 }, '"streamIdleMs"'],
-  [{ createToServeGapMs: Number.NaN }, '"createToServeGapMs"'],
+  [{ plan: 'gold' as 'pro' }, '"plan"'],
+  [{ traps: { createToServeGapMs: Number.NaN } }, '"traps.createToServeGapMs"'],
+  [{ traps: { listCutAt: -1 } }, '"traps.listCutAt"'],
+  [{ traps: { duplicateCreate: 418 as 409 } }, '"traps.duplicateCreate"'],
+  [{ traps: { generation: 'gcp' as 'aws' } }, '"traps.generation"'],
+  [{ traps: { databaseQuota: { databases: 1, status: 500 as 402 } } }, '"traps.databaseQuota.status"'],
+  [{ traps: { rateLimit: { requests: 1, windowMs: -1 } } }, '"traps.rateLimit.windowMs"'],
 ])('the option in %j is refused by its name', (options, name) => {
   expect(() => createLocalTurso(options)).toThrow(name)
 })

@@ -43,21 +43,23 @@ export async function start(options: LocalTursoOptions = {}) {
   const turso = createLocalTurso(options)
   onTestFinished(turso.close)
 
-  const api = async (method: string, path: string, body?: unknown, token = 'local-platform-token') => {
+  /** A call of the Platform API by its whole path: `/v2/organizations`. */
+  const call = async (method: string, path: string, body?: unknown, token = 'local-platform-token') => {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     return toAnswer(
       await turso.fetch(
-        new Request(
-          `https://api.turso.tech/v1/organizations/${path.startsWith('/') ? path.slice(1) : `local/${path}`}`,
-          {
-            method,
-            headers: { authorization: `Bearer ${token}` },
-            ...(text !== undefined && { body: text }),
-          },
-        ),
+        new Request(`https://api.turso.tech${path}`, {
+          method,
+          headers: { authorization: `Bearer ${token}` },
+          ...(text !== undefined && { body: text }),
+        }),
       ),
     )
   }
+
+  /** The same below the organization `local`, or with a leading slash below all of them. */
+  const api = (method: string, path: string, body?: unknown, token?: string) =>
+    call(method, `/v1/organizations/${path.startsWith('/') ? path.slice(1) : `local/${path}`}`, body, token)
 
   /** An existing database with a fresh token. */
   const use = async (name: string, query = ''): Promise<TestDatabase> => {
@@ -99,7 +101,7 @@ export async function start(options: LocalTursoOptions = {}) {
     return use(name)
   }
 
-  return { turso, api, use, create }
+  return { turso, api, call, use, create }
 }
 
 export async function toAnswer(response: Response): Promise<Answer> {

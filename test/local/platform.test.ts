@@ -14,6 +14,8 @@ describe('groups', () => {
       uuid: expect.stringMatching(/^[0-9a-f-]{36}$/),
       primary: 'aws-eu-west-1',
       locations: ['aws-eu-west-1'],
+      version: 'local',
+      archived: false,
       delete_protection: false,
     })
     expect((await api('GET', 'groups')).body).toEqual({ groups: [created.body.group] })
@@ -62,12 +64,15 @@ describe('databases', () => {
       block_reads: false,
       delete_protection: false,
     })
-    expect((await api('GET', 'databases')).body).toEqual({ databases: [retrieved.body.database] })
+    expect((await api('GET', 'databases')).body).toEqual({
+      databases: [retrieved.body.database],
+      pagination: { next: null },
+    })
     expect((await api('GET', 'databases?group=default')).body.databases).toHaveLength(1)
     expect((await api('GET', 'databases?group=other')).body.databases).toHaveLength(0)
     const deleted = await api('DELETE', 'databases/acme')
     expect([deleted.status, deleted.body]).toEqual([200, { database: 'acme' }])
-    expect((await api('GET', 'databases')).body).toEqual({ databases: [] })
+    expect((await api('GET', 'databases')).body).toEqual({ databases: [], pagination: { next: null } })
   })
 
   test.each([
@@ -80,9 +85,9 @@ describe('databases', () => {
       'size_limit is not supported for db-api controlled databases',
     ],
     [
-      'a seed',
+      'an unknown seed',
       { name: 'acme', group: 'default', seed: { type: 'database', name: 'x' } },
-      'seed is not supported by the local Turso',
+      'could not find database with name [x]: record not found',
     ],
   ])('a create with %s is refused with 400', async (_, body, error) => {
     const { api } = await start()
@@ -187,7 +192,8 @@ describe('tokens', () => {
     const claims = JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString())
     const { DbId } = (await api('GET', 'databases/acme')).body.database
     const iat = clock.now() / 1000
-    expect(claims).toEqual({ a: 'ro', id: DbId, iat, exp: iat + 3600 })
+    const rid = expect.stringMatching(/^[0-9a-f-]{36}$/)
+    expect(claims).toEqual({ a: 'ro', id: DbId, rid, iat, exp: iat + 3600 })
   })
 })
 

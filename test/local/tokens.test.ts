@@ -32,7 +32,12 @@ describe('the authorization of SQL', () => {
     const { api, create } = await start()
     const database = await create('acme')
     const { DbId } = (await api('GET', 'databases/acme')).body.database
-    const foreign = createTokens(generateSigningKey(), Date.now).mint(DbId, 'rw', undefined)
+    const others = createTokens({
+      signingKey: generateSigningKey(),
+      findSubject: () => undefined,
+      now: Date.now,
+    })
+    const foreign = others.mint({ a: 'rw', id: DbId }, undefined)
     const [header, , signature] = database.jwt.split('.')
     const changed = [
       header,
@@ -115,7 +120,7 @@ describe('the authorization of SQL', () => {
 
   test('a new database is not served before the gap is over, and looks as if it did not exist', async () => {
     const clock = createClock()
-    const { create } = await start({ now: clock.now, createToServeGapMs: 2_500 })
+    const { create } = await start({ now: clock.now, traps: { createToServeGapMs: 2_500 } })
     const database = await create('acme')
     const { status, body } = await database.send(READ)
     expect([status, body]).toEqual([404, { error: "Namespace `acme-local` doesn't exist" }])

@@ -1,0 +1,43 @@
+/** Which database a request is for, by its host name or by a path. */
+import type { Catalogue } from '../storage/catalogue.ts'
+import { hostnameOf } from '../storage/databases.ts'
+import type { DatabaseRecord } from '../storage/records.ts'
+
+/** The database that a request is for. */
+export interface RequestTarget {
+  /** As the request names it, for error messages. */
+  readonly name: string
+  readonly record: DatabaseRecord | undefined
+  /** The path below the database's base URL, with its leading slash. */
+  readonly path: string
+}
+
+/**
+ * Reads `https://<name>-<organization>.<location>.turso.io/…`, and `/db/<name>/…` for the primary organization.
+ * `undefined` for what is neither: the Platform API.
+ */
+export function createHosts({
+  organizations,
+  databases,
+}: Pick<Catalogue, 'organizations' | 'databases'>): (url: URL) => RequestTarget | undefined {
+  const primarySlug = organizations.primary().slug
+
+  const findByLabel = (label: string, slug: string): DatabaseRecord | undefined =>
+    databases.findByLabel(slug, label.slice(0, -slug.length - 1))
+
+  return ({ hostname, pathname }) => {
+    const [, name, path] = /^\/db\/([^/]+)(\/.*)?$/.exec(pathname) ?? []
+    if (name !== undefined) {
+      return { name, record: databases.findByLabel(primarySlug, name), path: path ?? '/' }
+    }
+    if (!hostname.endsWith('.turso.io')) return undefined
+    const [label = ''] = hostname.split('.')
+    const slugs = [primarySlug, ...organizations.list().map(({ slug }) => slug)]
+    const matching = slugs.filter((slug) => label.endsWith(`-${slug}`))
+    if (matching.length === 0) return undefined
+    const record = matching
+      .map((slug) => findByLabel(label, slug))
+      .find((found) => found && hostnameOf(label, found.location) === hostname)
+    return { name: label, record, path: pathname }
+  }
+}

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { createPlatform, isTursoError, type Fetch } from '../../src/index.ts'
+import { createPlatform, isTursoError, type CallOptions, type Fetch } from '../../src/index.ts'
 import { clearFaults, failNext, localPlatform, requestsSeen, uniqueName } from '../support/turso.ts'
 
 const turso = localPlatform()
 const location = 'aws-eu-west-1'
+
+/** A server that never answers. */
+const slow = createPlatform({ token: 't', organization: 'o', fetch: () => new Promise(() => {}) })
 
 const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -105,6 +108,21 @@ describe('trouble', () => {
     const error = await wrong.databases.retrieve('x').catch((caught: unknown) => caught)
     expect(isTursoError(error, 'unauthorized')).toBe(true)
     expect(JSON.stringify([error, String(error), wrong])).not.toContain('hunter2')
+  })
+
+  test.each([
+    ['databases.create', (options: CallOptions) => slow.databases.create('x', options)],
+    ['databases.retrieve', (options: CallOptions) => slow.databases.retrieve('x', options)],
+    ['databases.createToken', (options: CallOptions) => slow.databases.createToken('x', options)],
+    ['databases.delete', (options: CallOptions) => slow.databases.delete('x', options)],
+    ['groups.create', (options: CallOptions) => slow.groups.create('x', { ...options, location })],
+  ])('%s ends by its timeout and by its signal', async (_, call) => {
+    expect(await codeOf(call({ timeoutMs: 20 }))).toBe('timeout')
+    const controller = new AbortController()
+    const reason = new Error('the user left')
+    const pending = call({ signal: controller.signal })
+    controller.abort(reason)
+    await expect(pending).rejects.toBe(reason)
   })
 
   test('missing or malformed options are refused at once', () => {

@@ -1,7 +1,7 @@
 /** The command line of `turso-edge`. */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import type { LocalTursoOptions } from './index.ts'
+import type { BehaviourName, LocalTursoOptions } from './index.ts'
 import type { ServeOptions } from './serve.ts'
 
 /** The command was called in a way that makes no sense. The message is for whoever typed it. */
@@ -16,6 +16,7 @@ below /db/<name>. Runs until it is stopped.
   --host <address>       the address to listen on (default 127.0.0.1: this machine only)
   --data <folder>        where the databases are kept (default: a temporary folder, removed at the end)
   --organization <slug>  the slug of the only organization (default local)
+  --behaviour <server>   which server it is like where they differ: spec, sqld or cloud (default spec)
   --faults <what>        what goes wrong: a file of JSON with a script of faults, or a number, the seed of a mix of
                          everything (default: nothing)
   --help                 print this
@@ -49,7 +50,7 @@ export function readCommand(
   for (const [name, value] of Object.entries(values)) {
     if (value === '') throw new UsageError(`--${name} must not be empty`)
   }
-  const { port = String(DEFAULT_PORT), host, data, organization, faults } = values
+  const { port = String(DEFAULT_PORT), host, data, organization, behaviour, faults } = values
   if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new UsageError(`--port must be a number from 0 to 65535, not "${port}"`)
   }
@@ -58,6 +59,8 @@ export function readCommand(
     turso: {
       ...(data !== undefined && { data }),
       ...(organization !== undefined && { organization }),
+      // Whoever uses it says what there is.
+      ...(behaviour !== undefined && { behaviour: behaviour as BehaviourName }),
       ...(platformToken && { platformToken }),
       ...(faults !== undefined && { faults: readFaults(faults) }),
     },
@@ -75,6 +78,7 @@ function parse(argv: string[]) {
         host: { type: 'string' },
         data: { type: 'string' },
         organization: { type: 'string' },
+        behaviour: { type: 'string' },
         faults: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },

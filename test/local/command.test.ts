@@ -36,7 +36,15 @@ describe('the command', () => {
     const { child, output } = spawn(...args)
     expect(await ended(child)).toBe(0)
     expect(output.stdout).toMatch(/^Usage: /)
-    for (const word of ['--port', '--host', '--data', '--organization', '--faults', 'TURSO_PLATFORM_TOKEN'])
+    for (const word of [
+      '--port',
+      '--host',
+      '--data',
+      '--organization',
+      '--behaviour',
+      '--faults',
+      'TURSO_PLATFORM_TOKEN',
+    ])
       expect(output.stdout).toContain(word)
   })
 
@@ -47,6 +55,11 @@ describe('the command', () => {
       return (await fetch(`${url}/v1/organizations/acme-inc/groups`, { headers })).status
     }
     expect([await status('secret-token'), await status('local-platform-token')]).toEqual([200, 401])
+  })
+
+  test('behaves like another server', async () => {
+    const { url } = await listen('--behaviour', 'cloud')
+    expect((await fetch(`${url}/db/none/v3`)).headers.get('content-type')).toBe('application/json')
   })
 
   test('listens on another address', async () => {
@@ -85,6 +98,7 @@ describe('the command', () => {
     [['local', '--port', '65536'], /--port must be /],
     [['local', '--data', ''], /--data must not be empty$/],
     [['local', '--organization', 'A B'], /"organization" must be /],
+    [['local', '--behaviour', 'mongo'], /"behaviour" must be one of spec, sqld, cloud/],
     [['local', '--faults', '/nowhere.json'], /--faults: ENOENT.*'\/nowhere\.json'$/],
     [['local', '--faults', COMMAND], /--faults: .*command\.ts is not JSON: /],
     [['local', '--faults', '99999999999'], /--faults: the seed must be a whole number/],

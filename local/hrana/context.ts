@@ -15,6 +15,8 @@ export interface ExecutionContext {
   readonly maxResponseBytes: number
   /** The name of the database as the client wrote it, for error messages. */
   readonly databaseName: string
+  /** Counts what a statement did, for the usage of the database. */
+  readonly count: (counts: { sql: string; rowsRead: number; rowsWritten: number }) => void
   /** Aborted when the client has gone away. */
   readonly signal: AbortSignal
 }

@@ -31,14 +31,17 @@ export async function* runStatement(
   if (statement.takesWriteLock) await takeWriteLock(stream, signal)
   const startedMs = performance.now()
   const running = start(stream, statement, prepared, values)
+  let rowsRead = 0
   try {
     for (let rows = running.next(); rows.length > 0; rows = running.next()) {
+      rowsRead += rows.length
       if (wantRows) yield { type: 'rows', rows }
       ensureUsable(stream)
     }
   } finally {
     stop(stream)
   }
+  context.count({ sql: statement.sql, rowsRead, rowsWritten: running.changes.rowsWritten })
   yield { type: 'end', step, changes: running.changes, durationMs: performance.now() - startedMs }
 }
 

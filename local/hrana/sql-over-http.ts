@@ -48,6 +48,7 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
   ): Promise<{ context: ExecutionContext; asked: T }> => {
     const record = requireServed(target, options)
     const header = request.headers.get('authorization')
+    if (behaviour.notAJwtStatus === 400) checkIsJwt(header)
     const access = options.tokens.authorize(header, record.id, target.name)
     const asked = decode(await readBody(request, MAX_SQL_BODY_BYTES))
     const { signal } = request
@@ -57,7 +58,8 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
         : streams.resume(record.id, asked.baton)
     const { name: databaseName } = target
     const isReadOnly = access === 'ro'
-    const isBlocked = blockedOf(record)
+    const isBlocked = { reads: record.blockReads, writes: record.blockWrites }
+    const count: ExecutionContext['count'] = (counts) => options.catalogue.usage.add(record.id, counts)
     const context = {
       stream,
       version,
@@ -66,6 +68,7 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
       isBlocked,
       maxResponseBytes,
       databaseName,
+      count,
       signal,
     }
     return { context, asked }
@@ -129,6 +132,14 @@ export function answerProbe({ method }: Request, path: string): Response | undef
   return path === '/version' ? text('turso-edge local Turso') : undefined
 }
 
+/** A missing token and one that is forged are 401 everywhere. */
+function checkIsJwt(header: string | null): void {
+  const [, token] = /^bearer (.+)$/i.exec(header ?? '') ?? []
+  if (token !== undefined && !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) {
+    throw new HttpFailure(400, 'the token is not a JWT')
+  }
+}
+
 function unknownRoute({ method }: Request, { refusalBody }: Behaviour): Response {
   if (method === 'OPTIONS') return new Response(null)
   return refusalBody === 'error'
@@ -139,11 +150,6 @@ function unknownRoute({ method }: Request, { refusalBody }: Behaviour): Response
 function refuse(error: unknown, { refusalBody }: Behaviour): Response {
   const isText = error instanceof ProtocolFailure
   return isText && refusalBody === 'error' ? json({ error: error.message }, 400) : refusal(error)
-}
-
-/** A database may be blocked by its owner. */
-function blockedOf(record: DatabaseRecord & { blockReads?: boolean; blockWrites?: boolean }) {
-  return { reads: record.blockReads === true, writes: record.blockWrites === true }
 }
 
 const CORS_ORIGIN = ['access-control-allow-origin']

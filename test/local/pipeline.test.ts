@@ -122,6 +122,34 @@ describe('an execute request', () => {
     expect(errors[1]!.message).toBe('SQLite error: FOREIGN KEY constraint failed')
   })
 
+  test.each([
+    ['a column', 'select a, nope from t', 'no such column: nope (at offset 10)'],
+    ['a column of a table', 'select 1 from t where t . nope = 1', 'no such column: t.nope (at offset 22)'],
+    ['a quoted column', 'select [no pe] from t', 'no such column: no pe (at offset 7)'],
+    ['a function', "select 'é', nope(1)", 'no such function: nope (at offset 13)'],
+    ['a table', 'create table t (a)', 'table t already exists (at offset 13)'],
+    ['a name in several places', 'select nope from t where nope = 1', 'no such column: nope'],
+  ])('the place of an error is told where it can be: %s', async (_, sql, message) => {
+    const { database } = await acme()
+    const [, failed] = await database.execute('create table t (a)', sql)
+    expect(errorOf(failed)).toEqual({ code: 'SQL_INPUT_ERROR', message: `SQL input error: ${message}` })
+  })
+
+  test('a COMMIT that fails leaves a transaction that can still be rolled back, and nothing behind', async () => {
+    const { database } = await acme()
+    const results = await database.execute(
+      'create table parents (id integer primary key)',
+      'create table children (parent references parents deferrable initially deferred)',
+      'begin',
+      'insert into children values (9)',
+      'commit',
+      'rollback',
+      'drop table children',
+    )
+    expect(errorOf(results[4]).message).toBe('SQLite error: FOREIGN KEY constraint failed')
+    expect(results.slice(5).map(({ type }) => type)).toEqual(['ok', 'ok'])
+  })
+
   test('EXPLAIN needs no values, and leaves the stream usable', async () => {
     const { database } = await acme()
     const results = await database.execute(
@@ -133,6 +161,102 @@ describe('an execute request', () => {
       'release s',
     )
     expect(results.map(({ type }) => type)).toEqual(Array(6).fill('ok'))
+  })
+})
+
+describe('a blocked database', () => {
+  const blocked = { code: 'BLOCKED', message: 'Operation was blocked' }
+
+  test('refuses to write, also to streams that are open already', async () => {
+    const { create, api } = await start()
+    const database = await create('acme')
+    const { baton } = await database.run([statement('create table t (a)')], { keep: true })
+    await api('PATCH', 'databases/acme/configuration', { block_writes: true })
+    const { results } = await database.run(
+      ['insert into t values (1)', 'drop table t', 'begin', 'select * from t', 'commit'].map(statement),
+      { baton },
+    )
+    expect(results.slice(0, 2).map(errorOf)).toEqual([blocked, blocked])
+    expect(results.slice(2).map(({ type }) => type)).toEqual(['ok', 'ok', 'ok', 'ok'])
+    await api('PATCH', 'databases/acme/configuration', { block_writes: false })
+    expect((await database.execute('insert into t values (1)'))[0]?.type).toBe('ok')
+  })
+
+  test('refuses to read, and to write with that', async () => {
+    const { create, api } = await start()
+    const database = await create('acme')
+    await api('PATCH', 'databases/acme/configuration', { block_reads: true })
+    const results = await database.execute('select 1', 'create table t (a)', 'begin')
+    expect(results.map(errorOf)).toEqual([blocked, blocked, blocked])
+  })
+})
+
+describe('an answer that is too large', () => {
+  const integer = (count: number) =>
+    `with recursive n (i) as (select 1 union all select i + 1 from n where i < ${count}) select i from n`
+
+  test('fails its request; what it did stays, and the pipeline goes on', async () => {
+    const { create } = await start({ maxResponseBytes: 10_000 })
+    const database = await create('acme')
+    await database.execute('create table t (a)')
+    const steps = ["insert into t values ('x')", integer(1_000), "insert into t values ('y')"]
+    const { results } = await database.run([
+      { type: 'batch', batch: { steps: steps.map((sql) => ({ stmt: { sql } })) } },
+      statement('select a from t'),
+      statement(integer(200)),
+    ])
+    expect(errorOf(results[0])).toEqual({ code: 'RESPONSE_TOO_LARGE', message: 'Response is too large' })
+    expect(rowsOf(results[1])).toEqual([[{ type: 'text', value: 'x' }]])
+    expect(rowsOf(results[2])).toHaveLength(200)
+  })
+
+  test('is one of more than 10 MB, over all steps of a batch', async () => {
+    const { database } = await acme()
+    const blob = { stmt: { sql: 'select zeroblob(4000000)' } }
+    const { results } = await database.run([
+      { type: 'batch', batch: { steps: [blob, blob] } },
+      { type: 'batch', batch: { steps: [blob, blob, blob] } },
+    ])
+    expect(results[0]?.type).toBe('ok')
+    expect(errorOf(results[1]).code).toBe('RESPONSE_TOO_LARGE')
+  })
+
+  test('leaves a write with its rows done', async () => {
+    const { create } = await start({ maxResponseBytes: 100 })
+    const database = await create('acme')
+    await database.execute('create table t (a)')
+    const [inserted] = await database.execute("insert into t values ('x') returning a, zeroblob(200)")
+    expect(errorOf(inserted).code).toBe('RESPONSE_TOO_LARGE')
+    expect(rowsOf((await database.execute('select a from t'))[0])).toHaveLength(1)
+  })
+})
+
+describe('a value of more than 5 MB', () => {
+  const blob = (bytes: number) => ({ type: 'blob', base64: Buffer.alloc(bytes).toString('base64') }) as const
+
+  test.each<[string, WireStreamRequest]>([
+    ['in a result', statement('select zeroblob(5000001)')],
+    ['as a long text', statement("select printf('%.*c', 5000001, 'x')")],
+    [
+      'as an argument',
+      { type: 'execute', stmt: { sql: 'select 1 where ? is null', args: [blob(5_000_001)] } },
+    ],
+  ])('%s is SQLITE_TOOBIG', async (_, request) => {
+    const { database } = await acme()
+    const { results } = await database.run([request])
+    expect(errorOf(results[0])).toEqual({
+      code: 'SQLITE_TOOBIG',
+      message: 'SQLite error: string or blob too big',
+    })
+  })
+
+  test('is one byte more than what passes', async () => {
+    const { database } = await acme()
+    const { results } = await database.run([
+      { type: 'execute', stmt: { sql: 'select length(?)', args: [blob(5_000_000)] } },
+      statement('select zeroblob(5000000)'),
+    ])
+    expect(results.map(({ type }) => type)).toEqual(['ok', 'ok', 'ok'])
   })
 })
 
@@ -346,6 +470,41 @@ describe('a describe request', () => {
   })
 })
 
+describe('what describe calls read-only', () => {
+  test.each([
+    ['select * from t', true],
+    ['insert into t values (1)', false],
+    ['explain insert into t values (1)', false],
+    ['explain query plan select * from t', true],
+    ['begin', true],
+    ['begin immediate', false],
+    ['create table if not exists t (a)', false],
+    ['create temp table u (a)', false],
+    ['pragma user_version', true],
+    ['pragma user_version = 1', false],
+    ['pragma journal_mode', false],
+    ['vacuum', false],
+    ["attach 'x' as y", true],
+    ['select 1; delete from t', true],
+  ])('%s: %s', async (sql, is_readonly) => {
+    const { database } = await acme()
+    await database.execute('create table t (a)')
+    const { results } = await database.run([{ type: 'describe', sql }, statement('select * from t')])
+    expect(results[0]).toMatchObject({ response: { result: { is_readonly } } })
+    expect(rowsOf(results[1])).toEqual([])
+  })
+
+  test('a pragma that takes effect when it is described does so for its stream only', async () => {
+    const { database } = await acme()
+    await database.run([{ type: 'describe', sql: 'pragma foreign_keys = off' }])
+    expect(rowsOf((await database.execute('pragma foreign_keys'))[0])).toEqual([
+      [{ type: 'integer', value: '1' }],
+    ])
+    const { results } = await database.run([{ type: 'describe', sql: 'pragma journal_mode = delete' }])
+    expect(errorOf(results[0]).code).toBe('SQL_PARSE_ERROR')
+  })
+})
+
 describe('stored SQL', () => {
   test('is run by its number until it is closed', async () => {
     const { database } = await acme()
@@ -464,6 +623,14 @@ describe('the other routes', () => {
     expect(preflight.headers.get('access-control-allow-headers')).toBe('*')
     const refused = await database.send({ requests: [] }, { jwt: null })
     expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, '*'])
+  })
+
+  test('GET /health and /version are answered at the root of the server as well', async () => {
+    const { turso } = await acme()
+    for (const path of ['/health', '/version']) {
+      expect((await turso.fetch(new Request(`http://127.0.0.1:8080${path}`))).status).toBe(200)
+    }
+    expect((await turso.fetch(new Request('http://127.0.0.1:8080/healthy'))).status).toBeGreaterThan(400)
   })
 
   test('are reached by path as well', async () => {

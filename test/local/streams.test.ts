@@ -124,6 +124,23 @@ test('a closed stream leaves nothing to the next one', async () => {
   expect(rowsOf(rows)).toEqual([])
 })
 
+test('a stream does not see what the one before it changed', async () => {
+  const { create } = await start()
+  const database = await create('acme')
+  await database.execute('create table t (a)', 'insert into t values (1), (2)')
+  const [counters, schema] = await database.execute(
+    'select last_insert_rowid(), changes()',
+    'select * from sqlite_temp_schema',
+  )
+  expect(rowsOf(counters)).toEqual([
+    [
+      { type: 'integer', value: '0' },
+      { type: 'integer', value: '0' },
+    ],
+  ])
+  expect(rowsOf(schema)).toEqual([])
+})
+
 test('a client that goes away while it waits leaves no stream and no lock behind', async () => {
   const { create, turso } = await start()
   const database = await create('acme')

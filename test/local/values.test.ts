@@ -49,6 +49,97 @@ describe('values', () => {
     )
   })
 
+  test('every value that RETURNING delivers is exact', async () => {
+    const { create } = await start()
+    const database = await create('acme')
+    await database.execute('create table t (id integer primary key, "a ""b" , c)')
+    await fc.assert(
+      fc.asyncProperty(value, value, async (a, b) => {
+        const { body } = await database.send(
+          stringify({
+            requests: [
+              {
+                type: 'execute',
+                stmt: {
+                  sql: 'insert into t ("a ""b", c) values (?, ?) returning *, c as d, "a ""b" e -- end',
+                  args: [a, b],
+                },
+              },
+              { type: 'close' },
+            ],
+          }),
+        )
+        const [row] = rowsOf(body.results[0])
+        expect(row).toEqual([{ type: 'integer', value: expect.any(String) }, a, b, b, a])
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  test('RETURNING computes its columns once for every row, and names them as written', async () => {
+    const { create } = await start()
+    const database = await create('acme')
+    const [, inserted, updated, deleted, wrong] = await database.execute(
+      'create table t (id integer primary key, a)',
+      "insert into t (a) values ('x'), ('x'), ('y') returning random() as r, a || '(' || id || ')' \"named, so\", (select max(id) from t)",
+      'with q as (select 2 as id) update t set a = 5 where id in (select id from q) returning rowid, *',
+      "delete from t where a = 'y' returning a collate nocase, a is not null",
+      'insert into t (a) values (1) returning nope',
+    )
+    const [first, second] = rowsOf(inserted)
+    expect(first?.[0]).not.toEqual(second?.[0])
+    expect(inserted).toMatchObject({
+      response: {
+        result: {
+          cols: [{ name: 'r' }, { name: 'named, so' }, { name: '(select max(id) from t)' }],
+          affected_row_count: 3,
+        },
+      },
+    })
+    expect(second?.[1]).toEqual({ type: 'text', value: 'x(2)' })
+    const integer = (text: string) => ({ type: 'integer', value: text })
+    expect(rowsOf(updated)).toEqual([[integer('2'), integer('2'), integer('5')]])
+    expect(rowsOf(deleted)).toEqual([[{ type: 'text', value: 'y' }, integer('1')]])
+    expect(wrong?.type).toBe('error')
+  })
+
+  test('a text that is not UTF-8 loses the request with 500 also when RETURNING delivers it', async () => {
+    const { create } = await start()
+    const database = await create('acme')
+    await database.execute('create table t (a)')
+    const { status } = await database.send({
+      requests: [
+        { type: 'execute', stmt: { sql: "insert into t values (cast(x'80' as text)) returning a" } },
+      ],
+    })
+    expect(status).toBe(500)
+  })
+
+  test('no text that is not UTF-8 gets through, wherever its stray bytes are', async () => {
+    const { create } = await start()
+    const database = await create('acme')
+    const textOf = (bytes: Uint8Array) => {
+      try {
+        return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+      } catch {
+        return undefined
+      }
+    }
+    const mostlyAscii = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 32, max: 126 }) }, fc.nat(255))
+    await fc.assert(
+      fc.asyncProperty(fc.array(mostlyAscii, { maxLength: 40 }), async (codes) => {
+        const bytes = Buffer.from(codes)
+        const sql = `select cast(x'${bytes.toString('hex')}' as text)`
+        const requests = [{ type: 'execute', stmt: { sql } }, { type: 'close' }]
+        const { status, body } = await database.send({ requests })
+        const text = textOf(bytes)
+        const found = status === 200 ? rowsOf(body.results[0])[0]?.[0] : undefined
+        expect(found).toEqual(text === undefined ? undefined : { type: 'text', value: text })
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   test.each<[string, WireValue]>([
     ['the largest integer', { type: 'integer', value: '9223372036854775807' }],
     ['the smallest integer', { type: 'integer', value: '-9223372036854775808' }],

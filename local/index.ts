@@ -57,8 +57,8 @@ export interface LocalTursoOptions {
 
 export interface LocalTurso {
   /**
-   * Answers a request: `/v1/…`, `/v2/…` and `/v3/…` are the Platform API, `/db/<name>/…` the SQL of a database, and so is every path on the
-   * host name of a database.
+   * Answers a request: `/v1/…`, `/v2/…` and `/v3/…` are the Platform API, `/db/<name>/…` the SQL of a database, and
+   * so is every path on the host name of a database.
    */
   readonly fetch: (request: Request) => Promise<Response>
   /** The open streams. */

@@ -281,6 +281,36 @@ describe('instances, usage and statistics', () => {
     expect(usage).toMatchObject({ bytes_synced: 0 })
   })
 
+  test('usage counts rows by the hour, over a restart, and statistics have the costliest statements first', async () => {
+    const clock = createClock(Date.UTC(2027, 0, 15, 12))
+    const data = mkdtempSync(join(tmpdir(), 'local-turso-usage-'))
+    onTestFinished(() => rmSync(data, { recursive: true, force: true }))
+    const { api, create, turso } = await start({ data, now: clock.now })
+    const database = await create('acme')
+    await database.execute('create table t (a)', 'insert into t values (1), (2), (3)')
+    clock.advance(3_600_000)
+    await database.execute('select * from t', 'select * from t')
+    const counts = async (query: string, from = api) => {
+      const { total } = (await from('GET', `databases/acme/usage${query}`)).body
+      return [total.rows_read, total.rows_written]
+    }
+    expect(await counts('')).toEqual([6, 3])
+    expect(await counts('?from=2027-01-15T13:00:00Z')).toEqual([6, 0])
+    expect(await counts('?to=2027-01-15T12:30:00Z')).toEqual([0, 3])
+    const { top_queries } = (await api('GET', 'databases/acme/stats')).body
+    expect(top_queries).toEqual([
+      { query: 'select * from t', rows_read: 6, rows_written: 0 },
+      { query: 'insert into t values (1), (2), (3)', rows_read: 0, rows_written: 3 },
+    ])
+    await turso.close()
+    const again = await start({ data, now: clock.now })
+    expect(await counts('', again.api)).toEqual([6, 3])
+    expect((await again.api('GET', 'usage')).body.organization.usage).toMatchObject({
+      rows_read: 6,
+      rows_written: 3,
+    })
+  })
+
   test('usage refuses a time without its offset in the words of the service', async () => {
     const { api, create } = await start()
     await create('acme')

@@ -59,10 +59,14 @@ test(
     child.kill()
     expect(await ended(child)).toBe(0)
 
-    const { api } = await start({ data })
+    const { api, call } = await start({ data })
+    const { id } = (await api('GET', '/local')).body.organization
+    const deleted = await call('GET', `/v3/organizations/${id}/databases?deleted=true&limit=1000`)
     const listed: { Name: string; DbId: string }[] = (await api('GET', 'databases')).body.databases
     const files = readdirSync(join(data, 'databases')).filter((file) => file.endsWith('.db'))
-    expect(files.toSorted()).toEqual(listed.map(({ DbId }) => `${DbId}.db`).toSorted())
+    // What was deleted can be restored for five days.
+    const existing: typeof listed = [...listed, ...deleted.body.databases]
+    expect(files.toSorted()).toEqual(existing.map(({ DbId }) => `${DbId}.db`).toSorted())
   },
 )
 

@@ -41,38 +41,11 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue(),
 )
 
-const FIELDS = [
-  ...[
-    'name',
-    'group',
-    'group_id',
-    'location',
-    'extensions',
-    'seed',
-    'size_limit',
-    'is_schema',
-    'allow_attach',
-  ],
-  ...[
-    'block_reads',
-    'block_writes',
-    'delete_protection',
-    'allowed_ips',
-    'allowed_aws_vpc_ids',
-    'permissions',
-  ],
-  ...[
-    'fine_grained_permissions',
-    'organization',
-    'scopes',
-    'username',
-    'role',
-    'email',
-    'jwks_url',
-    'overages',
-  ],
-  ...['database', 'scope', '__proto__', 'restore_enabled'],
-]
+const FIELDS = (
+  'name group group_id location extensions seed size_limit is_schema allow_attach block_reads block_writes ' +
+  'delete_protection allowed_ips allowed_aws_vpc_ids permissions fine_grained_permissions organization scopes ' +
+  'username role email jwks_url overages database scope __proto__ restore_enabled'
+).split(' ')
 const body = fc.oneof(
   {
     weight: 4,
@@ -128,9 +101,16 @@ describe('hostile input', () => {
           const search = new URLSearchParams(queries).toString()
           const path = `${pathOf(route.path, parts)}?${search}`
           const answer = await call(route.method, path, route.method === 'GET' ? undefined : text)
-          expect(answer.status, `${route.method} ${path} ${text}: ${answer.text}`).toBeLessThan(500)
-          if (answer.text !== '') expect(answer.body).toBeTypeOf('object')
-          if (answer.status >= 400) expect(answer.body.error).toBeTypeOf('string')
+          const isRefusal = answer.status >= 400 && answer.status < 500
+          const isWellFormed = isRefusal
+            ? typeof answer.body?.error === 'string'
+            : answer.status === 200 && (answer.text === '' || typeof answer.body === 'object')
+          expect([route.method, path, answer.text, isWellFormed]).toEqual([
+            route.method,
+            path,
+            answer.text,
+            true,
+          ])
         },
       ),
       { numRuns: 3_000 },
@@ -147,7 +127,7 @@ describe('hostile input', () => {
         ]) {
           if (!URL.canParse(address)) continue
           const { status } = await turso.fetch(new Request(address, { method: 'POST', body: path }))
-          expect(status, address).toBeLessThan(500)
+          expect([address, status < 500]).toEqual([address, true])
         }
       }),
     )

@@ -45,6 +45,6 @@ export function createConnections(): Connections {
 function open(file: string): Connection {
   const connection = openConnection(file)
   // A crash of the process loses nothing with `normal`, only a crash of the machine does.
-  connection.run('pragma foreign_keys = on; pragma synchronous = normal')
+  connection.run('pragma foreign_keys = on; pragma synchronous = normal; pragma temp_store = memory')
   return connection
 }

@@ -71,7 +71,10 @@ export function openConnection(file: string): Connection {
   database.defaultSafeIntegers(true)
   const ownStatements = new Map<string, Database.Statement>()
   let isBroken = false
+  /** It has changed something since the last reset. */
   let hasChanges = false
+  /** What it remembers is from before the last reset. */
+  let remembers = false
   /** Statements that failed to end a transaction, and are active since. */
   const unended: Database.Statement[] = []
 
@@ -122,9 +125,10 @@ export function openConnection(file: string): Connection {
     endUnended()
     if (!before) return finished(rows, NO_CHANGES)
     const after = countersOf(query)
+    if (statement.inserts && after.changes > 0n) remembers = false
     return finished(exact === prepared ? rows : rows.map(decodeExactRow), {
       affectedRowCount: Number(after.changes),
-      lastInsertRowid: statement.inserts ? after.lastInsertRowid : null,
+      lastInsertRowid: statement.inserts ? (remembers ? 0n : after.lastInsertRowid) : null,
       rowsWritten: Number(after.totalChanges - before.totalChanges),
     })
   }
@@ -153,6 +157,13 @@ export function openConnection(file: string): Connection {
       return isBroken
     },
     prepare(statement) {
+      if (
+        remembers &&
+        (ASKS_FOR_CHANGES.test(statement.sql) || (statement.changesRows && !statement.inserts))
+      ) {
+        database.exec(FORGET_CHANGES)
+        remembers = false
+      }
       const prepared = prepare(statement.sql)
       const columns = columnsOf(prepared)
       const isQuery = statement.kind === 'select' && columns.length > 0
@@ -189,7 +200,7 @@ export function openConnection(file: string): Connection {
     rollback,
     reset() {
       rollback()
-      if (hasChanges) database.exec(FORGET_CHANGES)
+      remembers ||= hasChanges
       hasChanges = false
     },
     close() {
@@ -199,7 +210,10 @@ export function openConnection(file: string): Connection {
   }
 }
 
-/** SQLite has no call for it that the binding passes on. The table exists for no one else. */
+/** Forgetting costs as much as a few statements, so it is done when somebody would notice. */
+const ASKS_FOR_CHANGES = /last_insert_rowid|changes/i
+
+/** SQLite has no call for it that the binding passes on. Nobody else sees the table. */
 const FORGET_CHANGES = `create temp table "turso-edge" (id integer primary key);
   insert into temp."turso-edge" values (0); delete from temp."turso-edge" where id = 1; drop table temp."turso-edge"`
 

@@ -124,18 +124,25 @@ test('a closed stream leaves nothing to the next one', async () => {
   expect(rowsOf(rows)).toEqual([])
 })
 
-test('a stream does not see what the one before it changed', async () => {
+test.each([
+  ['nothing', 'select 1', '0', '0'],
+  ['a row that it inserts', 'insert into t values (9)', '3', '1'],
+  ['an insert without a row', 'insert or ignore into t values (1)', '0', '0'],
+  ['an update', 'update t set a = a + 10', '0', '2'],
+])('last_insert_rowid() and changes() of a new stream know of %s', async (_, sql, rowid, changes) => {
   const { create } = await start()
   const database = await create('acme')
-  await database.execute('create table t (a)', 'insert into t values (1), (2)')
-  const [counters, schema] = await database.execute(
+  await database.execute('create table t (a unique)', 'insert into t values (1), (2)')
+  const [done, counters, schema] = await database.execute(
+    sql,
     'select last_insert_rowid(), changes()',
     'select * from sqlite_temp_schema',
   )
+  expect(done).not.toMatchObject({ response: { result: { last_insert_rowid: '2' } } })
   expect(rowsOf(counters)).toEqual([
     [
-      { type: 'integer', value: '0' },
-      { type: 'integer', value: '0' },
+      { type: 'integer', value: rowid },
+      { type: 'integer', value: changes },
     ],
   ])
   expect(rowsOf(schema)).toEqual([])

@@ -157,10 +157,7 @@ export function openConnection(file: string): Connection {
       return isBroken
     },
     prepare(statement) {
-      if (
-        remembers &&
-        (ASKS_FOR_CHANGES.test(statement.sql) || (statement.changesRows && !statement.inserts))
-      ) {
+      if (remembers && (ASKS_FOR_CHANGES.test(statement.sql) || changesWithoutInserting(statement))) {
         database.exec(FORGET_CHANGES)
         remembers = false
       }
@@ -212,6 +209,11 @@ export function openConnection(file: string): Connection {
 
 /** Forgetting costs as much as a few statements, so it is done when somebody would notice. */
 const ASKS_FOR_CHANGES = /last_insert_rowid|changes/i
+
+/** A plain INSERT that changes a row inserts it, and is remembered instead. */
+function changesWithoutInserting({ changesRows, inserts, sql }: Statement): boolean {
+  return changesRows && !(inserts && /^insert\s+into\b/i.test(sql) && !/\bon\s+conflict\b/i.test(sql))
+}
 
 /** SQLite has no call for it that the binding passes on. Nobody else sees the table. */
 const FORGET_CHANGES = `create temp table "turso-edge" (id integer primary key);

@@ -128,6 +128,7 @@ test.each([
   ['nothing', 'select 1', '0', '0'],
   ['a row that it inserts', 'insert into t values (9)', '3', '1'],
   ['an insert without a row', 'insert or ignore into t values (1)', '0', '0'],
+  ['an upsert', 'insert into t values (1) on conflict do update set a = 8', '0', '1'],
   ['an update', 'update t set a = a + 10', '0', '2'],
 ])('last_insert_rowid() and changes() of a new stream know of %s', async (_, sql, rowid, changes) => {
   const { create } = await start()

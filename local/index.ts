@@ -141,9 +141,7 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
 
   /** A draft looks as if it did not exist, except to the upload that it waits for. */
   const answerDraft = (request: Request, target: Target & { record: DatabaseRecord }): Promise<Response> =>
-    request.method === 'POST' && target.path === '/v1/upload'
-      ? upload(request, target.record, target.name).catch(refusal)
-      : sql(request, { ...target, record: undefined })
+    upload(request, target)?.catch(refusal) ?? sql(request, { ...target, record: undefined })
 
   const respond = async (request: Request, url: URL): Promise<Response> => {
     if (isClosed) throw new Error('the local Turso is closed')

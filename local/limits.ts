@@ -56,5 +56,6 @@ export const DELETED_PAGE_SIZE = 100
 export const AUDIT_LOG_PAGE_SIZE = 10
 export const MAX_AUDIT_LOG_PAGE_SIZE = 100
 
-/** The file of an uploaded database. */
-export const MAX_UPLOAD_BYTES = MAX_SQL_BODY_BYTES
+/** The file of an uploaded database, and the pieces in which it may come. */
+export const MAX_UPLOAD_BYTES = 1024 * 1024 * 1024
+export const UPLOAD_CHUNK_BYTES = 8 * 1024 * 1024

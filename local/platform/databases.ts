@@ -96,6 +96,7 @@ export function toWireDatabase(record: DatabaseRecord): WireDatabase {
     primaryRegion: record.location,
     regions: [record.location, ...record.replicas],
     type: 'logical',
+    database_type: 'libsql',
     version: 'local',
     block_reads: record.blockReads,
     block_writes: record.blockWrites,

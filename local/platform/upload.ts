@@ -1,12 +1,17 @@
-/** `POST /v1/upload` on the host of a database that waits for its file. */
-import { closeSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { openConnection } from '../engine/engine.ts'
+/**
+ * The upload of a database that was created to wait for its file, on the host of the database: in one piece by
+ * `POST /v1/upload`, or as the CLI does it, in chunks below `/v2/upload`.
+ */
+import { randomUUID } from 'node:crypto'
+import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { HttpFailure } from '../errors.ts'
-import { MAX_UPLOAD_BYTES } from '../limits.ts'
+import { MAX_PLATFORM_BODY_BYTES, MAX_UPLOAD_BYTES, UPLOAD_CHUNK_BYTES } from '../limits.ts'
+import { json, readBody } from '../responses.ts'
 import type { Catalogue } from '../storage/catalogue.ts'
 import type { DataFolder } from '../storage/data-folder.ts'
 import type { DatabaseRecord } from '../storage/records.ts'
 import type { Tokens } from '../tokens.ts'
+import { checkUploadedFile } from './uploaded-file.ts'
 
 export interface UploadOptions {
   readonly catalogue: Pick<Catalogue, 'databases'>
@@ -16,61 +21,154 @@ export interface UploadOptions {
   readonly closeDatabase: (databaseId: string) => void
 }
 
-/** Takes the file of a draft. Throws `HttpFailure`: 400 for a file that is not as it has to be. */
-export type UploadHandler = (request: Request, record: DatabaseRecord, name: string) => Promise<Response>
+export interface UploadTarget {
+  readonly record: DatabaseRecord
+  /** As the request names the database, for error messages. */
+  readonly name: string
+  readonly path: string
+}
 
-export function createUploadHandler({
-  catalogue,
-  folder,
-  tokens,
-  closeDatabase,
-}: UploadOptions): UploadHandler {
-  /** One at a time: they share the file that they write to. */
-  const uploading = new Set<string>()
+/**
+ * Answers a request to a draft, `undefined` for what is no upload. Rejects with `HttpFailure`: 400 for a file that is
+ * not as it has to be, 401 and 403 for the token.
+ */
+export type UploadHandler = (request: Request, target: UploadTarget) => Promise<Response> | undefined
 
-  return async (request, { id }, name) => {
-    if (tokens.authorize(request.headers.get('authorization'), id, name) !== 'rw') {
-      throw new HttpFailure(403, 'the token does not allow to write')
-    }
-    if (request.headers.has('x-turso-encryption-key')) {
-      throw new HttpFailure(400, 'encryption is not supported by the local Turso')
-    }
-    const requireDraft = () => {
-      if (catalogue.databases.findById(id)?.isDraft) return
-      throw new HttpFailure(400, 'the database was not created with the seed type "database_upload"')
-    }
-    requireDraft()
-    if (uploading.has(id)) throw new HttpFailure(409, 'another upload to the database is in progress')
-    uploading.add(id)
+/** An upload in chunks. It does not survive a restart. */
+interface Upload {
+  readonly id: string
+  readonly bytes: number
+  readonly received: Set<number>
+}
+
+export function createUploadHandler(options: UploadOptions): UploadHandler {
+  const { catalogue, folder, closeDatabase } = options
+  /** The chunked upload of a database; a new one replaces it. */
+  const uploads = new Map<string, Upload>()
+  /** Databases whose file is being written in one piece. */
+  const writing = new Set<string>()
+
+  /** It may have been deleted, or filled by another upload, while the body came in. */
+  const requireDraft = (id: string) => {
+    if (!catalogue.databases.findById(id)?.isDraft)
+      throw new HttpFailure(404, 'the database awaits no upload')
+  }
+
+  /** Makes the received file the database, or throws and forgets it. */
+  const activate = (id: string): Response => {
     const file = folder.uploadFile(id)
     try {
-      const bytes = await receive(request, file)
-      checkHeader(file, bytes)
-      checkContent(file)
-      // It may have been deleted meanwhile.
-      requireDraft()
+      checkUploadedFile(file)
+      requireDraft(id)
       closeDatabase(id)
       folder.removeLog(id)
       renameSync(file, folder.databaseFile(id))
       catalogue.databases.endDraft(id)
       return new Response(null)
     } finally {
-      uploading.delete(id)
+      uploads.delete(id)
       for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
     }
   }
+
+  const uploadWhole = async (request: Request, id: string): Promise<Response> => {
+    if (writing.has(id)) throw new HttpFailure(409, 'another upload to the database is in progress')
+    writing.add(id)
+    uploads.delete(id)
+    try {
+      await receive(request, folder.uploadFile(id), { flags: 'w', offset: 0, maxBytes: MAX_UPLOAD_BYTES })
+      requireDraft(id)
+      return activate(id)
+    } finally {
+      writing.delete(id)
+    }
+  }
+
+  const begin = async (request: Request, id: string): Promise<Response> => {
+    const bytes = await readSize(request)
+    if (writing.has(id)) throw new HttpFailure(409, 'another upload to the database is in progress')
+    requireDraft(id)
+    closeSync(openSync(folder.uploadFile(id), 'w', 0o600))
+    const upload = { id: randomUUID(), bytes, received: new Set<number>() }
+    uploads.set(id, upload)
+    return json({ chunk_size: UPLOAD_CHUNK_BYTES, upload_id: upload.id })
+  }
+
+  const requireUpload = (id: string, uploadId: string): Upload => {
+    const upload = uploads.get(id)
+    if (upload?.id !== uploadId) throw new HttpFailure(404, 'upload not found')
+    return upload
+  }
+
+  const uploadChunk = async (request: Request, id: string, uploadId: string, index: number) => {
+    const { bytes, received } = requireUpload(id, uploadId)
+    const offset = index * UPLOAD_CHUNK_BYTES
+    const maxBytes = Math.min(UPLOAD_CHUNK_BYTES, bytes - offset)
+    if (maxBytes <= 0) throw new HttpFailure(400, 'the chunk is beyond the end of the file')
+    const count = await receive(request, folder.uploadFile(id), { flags: 'r+', offset, maxBytes })
+    requireUpload(id, uploadId)
+    if (count !== maxBytes) throw new HttpFailure(400, `the chunk must have ${maxBytes} bytes`)
+    received.add(index)
+    return new Response(null)
+  }
+
+  const finish = (id: string, uploadId: string): Response => {
+    const { bytes, received } = requireUpload(id, uploadId)
+    const missing = Math.ceil(bytes / UPLOAD_CHUNK_BYTES) - received.size
+    if (missing > 0) throw new HttpFailure(400, `${missing} chunks are missing`)
+    return activate(id)
+  }
+
+  const find = (
+    request: Request,
+    id: string,
+    path: string,
+  ): (() => Promise<Response> | Response) | undefined => {
+    if (request.method === 'POST') return path === '/v1/upload' ? () => uploadWhole(request, id) : undefined
+    if (request.method !== 'PUT') return undefined
+    if (path === '/v2/upload/start') return () => begin(request, id)
+    const [, uploadId, chunk] = /^\/v2\/upload\/([^/]+)\/(?:chunk\/([0-9]{1,6})|finalize)$/.exec(path) ?? []
+    if (uploadId === undefined) return undefined
+    return chunk === undefined
+      ? () => finish(id, uploadId)
+      : () => uploadChunk(request, id, uploadId, Number(chunk))
+  }
+
+  return (request, { record: { id }, name, path }) => {
+    const answer = find(request, id, path)
+    if (!answer) return undefined
+    const authorizeAndAnswer = async () => {
+      checkRights(options.tokens, request, id, name)
+      return answer()
+    }
+    return authorizeAndAnswer()
+  }
 }
 
-/** Writes the body to a file as it comes in, and returns its length. */
-async function receive(request: Request, file: string): Promise<number> {
-  const descriptor = openSync(file, 'w', 0o600)
+function checkRights(tokens: Tokens, { headers }: Request, id: string, name: string): void {
+  if (tokens.authorize(headers.get('authorization'), id, name) !== 'rw') {
+    throw new HttpFailure(403, 'the token does not allow to write')
+  }
+  if (headers.has('x-turso-encryption-key')) {
+    throw new HttpFailure(400, 'encryption is not supported by the local Turso')
+  }
+}
+
+/** Writes the body to a file as it comes in, and returns its length. Throws `HttpFailure` 413 for too much of it. */
+async function receive(
+  request: Request,
+  file: string,
+  { flags, offset, maxBytes }: { flags: 'w' | 'r+'; offset: number; maxBytes: number },
+): Promise<number> {
+  const descriptor = openSync(file, flags, 0o600)
   let bytes = 0
   try {
     for await (const chunk of request.body ?? []) {
+      if (bytes + chunk.byteLength > maxBytes) {
+        throw new HttpFailure(413, `the request body has more than ${maxBytes} bytes`)
+      }
+      writeSync(descriptor, chunk, 0, chunk.byteLength, offset + bytes)
       bytes += chunk.byteLength
-      if (bytes > MAX_UPLOAD_BYTES)
-        throw new HttpFailure(413, `the file has more than ${MAX_UPLOAD_BYTES} bytes`)
-      writeSync(descriptor, chunk)
     }
     return bytes
   } finally {
@@ -78,43 +176,17 @@ async function receive(request: Request, file: string): Promise<number> {
   }
 }
 
-/** Reads the settings from the header of the file. Source: https://sqlite.org/fileformat2.html#the_database_header */
-function checkHeader(file: string, bytes: number): void {
-  const header = Buffer.alloc(HEADER_BYTES)
-  const descriptor = openSync(file, 'r')
+async function readSize(request: Request): Promise<number> {
+  let bytes: unknown
   try {
-    readSync(descriptor, header, 0, HEADER_BYTES, 0)
-  } finally {
-    closeSync(descriptor)
-  }
-  const refuse = (reason: string) => new HttpFailure(400, `invalid database file: ${reason}`)
-  if (bytes < HEADER_BYTES || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
-    throw refuse('it is not an SQLite database')
-  }
-  if (header.readUInt16BE(16) !== PAGE_BYTES) throw refuse(`the page size must be ${PAGE_BYTES}`)
-  if (header[18] !== WAL_VERSION || header[19] !== WAL_VERSION) throw refuse('the journal mode must be WAL')
-  if (header[20] !== 0) throw refuse('there must be no reserved bytes')
-  if (header.readUInt32BE(52) !== 0) throw refuse('auto_vacuum must be 0')
-  if (header.readUInt32BE(56) !== UTF8) throw refuse('the encoding must be UTF-8')
-  if (bytes % PAGE_BYTES !== 0) throw refuse('it ends within a page')
-}
-
-const HEADER_BYTES = 100
-const PAGE_BYTES = 4096
-const WAL_VERSION = 2
-const UTF8 = 1
-
-function checkContent(file: string): void {
-  let answer: unknown
-  try {
-    const connection = openConnection(file)
-    try {
-      answer = connection.query('pragma quick_check')[0]?.[0]
-    } finally {
-      connection.close()
-    }
+    bytes = (
+      JSON.parse(await readBody(request, MAX_PLATFORM_BODY_BYTES)) as { db_size_bytes?: unknown } | null
+    )?.db_size_bytes
   } catch (error) {
-    answer = (error as Error).message
+    if (error instanceof HttpFailure) throw error
   }
-  if (answer !== 'ok') throw new HttpFailure(400, 'invalid database file: it is damaged')
+  if (!Number.isInteger(bytes) || (bytes as number) < 1 || (bytes as number) > MAX_UPLOAD_BYTES) {
+    throw new HttpFailure(400, `db_size_bytes must be a number from 1 to ${MAX_UPLOAD_BYTES}`)
+  }
+  return bytes as number
 }

@@ -40,6 +40,8 @@ export interface WireDatabase {
   primaryRegion: string
   regions: string[]
   type?: string
+  /** The engine: `libsql` or `tursodb`. */
+  database_type?: string
   version?: string
   block_reads: boolean
   block_writes: boolean

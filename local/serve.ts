@@ -1,11 +1,9 @@
 /** Puts a local Turso on a port, by node:http. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import type { ReadableStream } from 'node:stream/web'
 import { ConnectionReset } from './faults/connection-reset.ts'
 import { MAX_SQL_BODY_BYTES } from './limits.ts'
+import { sendResponse, toRequest } from './node-messages.ts'
 
 /** A local Turso, as far as a port needs it. */
 export interface FetchHandler {
@@ -72,15 +70,7 @@ async function answer(
   }
   // What is left of a refused body would be read as the next request.
   if (!incoming.complete) outgoing.setHeader('connection', 'close')
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers))
-  if (!response.body) {
-    outgoing.end()
-    return
-  }
-  // The status does not wait for a body that is slow.
-  setImmediate(() => outgoing.flushHeaders())
-  // The client may go away at any time; there is nobody to tell then.
-  await pipeline(Readable.fromWeb(response.body as ReadableStream), outgoing).catch(() => undefined)
+  await sendResponse(response, outgoing, aborter.signal)
 }
 
 /** The response, or nothing when the connection is to be cut. */
@@ -99,24 +89,9 @@ async function respond(
   const base = `http://${headers.host ?? 'localhost'}`
   if (!URL.canParse(path, base)) return Response.json({ error: 'Invalid host header' }, { status: 400 })
   try {
-    return await turso.fetch(toRequest(incoming, new URL(path, base), signal))
+    return await turso.fetch(await toRequest(incoming, new URL(path, base), signal))
   } catch (error) {
     if (error instanceof ConnectionReset) return undefined
     return Response.json({ error: `Internal Error: \`${(error as Error).message}\`` }, { status: 500 })
   }
-}
-
-function toRequest(incoming: IncomingMessage, url: URL, signal: AbortSignal): Request {
-  const { method = 'GET' } = incoming
-  const headers = new Headers()
-  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value)
-  }
-  const hasBody = method !== 'GET' && method !== 'HEAD'
-  return new Request(url, {
-    method,
-    headers,
-    signal,
-    ...(hasBody && { body: Readable.toWeb(incoming) as globalThis.ReadableStream, duplex: 'half' }),
-  })
 }

@@ -22,8 +22,11 @@ export function createHosts({
 }: Pick<Catalogue, 'organizations' | 'databases'>): (url: URL) => RequestTarget | undefined {
   const primarySlug = organizations.primary().slug
 
-  const findByLabel = (label: string, slug: string): DatabaseRecord | undefined =>
-    databases.findByLabel(slug, label.slice(0, -slug.length - 1))
+  /** The database that a host name is of, in an organization. */
+  const findIn = (slug: string, label: string, hostname: string): DatabaseRecord | undefined => {
+    const record = databases.findByLabel(slug, label.slice(0, -slug.length - 1))
+    return record && hostnameOf(label, record.location) === hostname ? record : undefined
+  }
 
   return ({ hostname, pathname }) => {
     const [, name, path] = /^\/db\/([^/]+)(\/.*)?$/.exec(pathname) ?? []
@@ -32,12 +35,14 @@ export function createHosts({
     }
     if (!hostname.endsWith('.turso.io')) return undefined
     const [label = ''] = hostname.split('.')
-    const slugs = [primarySlug, ...organizations.list().map(({ slug }) => slug)]
-    const matching = slugs.filter((slug) => label.endsWith(`-${slug}`))
-    if (matching.length === 0) return undefined
-    const record = matching
-      .map((slug) => findByLabel(label, slug))
-      .find((found) => found && hostnameOf(label, found.location) === hostname)
+    const isOf = (slug: string) => label.endsWith(`-${slug}`)
+    let record = isOf(primarySlug) ? findIn(primarySlug, label, hostname) : undefined
+    if (!record) {
+      const slugs = organizations.list().map(({ slug }) => slug)
+      const candidates = slugs.filter(isOf)
+      if (candidates.length === 0) return undefined
+      record = candidates.map((slug) => findIn(slug, label, hostname)).find((found) => found !== undefined)
+    }
     return { name: label, record, path: pathname }
   }
 }

@@ -82,7 +82,10 @@ export function openCatalogue(folder: DataFolder, options: CatalogueOptions): Ca
         const ids = databases.purge(untilMs)
         groups.purge(untilMs)
         // The files last: a row without a file would be a loss, a file without a row is only rubbish.
-        for (const id of ids) folder.removeDatabase(id)
+        for (const id of ids) {
+          usage.forget(id)
+          folder.removeDatabase(id)
+        }
       },
       close() {
         usage.flush()

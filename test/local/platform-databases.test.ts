@@ -285,6 +285,24 @@ describe('the configuration', () => {
     ).toEqual([])
   })
 
+  test('blocks writes, or everything, from the next statement on', async () => {
+    const { api, create } = await start()
+    const database = await create('acme')
+    await database.execute('create table t (a)')
+    const outcomes = async () =>
+      (await database.execute('select * from t', 'insert into t values (1)')).map(({ type }) => type)
+    const configure = (change: object) => api('PATCH', 'databases/acme/configuration', change)
+    await configure({ block_writes: true })
+    expect(await outcomes()).toEqual(['ok', 'error'])
+    await configure({ block_reads: true })
+    expect((await database.execute('select 1'))[0]).toMatchObject({
+      type: 'error',
+      error: { code: 'BLOCKED' },
+    })
+    await configure({ block_reads: false, block_writes: false })
+    expect(await outcomes()).toEqual(['ok', 'ok'])
+  })
+
   test('protects from deletion', async () => {
     const { api, create } = await start()
     await create('acme')

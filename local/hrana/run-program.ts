@@ -4,23 +4,14 @@
  */
 import { isFulfilled, type StepOutcome } from './conditions.ts'
 import type { ExecutionContext } from './context.ts'
-import type { EngineColumn } from '../engine/engine.ts'
-import type { Changes } from '../engine/running-statement.ts'
-import type { EngineValue } from '../engine/values.ts'
 import { SqlFailure } from '../errors.ts'
 import type { Step } from './program.ts'
-import { runStatement } from './run-statement.ts'
+import { runStatement, type StatementEvent } from './run-statement.ts'
 import { ensureConnected, type Stream } from './stream.ts'
 
-/**
- * A step that runs begins, delivers its rows and ends, or fails at any point of that, also before it begins. A step
- * whose condition does not hold is skipped.
- */
+/** What the statement of a step does; or the step fails, maybe before that; or its condition does not hold. */
 export type ProgramEvent =
-  | { type: 'begin'; step: number; columns: EngineColumn[] }
-  | { type: 'rows'; rows: EngineValue[][] }
-  /** The duration in milliseconds, without the time it waited for its turn to write. */
-  | { type: 'end'; step: number; changes: Changes; durationMs: number }
+  | StatementEvent
   | { type: 'failed'; step: number; failure: SqlFailure }
   | { type: 'skipped'; step: number }
 

@@ -1,23 +1,30 @@
 /** Runs one statement, one writer at a time. */
+import { setImmediate } from 'node:timers/promises'
 import type { ExecutionContext } from './context.ts'
-import type { PreparedStatement } from '../engine/engine.ts'
+import type { EngineColumn, PreparedStatement } from '../engine/engine.ts'
 import { bindArguments } from '../engine/parameters.ts'
-import type { RunningStatement } from '../engine/running-statement.ts'
+import type { Changes, RunningStatement } from '../engine/running-statement.ts'
 import type { Statement } from '../engine/statement.ts'
 import type { EngineValue } from '../engine/values.ts'
 import { tooBig } from '../engine/sqlite-errors.ts'
 import { SqlFailure, streamClosed } from '../errors.ts'
 import { MAX_VALUE_BYTES } from '../limits.ts'
 import type { Step } from './program.ts'
-import type { ProgramEvent } from './run-program.ts'
 import { ensureConnected, releaseWriteLock, type Stream } from './stream.ts'
+
+/** What a statement does: it begins, delivers its rows and ends. */
+export type StatementEvent =
+  | { type: 'begin'; step: number; columns: EngineColumn[] }
+  | { type: 'rows'; rows: EngineValue[][] }
+  /** The duration in milliseconds, without the time it waited for its turn to write. */
+  | { type: 'end'; step: number; changes: Changes; durationMs: number }
 
 /** Throws `SqlFailure` when the statement fails, and as `runProgram` does. */
 export async function* runStatement(
   context: ExecutionContext,
   { statement, args, wantRows }: Step,
   step: number,
-): AsyncGenerator<ProgramEvent> {
+): AsyncGenerator<StatementEvent> {
   if (statement instanceof SqlFailure) throw statement
   const { stream, signal } = context
   checkBlocked(context, statement)
@@ -25,7 +32,7 @@ export async function* runStatement(
   if (statement.changesConnection) stream.isClean = false
   const prepared = stream.connection.prepare(statement)
   yield { type: 'begin', step, columns: prepared.columns }
-  ensureUsable(stream)
+  ensureUsable(context)
   const values = bindArguments(statement, args)
   if (values.some(isTooBig)) throw tooBig()
   if (statement.takesWriteLock) await takeWriteLock(stream, signal)
@@ -36,7 +43,8 @@ export async function* runStatement(
     for (let rows = running.next(); rows.length > 0; rows = running.next()) {
       rowsRead += rows.length
       if (wantRows) yield { type: 'rows', rows }
-      ensureUsable(stream)
+      if (rowsRead % ROWS_BETWEEN_PAUSES === 0) await setImmediate()
+      ensureUsable(context)
     }
   } finally {
     stop(stream)
@@ -79,9 +87,13 @@ function settle(stream: Stream): void {
   releaseWriteLock(stream)
 }
 
-/** While a row was delivered, its database may have been deleted, or its transaction rolled back. */
-function ensureUsable(stream: Stream): void {
+/** So many rows, and everybody else is served. A multiple of what the engine fetches at once. */
+const ROWS_BETWEEN_PAUSES = 5_000
+
+/** Meanwhile its database may be deleted, its transaction rolled back, its client gone. */
+function ensureUsable({ stream, signal }: ExecutionContext): void {
   ensureConnected(stream)
+  if (signal.aborted) throw streamClosed()
   if (stream.isTimedOut) throw new SqlFailure('TRANSACTION_TIMEOUT', 'Transaction timed out')
 }
 

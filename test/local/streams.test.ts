@@ -165,6 +165,20 @@ test('a client that goes away while it waits leaves no stream and no lock behind
   expect((await database.execute('insert into t values (2)'))[0]?.type).toBe('ok')
 })
 
+test('a client that goes away while its query runs ends it, and others are served until then', async () => {
+  const { create, turso } = await start()
+  const database = await create('acme')
+  const aborter = new AbortController()
+  const sql = 'with recursive n (i) as (select 1 union all select i + 1 from n) select i from n'
+  const requests = [{ type: 'execute', stmt: { sql, want_rows: false } }]
+  const running = database.send({ requests }, { signal: aborter.signal })
+  expect(rowsOf((await database.execute('select 1'))[0])).toHaveLength(1)
+  expect(turso.streams()).toHaveLength(1)
+  aborter.abort()
+  expect((await running).status).toBe(400)
+  expect(turso.streams()).toEqual([])
+})
+
 test('deleting a database closes its streams, also those that wait', async () => {
   const { api, create, turso } = await start()
   const database = await create('acme')

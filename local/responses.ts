@@ -4,10 +4,13 @@ import { HttpFailure, ProtocolFailure, StreamExpired } from './errors.ts'
 /** Reads a body as text. Throws `HttpFailure` 413 when it has more than `maxBytes`. */
 export async function readBody(request: Request, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = []
+  const tooLarge = () => new HttpFailure(413, `the request body has more than ${maxBytes} bytes`)
+  // What says that it is too large need not be sent.
+  if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge()
   let bytes = 0
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > maxBytes) throw new HttpFailure(413, `the request body has more than ${maxBytes} bytes`)
+    if (bytes > maxBytes) throw tooLarge()
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()

@@ -2,7 +2,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ConnectionReset } from './faults/connection-reset.ts'
-import { MAX_SQL_BODY_BYTES } from './limits.ts'
 import { sendResponse, toRequest } from './node-messages.ts'
 
 /** A local Turso, as far as a port needs it. */
@@ -79,12 +78,6 @@ async function respond(
   incoming: IncomingMessage,
   signal: AbortSignal,
 ): Promise<Response | undefined> {
-  if (Number(incoming.headers['content-length'] ?? 0) > MAX_SQL_BODY_BYTES) {
-    return Response.json(
-      { error: `the request body has more than ${MAX_SQL_BODY_BYTES} bytes` },
-      { status: 413 },
-    )
-  }
   const { url: path = '/', headers } = incoming
   const base = `http://${headers.host ?? 'localhost'}`
   if (!URL.canParse(path, base)) return Response.json({ error: 'Invalid host header' }, { status: 400 })

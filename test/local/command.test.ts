@@ -146,13 +146,14 @@ describe('the port', () => {
   })
 
   test('refuses a body that is too large before it is sent', async () => {
-    const { turso } = await start()
+    const { turso, create } = await start()
+    const { jwt } = await create('acme')
     const server = await serveLocalTurso(turso, { port: 0 })
     onTestFinished(server.close)
     const { request } = await import('node:http')
     const outgoing = request(`${server.url}/db/acme/v2/pipeline`, {
       method: 'POST',
-      headers: { 'content-length': 65 * 1024 * 1024 },
+      headers: { authorization: `Bearer ${jwt}`, 'content-length': 65 * 1024 * 1024 },
     })
     outgoing.on('error', () => undefined)
     outgoing.flushHeaders()

@@ -25,6 +25,9 @@ export const MAX_CONDITION_DEPTH = 128
 /** sqld (crate `jsonwebtoken`): clocks may differ by this much before a token counts as expired. */
 export const TOKEN_LEEWAY_SECONDS = 60
 
+/** Tokens whose signature need not be checked again. */
+export const MAX_VERIFIED_TOKENS = 1_000
+
 export const MAX_PLATFORM_BODY_BYTES = 1024 * 1024
 export const MAX_SQL_BODY_BYTES = 64 * 1024 * 1024
 

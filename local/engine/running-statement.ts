@@ -41,14 +41,20 @@ export function finished(rows: EngineValue[][], changes: Changes): RunningStatem
   }
 }
 
+/** What the binding's iterator really is: it fetches into an array, which it empties as it goes. */
+interface BindingRows extends IterableIterator<EngineValue[]> {
+  readonly nextRows: (EngineValue[] | undefined)[]
+}
+
 /** Starts a query that was rewritten by `exactQuery`. `attempt` runs a part of it and turns the binding's errors into ours. */
 export function startQuery(
   query: Database.Statement,
   values: EngineValue[],
   attempt: <T>(part: () => T) => T,
 ): RunningStatement {
-  const rows = attempt(() => query.raw().iterate(values) as IterableIterator<EngineValue[]>)
+  const rows = attempt(() => query.raw().iterate(values) as BindingRows)
   let isDone = false
+  let failure: unknown
 
   const end = () => {
     if (isDone) return
@@ -69,13 +75,16 @@ export function startQuery(
   return {
     changes: NO_CHANGES,
     next() {
+      if (failure !== undefined) throw failure
       let some: EngineValue[][]
       try {
         some = attempt(fetch)
       } catch (error) {
-        // A statement that fails is over.
+        // A statement that fails is over, but its rows up to there have arrived.
         isDone = true
-        throw error
+        failure = error
+        some = rows.nextRows.filter((row) => row !== undefined)
+        if (some.length === 0) throw error
       }
       try {
         return some.map(decodeExactRow)

@@ -107,6 +107,21 @@ describe('a cursor', () => {
     ])
   })
 
+  test.each([1, 50, 100, 101, 250])('delivers what a query found before it fails in row %i', async (row) => {
+    const server = await acme()
+    const sql = `with recursive n (i) as (select 1 union all select i + 1 from n where i < 1000)
+      select i, abs(i - ${row} - 9223372036854775807 - 1) from n`
+    const [, begin, ...entries] = (await readAll(await open(server, batchOf([sql])))) as { type: string }[]
+    expect(begin).toMatchObject({ type: 'step_begin' })
+    expect(entries.slice(0, -1).map(({ type }) => type)).toEqual(Array(row - 1).fill('row'))
+    expect(entries.at(-1)).toMatchObject({
+      type: 'step_error',
+      error: { message: 'SQLite error: integer overflow' },
+    })
+    expect(server.turso.streams()).toHaveLength(1)
+    expect((await server.database.execute('drop table t'))[0]?.type).toBe('ok')
+  })
+
   test('shares its stream with pipelines before and after it', async () => {
     const server = await acme()
     const { database } = server

@@ -1,12 +1,13 @@
 /** What users hold: one database, queried over HTTP. */
 import type { CallOptions, Fetch } from './http.ts'
-import { encodeAtomicBatch, readAtomicBatch, type TransactionMode } from './hrana/batch.ts'
+import { encodeAtomicBatch, readAtomicBatch, requireMode, type TransactionMode } from './hrana/batch.ts'
 import { sendOnce, type PipelineTarget } from './hrana/pipeline.ts'
-import { decodeResult, type DecodeOptions, type ObjectRow, type Result } from './hrana/result.ts'
-import { encodeStatement, type Args, type Statement, type StatementObject } from './hrana/statement.ts'
-import type { SqlValue } from './hrana/value.ts'
+import type { DecodeOptions } from './hrana/result.ts'
+import { createStream } from './hrana/stream.ts'
 import { parseDatabaseUrl } from './hrana/url.ts'
 import { DEFAULT_TIMEOUT_MS } from './limits.ts'
+import { createQueries, type Queries } from './queries.ts'
+import { createTransaction, type Transaction } from './transaction.ts'
 
 export interface ConnectOptions extends DecodeOptions {
   /** `libsql://`, `turso://`, `https://` or `http://`; a path in it is kept. */
@@ -15,111 +16,85 @@ export interface ConnectOptions extends DecodeOptions {
   authToken?: string | undefined
   /** Milliseconds that a call may take. Default 30,000. */
   timeoutMs?: number | undefined
+  /** Host name endings to which the server may send a transaction's stream, token and all. Default `['turso.io']`. */
+  baseUrlSuffixes?: readonly string[] | undefined
   /** Stands in for the global `fetch`. */
   fetch?: Fetch | undefined
 }
 
-/** Per call, over the defaults given to {@link connect}. */
-export interface QueryOptions extends CallOptions, DecodeOptions {}
-
-export interface BatchOptions extends QueryOptions {
-  /** Default `write`. */
+export interface TransactionOptions {
+  /** `write`, the default, takes the write lock with the first statement. */
   mode?: TransactionMode | undefined
 }
 
-/** Options with `rowMode: 'array'`, which make rows arrays. */
-export type ArrayRows = QueryOptions & { rowMode: 'array' }
-
-export interface Database {
+export interface Database extends Queries {
   /**
-   * Runs one statement.
+   * Runs a function in a transaction: committed when it returns, rolled back when it throws. The transaction begins
+   * with its first statement; nothing is sent for one without any. Its statements must be made on `tx`.
+   *
+   * A {@link StreamLostError} says that the server has given the transaction up, and what remains of it. Nothing is
+   * repeated: run it again if `outcome` is `rolled_back`.
    *
    * @example
-   * const { rows } = await db.execute('select * from notes where id = ?', [1])
+   * await db.transaction(async (tx) => {
+   *   const { rows } = await tx.execute('select balance from accounts where id = ?', [from])
+   *   await tx.execute('update accounts set balance = ? where id = ?', [Number(rows[0].balance) - 10, from])
+   * })
    */
-  execute(statement: string, args: Args | undefined, options: ArrayRows): Promise<Result<SqlValue[]>>
-  execute<Row = ObjectRow>(statement: string, args?: Args, options?: QueryOptions): Promise<Result<Row>>
-  execute(statement: StatementObject, options: ArrayRows): Promise<Result<SqlValue[]>>
-  execute<Row = ObjectRow>(statement: StatementObject, options?: QueryOptions): Promise<Result<Row>>
-
-  /**
-   * Runs statements as one transaction in one request: all of them take effect, or none. A {@link SqlError} names the
-   * statement at fault in `statementIndex`. The mode alone may stand for the options.
-   */
-  batch(
-    statements: readonly Statement[],
-    options: ArrayRows & { mode?: TransactionMode },
-  ): Promise<Result<SqlValue[]>[]>
-  batch<Row = ObjectRow>(
-    statements: readonly Statement[],
-    options?: BatchOptions | TransactionMode,
-  ): Promise<Result<Row>[]>
+  transaction<T>(run: (tx: Transaction) => Promise<T>, options?: TransactionOptions & CallOptions): Promise<T>
+  /** A transaction to be ended by hand, or by `await using`, which rolls back what was not committed. */
+  transaction(options?: TransactionOptions): Promise<Transaction>
 }
 
 /**
  * A database by its URL. Does no I/O, and touches no global, until it is used: safe at module scope on Workers.
  *
  * Its calls throw {@link SqlError}, {@link HttpError}, {@link NetworkError}, {@link TimeoutError},
- * {@link ProtocolError}, `TypeError` and `RangeError` for values that cannot be bound or decoded, and the reason of an
- * aborted `signal`. Nothing is retried.
+ * {@link ProtocolError}, in a transaction {@link StreamLostError}, `TypeError` and `RangeError` for values that cannot
+ * be bound or decoded, and the reason of an aborted `signal`. Nothing is retried.
  *
  * @throws {TypeError} for a malformed URL
  */
 export function connect(options: ConnectOptions): Database {
   const baseUrl = parseDatabaseUrl(options.url)
-  const { authToken, fetch, timeoutMs, intMode, rowMode } = options
+  const { authToken: token, fetch, timeoutMs = DEFAULT_TIMEOUT_MS, baseUrlSuffixes = ['turso.io'] } = options
   if (fetch !== undefined && typeof fetch !== 'function') throw new TypeError('"fetch" must be a function')
+  const defaults: DecodeOptions = { intMode: options.intMode, rowMode: options.rowMode }
 
-  const target = (call: QueryOptions | undefined): PipelineTarget => ({
-    baseUrl,
-    token: authToken,
-    fetch,
-    timeoutMs: call?.timeoutMs ?? timeoutMs ?? DEFAULT_TIMEOUT_MS,
-    signal: call?.signal,
-  })
-  const decoding = (call: QueryOptions | undefined): DecodeOptions => ({
-    intMode: call?.intMode ?? intMode,
-    rowMode: call?.rowMode ?? rowMode,
-  })
+  const target: PipelineTarget = { baseUrl, token, fetch, timeoutMs }
 
-  return {
-    async execute<Row>(
-      statement: Statement,
-      argsOrOptions?: Args | QueryOptions,
-      options?: QueryOptions,
-    ): Promise<Result<Row>> {
-      const isText = typeof statement === 'string'
-      const call = isText ? options : (argsOrOptions as QueryOptions | undefined)
-      const stmt = encodeStatement(
-        isText ? { sql: statement, args: argsOrOptions as Args | undefined } : statement,
-      )
-      const { result } = await sendOnce<'execute'>(target(call), { type: 'execute', stmt })
-      return decodeResult<Row>(result, decoding(call))
-    },
+  const begin = ({ mode = 'write' }: TransactionOptions): Transaction =>
+    createTransaction(createStream(target, baseUrlSuffixes), requireMode(mode), defaults)
 
-    async batch<Row>(
-      statements: readonly Statement[],
-      optionsOrMode?: BatchOptions | TransactionMode,
-    ): Promise<Result<Row>[]> {
-      const options = typeof optionsOrMode === 'string' ? { mode: optionsOrMode } : optionsOrMode
-      if (statements.length === 0) return []
-      const encoded = statements.map((statement, index) => {
-        try {
-          return encodeStatement(statement)
-        } catch (error) {
-          throw withContext(error, `Statement ${index} of the batch`)
-        }
-      })
-      const batch = encodeAtomicBatch(encoded, options?.mode ?? 'write')
-      const { result } = await sendOnce<'batch'>(target(options), { type: 'batch', batch })
-      return readAtomicBatch(result, statements.length).map((wire) =>
-        decodeResult<Row>(wire, decoding(options)),
-      )
-    },
+  async function transaction<T>(
+    runOrOptions: ((tx: Transaction) => Promise<T>) | TransactionOptions = {},
+    callOptions: TransactionOptions & CallOptions = {},
+  ): Promise<T | Transaction> {
+    if (typeof runOrOptions !== 'function') return begin(runOrOptions)
+    const tx = begin(callOptions)
+    try {
+      const result = await runOrOptions(tx)
+      if (tx.isOpen) await tx.commit(callOptions)
+      return result
+    } catch (error) {
+      // What made it fail is what the caller must see, not that the rollback failed as well.
+      await tx.rollback(callOptions).catch(() => undefined)
+      throw error
+    }
   }
-}
 
-function withContext(error: unknown, context: string): unknown {
-  if (error instanceof Error) error.message = `${context}: ${error.message}`
-  return error
+  const queries = createQueries(
+    {
+      async execute(stmt, call) {
+        return (await sendOnce<'execute'>(target, { type: 'execute', stmt }, call)).result
+      },
+      async batch(statements, call) {
+        const batch = encodeAtomicBatch(statements, requireMode(call?.mode ?? 'write'))
+        const { result } = await sendOnce<'batch'>(target, { type: 'batch', batch }, call)
+        return readAtomicBatch(result, statements.length)
+      },
+    },
+    defaults,
+  )
+  return { ...queries, transaction: transaction as Database['transaction'] }
 }

@@ -93,17 +93,14 @@ export interface HttpErrorDetails {
 /** The server answered with a status that is not a success. `code` says what to do about it. */
 export class HttpError extends TursoError implements HttpErrorDetails {
   override readonly name = 'HttpError'
-  readonly status: number
-  readonly serverMessage: string
-  readonly requestId: string | null
-  readonly retryAfterMs: number | null
+  declare readonly status: number
+  declare readonly serverMessage: string
+  declare readonly requestId: string | null
+  declare readonly retryAfterMs: number | null
 
   constructor(code: TursoErrorCode, message: string, details: HttpErrorDetails) {
     super(code, message)
-    this.status = details.status
-    this.serverMessage = details.serverMessage
-    this.requestId = details.requestId
-    this.retryAfterMs = details.retryAfterMs
+    Object.assign(this, details)
   }
 }
 
@@ -152,15 +149,7 @@ export type TursoErrorOf<Code extends TursoErrorCode> = Code extends keyof Error
   ? ErrorsWithACodeOfTheirOwn[Code]
   : HttpError
 
-const NAMES = new Set<unknown>([
-  'TursoError',
-  'SqlError',
-  'StreamLostError',
-  'HttpError',
-  'NetworkError',
-  'TimeoutError',
-  'ProtocolError',
-])
+const NAMES = /^(Turso|Sql|StreamLost|Http|Network|Timeout|Protocol)Error$/
 
 /**
  * Whether an error is this library's, and optionally of one code. Works for errors that crossed RPC or a realm.
@@ -175,5 +164,5 @@ export function isTursoError<Code extends TursoErrorCode = TursoErrorCode>(
   if (typeof error !== 'object' || error === null) return false
   const { name, code: found } = error as { name?: unknown; code?: unknown }
   // The name as well, since errors of others have codes such as `not_found` too.
-  return NAMES.has(name) && typeof found === 'string' && (code === undefined || found === code)
+  return NAMES.test(String(name)) && typeof found === 'string' && (code === undefined || found === code)
 }

@@ -78,18 +78,15 @@ async function within<T>(request: HttpRequest, attempt: (signal: AbortSignal) =>
   signal?.throwIfAborted()
   const controller = new AbortController()
   let timedOut = false
-  let giveUp: (reason: unknown) => void = () => {}
   // A stand-in for fetch may ignore its signal; the call ends all the same.
-  const interrupted = new Promise<never>((_, reject) => (giveUp = reject))
-  const interrupt = (reason: unknown): void => {
-    controller.abort(reason)
-    giveUp(reason)
-  }
-  const onAbort = (): void => interrupt(signal?.reason)
+  const interrupted = new Promise<never>((_, reject) =>
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason)),
+  )
+  const onAbort = (): void => controller.abort(signal?.reason)
   const timer = setTimeout(
     () => {
       timedOut = true
-      interrupt(new Error('timed out'))
+      controller.abort()
     },
     Math.min(timeoutMs, 2 ** 31 - 1),
   )

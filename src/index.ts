@@ -1,7 +1,9 @@
 /** The one public door. */
 
 export { connect } from './database.ts'
-export type { ArrayRows, BatchOptions, ConnectOptions, Database, QueryOptions } from './database.ts'
+export type { ConnectOptions, Database, TransactionOptions } from './database.ts'
+export type { ArrayRows, BatchOptions, Queries, QueryOptions } from './queries.ts'
+export type { Transaction } from './transaction.ts'
 export type { ObjectRow, Result, RowMode } from './hrana/result.ts'
 export type { Args, Statement, StatementObject } from './hrana/statement.ts'
 export type { IntMode, SqlInput, SqlValue } from './hrana/value.ts'

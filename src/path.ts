@@ -13,7 +13,7 @@ export function path(template: TemplateStringsArray, ...segments: string[]): str
 function encodeSegment(segment: unknown): string {
   if (typeof segment !== 'string' || segment === '' || segment === '.' || segment === '..')
     throw new TypeError(
-      `A path segment must be a non-empty string other than "." and ".."; got ${typeof segment === 'string' ? JSON.stringify(segment) : String(segment)}`,
+      `A path segment must be a non-empty string other than "." and ".."; got "${String(segment)}"`,
     )
   try {
     return encodeURIComponent(segment)

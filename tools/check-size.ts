@@ -10,7 +10,7 @@ import { offlineWrangler } from './wrangler-environment.ts'
 
 /** In bytes, minified and gzipped. */
 const LIMITS = {
-  core: 8_000,
+  core: 8_250,
   worker: 40 * 1024,
 }
 

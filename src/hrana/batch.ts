@@ -18,43 +18,44 @@ const BEGIN: Record<TransactionMode, string> = {
   read: 'BEGIN TRANSACTION READONLY',
 }
 
+/** @throws {TypeError} for anything but a mode */
+export function requireMode(mode: TransactionMode): TransactionMode {
+  if (Object.hasOwn(BEGIN, mode)) return mode
+  throw new TypeError(`"mode" must be "write", "read" or "deferred"; got ${JSON.stringify(mode)}`)
+}
+
 /** Step 0 is BEGIN, so a statement's step is its index + 1. */
 const FIRST_STATEMENT = 1
 
-const insideTransaction: WireCondition = { type: 'not', cond: { type: 'is_autocommit' } }
+/** Holds while the stream is in a transaction. Version 3 of the protocol only. */
+export const insideTransaction: WireCondition = { type: 'not', cond: { type: 'is_autocommit' } }
+
+/** A statement of ours, whose rows nobody wants. */
+export const control = (sql: string): WireStatement => ({ sql, want_rows: false })
 
 /**
- * A Hrana batch is not atomic by itself: a step runs whenever its condition holds. So each statement runs only if the
- * one before it succeeded and the transaction is still open (a statement may have ended it, and what follows would
- * take effect at once), COMMIT only after the last, and ROLLBACK only if BEGIN worked and COMMIT did not.
+ * A Hrana batch is not atomic by itself: a step runs whenever its condition holds. So each runs only if the one before
+ * it succeeded and the transaction is still open: a statement may have ended it, and what follows would take effect at
+ * once.
+ *
+ * @param begin what opens the transaction, if it is not open yet
  */
-export function encodeAtomicBatch(statements: readonly WireStatement[], mode: TransactionMode): WireBatch {
-  if (!Object.hasOwn(BEGIN, mode))
-    throw new TypeError(`"mode" must be "write", "read" or "deferred"; got ${JSON.stringify(mode)}`)
-  const commit = FIRST_STATEMENT + statements.length
-  const after = (step: number): WireCondition => ({
-    type: 'and',
-    conds: [{ type: 'ok', step }, insideTransaction],
-  })
-  const control = (sql: string): WireStatement => ({ sql, want_rows: false })
-  return {
-    steps: [
-      { stmt: control(BEGIN[mode]) },
-      ...statements.map((stmt, index) => ({ condition: after(index), stmt })),
-      { condition: after(commit - 1), stmt: control('COMMIT') },
-      {
-        condition: {
-          type: 'and',
-          conds: [
-            { type: 'ok', step: 0 },
-            { type: 'not', cond: { type: 'ok', step: commit } },
-            insideTransaction,
-          ],
-        },
-        stmt: control('ROLLBACK'),
-      },
-    ],
+export function chainSteps(
+  statements: readonly WireStatement[],
+  begin?: TransactionMode,
+): WireBatch['steps'] {
+  const steps: WireBatch['steps'] = begin ? [{ stmt: control(BEGIN[begin]) }] : []
+  for (const stmt of statements) {
+    const conds: WireCondition[] = [insideTransaction]
+    if (steps.length > 0) conds.push({ type: 'ok', step: steps.length - 1 })
+    steps.push({ stmt, condition: { type: 'and', conds } })
   }
+  return steps
+}
+
+/** The batch needs no ROLLBACK: it is sent with `close`, which rolls back what COMMIT did not reach. */
+export function encodeAtomicBatch(statements: readonly WireStatement[], mode: TransactionMode): WireBatch {
+  return { steps: chainSteps([...statements, control('COMMIT')], mode) }
 }
 
 /**
@@ -65,7 +66,7 @@ export function encodeAtomicBatch(statements: readonly WireStatement[], mode: Tr
  */
 export function readAtomicBatch(result: WireBatchResult, statementCount: number): WireStatementResult[] {
   const { step_results: results, step_errors: errors } = result ?? {}
-  const steps = statementCount + 3
+  const steps = statementCount + 2
   if (results?.length !== steps || errors?.length !== steps)
     throw new ProtocolError(`A batch of ${steps} steps was answered with another number of results`)
   const commit = FIRST_STATEMENT + statementCount

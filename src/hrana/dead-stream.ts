@@ -5,9 +5,9 @@
  * open on the stream is rolled back. sqld answers 400 with `STREAM_EXPIRED` for five minutes and then, as after a
  * restart, "invalid baton"; Turso Cloud answers 404 "stream not found" (libsql-client-go#60, #135).
  *
- * @param text the body of the answer
+ * @param text the body of the answer, or the message in it
  */
 export function isDeadStream(status: number, text: string): boolean {
   if (status === 404) return /stream not found/i.test(text)
-  return status === 400 && /"STREAM_EXPIRED"|received an invalid baton/i.test(text)
+  return status === 400 && /"STREAM_EXPIRED"|stream has expired|received an invalid baton/i.test(text)
 }

@@ -47,17 +47,18 @@ export function decodeResult<Row>(wire: WireStatementResult, options: DecodeOpti
       return decodeRow(row, columns, intMode) as Row
     }),
     rowsAffected: wire.affected_row_count ?? 0,
-    lastInsertRowid: decodeRowid(wire.last_insert_rowid),
+    lastInsertRowid:
+      wire.last_insert_rowid == null
+        ? null
+        : (decodeValue(
+            { type: 'integer', value: wire.last_insert_rowid },
+            'bigint',
+            'last_insert_rowid',
+          ) as bigint),
     rowsRead: wire.rows_read ?? 0,
     rowsWritten: wire.rows_written ?? 0,
     durationMs: wire.query_duration_ms ?? 0,
   }
-}
-
-function decodeRowid(rowid: string | null | undefined): bigint | null {
-  if (rowid == null) return null
-  if (!/^-?\d+$/.test(rowid)) throw new ProtocolError('A last_insert_rowid that is no integer')
-  return BigInt(rowid)
 }
 
 function decodeArrayRow(row: WireValue[], columns: string[], intMode: IntMode): SqlValue[] {
@@ -65,18 +66,13 @@ function decodeArrayRow(row: WireValue[], columns: string[], intMode: IntMode): 
 }
 
 function decodeObjectRow(row: WireValue[], columns: string[], intMode: IntMode): ObjectRow {
+  // Assigning to `__proto__` would set the prototype instead of a property.
+  if (columns.includes('__proto__'))
+    return Object.fromEntries(
+      decodeArrayRow(row, columns, intMode).map((value, index) => [columns[index], value]),
+    )
   const decoded: ObjectRow = {}
-  for (const [index, value] of row.entries()) {
-    const column = columns[index]!
-    // Assigning to `__proto__` would set the prototype instead of a property.
-    if (column === '__proto__')
-      Object.defineProperty(decoded, column, {
-        value: decodeValue(value, intMode, column),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      })
-    else decoded[column] = decodeValue(value, intMode, column)
-  }
+  for (const [index, value] of row.entries())
+    decoded[columns[index]!] = decodeValue(value, intMode, columns[index]!)
   return decoded
 }

@@ -24,12 +24,8 @@ export function parseDatabaseUrl(url: string): string {
   if (target === undefined)
     throw new TypeError(`"url" has the scheme "${scheme}"; supported are libsql:, turso:, https: and http:`)
   const isPlain = target === 'http:' || (scheme.toLowerCase() === 'libsql:' && query === '?tls=0')
-  for (const [name, value] of new URLSearchParams(query)) {
-    if (name !== 'tls' || (value !== '0' && value !== '1'))
-      throw new TypeError(`"url" has the parameter "${name}"; only tls=0 and tls=1 are known there`)
-    if ((value === '0') !== isPlain)
-      throw new TypeError(`"url" says tls=${value} and ${scheme}, which contradict`)
-  }
+  if (query !== '' && query !== (isPlain ? '?tls=0' : '?tls=1'))
+    throw new TypeError(`"url" may have no parameter but tls=1, or tls=0 with libsql: and http:`)
   // The scheme is swapped in the text, since only special schemes have a host that the URL standard parses and checks.
   const { href } = parseHttpUrl(`${isPlain ? 'http:' : 'https:'}${rest}${fragment}`, 'url')
   return href.endsWith('/') ? href : `${href}/`

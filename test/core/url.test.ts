@@ -22,11 +22,11 @@ describe('parseDatabaseUrl', () => {
     ['name-org.turso.io', /"url" must be/],
     ['file:local.db', /scheme "file:"/],
     ['wss://host', /scheme "wss:"/],
-    ['libsql://user:secret@host', /carries credentials/],
-    ['libsql://host?authToken=secret', /parameter "authToken"/],
-    ['https://host?tls=0', /contradict/],
-    ['http://host?tls=1', /contradict/],
-    ['libsql://host/#frag', /must end with its path/],
+    ['libsql://user:secret@host', /without credentials/],
+    ['libsql://host?authToken=secret', /no parameter but tls/],
+    ['https://host?tls=0', /no parameter but tls/],
+    ['http://host?tls=1', /no parameter but tls/],
+    ['libsql://host/#frag', /without credentials, query and fragment/],
     ['libsql://', /"url" must be/],
   ])('%s is refused', (url, message) => {
     expect(() => parseDatabaseUrl(url)).toThrow(message)

@@ -42,8 +42,8 @@ async function run(block: string, names: Record<string, unknown>, result = ''): 
 
 const database = ({ database, token }: Signup): Record<string, unknown> => ({ database, token })
 
-test('the README has three examples, and each runs as it stands', async () => {
-  expect(blocks).toHaveLength(3)
+test('the examples of the README run as they stand', async () => {
+  expect(blocks).toHaveLength(4)
   expect(await run(blocks[0]!, {}, 'return rows')).toEqual([{ id: 1, title: 'hello' }])
   const names = database(await signUp(stack, 'readme'))
   await run(blocks[1]!, names)
@@ -53,5 +53,13 @@ test('the README has three examples, and each runs as it stands', async () => {
     "return (await connect({ url: database.http_url, authToken: token.jwt }).execute('select title from notes')).rows",
   )
   expect(titles).toEqual([{ title: 'both' }, { title: 'or none' }])
-  await run(blocks[2]!, { platformToken: 'local-platform-token' })
+  await run(blocks[2]!, names)
+  expect(
+    await run(
+      "import { connect } from 'turso-edge'",
+      names,
+      "return (await connect({ url: database.http_url, authToken: token.jwt }).execute('select count(*) as n from notes')).rows",
+    ),
+  ).toEqual([{ n: 3 }])
+  await run(blocks[3]!, { platformToken: 'local-platform-token' })
 })

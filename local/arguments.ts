@@ -1,7 +1,7 @@
 /** The command line of `turso-edge`. */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import type { BehaviourName, LocalTursoOptions } from './index.ts'
+import type { BehaviourName, FaultScript, LocalTursoOptions, PlanName, Traps } from './index.ts'
 import type { ServeOptions } from './serve.ts'
 
 /** The command was called in a way that makes no sense. The message is for whoever typed it. */
@@ -17,6 +17,8 @@ below /db/<name>. Runs until it is stopped.
   --data <folder>        where the databases are kept (default: a temporary folder, removed at the end)
   --organization <slug>  the slug of the only organization (default local)
   --behaviour <server>   which server it is like where they differ: spec, sqld or cloud (default spec)
+  --plan <name>          what its organization may do: starter, developer, scaler or pro (default scaler)
+  --traps <file>         a file of JSON: ways in which the real service surprises its clients (default: none)
   --faults <what>        what goes wrong: a file of JSON with a script of faults, or a number, the seed of a mix of
                          everything (default: nothing)
   --help                 print this
@@ -50,7 +52,7 @@ export function readCommand(
   for (const [name, value] of Object.entries(values)) {
     if (value === '') throw new UsageError(`--${name} must not be empty`)
   }
-  const { port = String(DEFAULT_PORT), host, data, organization, behaviour, faults } = values
+  const { port = String(DEFAULT_PORT), host, data, organization, behaviour, plan, traps, faults } = values
   if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new UsageError(`--port must be a number from 0 to 65535, not "${port}"`)
   }
@@ -61,6 +63,8 @@ export function readCommand(
       ...(organization !== undefined && { organization }),
       // Whoever uses it says what there is.
       ...(behaviour !== undefined && { behaviour: behaviour as BehaviourName }),
+      ...(plan !== undefined && { plan: plan as PlanName }),
+      ...(traps !== undefined && { traps: readJson('--traps', traps) as Traps }),
       ...(platformToken && { platformToken }),
       ...(faults !== undefined && { faults: readFaults(faults) }),
     },
@@ -79,6 +83,8 @@ function parse(argv: string[]) {
         data: { type: 'string' },
         organization: { type: 'string' },
         behaviour: { type: 'string' },
+        plan: { type: 'string' },
+        traps: { type: 'string' },
         faults: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -88,18 +94,21 @@ function parse(argv: string[]) {
   }
 }
 
-/** The script is checked by whoever uses it. */
-function readFaults(what: string): NonNullable<LocalTursoOptions['faults']> {
-  if (/^[0-9]+$/.test(what)) return Number(what)
+/** A seed, or a script that is checked by whoever uses it. */
+function readFaults(what: string): FaultScript {
+  return /^[0-9]+$/.test(what) ? Number(what) : (readJson('--faults', what) as FaultScript)
+}
+
+function readJson(option: string, file: string): unknown {
   let text: string
   try {
-    text = readFileSync(what, 'utf8')
+    text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw new UsageError(`--faults: ${(error as Error).message}`)
+    throw new UsageError(`${option}: ${(error as Error).message}`)
   }
   try {
-    return JSON.parse(text) as NonNullable<LocalTursoOptions['faults']>
+    return JSON.parse(text)
   } catch (error) {
-    throw new UsageError(`--faults: ${what} is not JSON: ${(error as Error).message}`)
+    throw new UsageError(`${option}: ${file} is not JSON: ${(error as Error).message}`)
   }
 }

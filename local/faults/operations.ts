@@ -6,6 +6,7 @@ export const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
   sql: ['* /db/**'],
   pipeline: ['POST /db/*/v2/pipeline', 'POST /db/*/v3/pipeline'],
   cursor: ['POST /db/*/v3/cursor'],
+  upload: ['POST /db/*/v1/upload', '* /db/*/v2/upload/**'],
   'databases.list': ['GET /v1/organizations/*/databases'],
   'databases.create': ['POST /v1/organizations/*/databases'],
   'databases.retrieve': ['GET /v1/organizations/*/databases/*'],
@@ -23,7 +24,12 @@ export const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
   'groups.createToken': ['POST /v1/organizations/*/groups/*/auth/tokens'],
   'groups.invalidateTokens': ['POST /v1/organizations/*/groups/*/auth/rotate'],
   'locations.list': ['GET /v1/locations'],
-  'organizations.list': ['GET /v1/organizations'],
+  'organizations.list': ['GET /v1/organizations', 'GET /v2/organizations'],
+  'organizations.retrieve': ['GET /v1/organizations/*'],
+  'members.list': ['GET /v1/organizations/*/members'],
+  'invites.create': ['POST /v2/organizations/*/invites'],
+  'apiTokens.create': ['POST /v1/auth/api-tokens/*', 'POST /v2/auth/api-tokens/*'],
+  'auditLogs.list': ['GET /v1/organizations/*/audit-logs'],
 }
 
 /** Whether a text can be the `on` of a fault. */

@@ -77,6 +77,17 @@ describe('the command', () => {
     expect((await fetch(`${url}/v1/locations`)).status).toBe(418)
   })
 
+  test('has the traps of a file', async () => {
+    const file = join(temporaryFolder(), 'traps.json')
+    writeFileSync(file, JSON.stringify({ rateLimit: { requests: 1, windowMs: 3_600_000 } }))
+    const { url } = await listen('--traps', file, '--plan', 'starter')
+    const status = async () => {
+      const headers = { authorization: 'Bearer local-platform-token' }
+      return (await fetch(`${url}/v1/locations`, { headers })).status
+    }
+    expect([await status(), await status()]).toEqual([200, 429])
+  })
+
   test('meets the faults of a seed', async () => {
     const { url } = await listen('--faults', '3')
     const outcomes = new Set<number | string>()
@@ -98,6 +109,8 @@ describe('the command', () => {
     [['local', '--port', '65536'], /--port must be /],
     [['local', '--data', ''], /--data must not be empty$/],
     [['local', '--organization', 'A B'], /"organization" must be /],
+    [['local', '--plan', 'gold'], /"plan" must be one of /],
+    [['local', '--traps', COMMAND], /--traps: .*command\.ts is not JSON: /],
     [['local', '--behaviour', 'mongo'], /"behaviour" must be one of spec, sqld, cloud/],
     [['local', '--faults', '/nowhere.json'], /--faults: ENOENT.*'\/nowhere\.json'$/],
     [['local', '--faults', COMMAND], /--faults: .*command\.ts is not JSON: /],

@@ -52,7 +52,11 @@ function createGroup(call: Call) {
   const { body, catalogue, organization } = call
   const { name, location } = body
   checkName(name)
-  if (!isLocation(location)) throw new HttpFailure(400, `invalid location: ${String(location)}`)
+  if (!isLocation(location))
+    throw new HttpFailure(
+      400,
+      `invalid location: ${typeof location === 'string' ? location : 'not a string'}`,
+    )
   checkExtensions(body['extensions'])
   refuseTakenGroup(call, name)
   const { groups } = planOf(call.plan).quotas

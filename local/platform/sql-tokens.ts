@@ -72,9 +72,9 @@ function readAttachable({ body, catalogue, organization }: Call): string[] {
     )
   }
   return databases.map((name: unknown) => {
-    const record = typeof name === 'string' ? catalogue.databases.find(organization.id, name) : undefined
-    if (!record)
-      throw new HttpFailure(404, `could not find database with name [${String(name)}]: record not found`)
+    const text = typeof name === 'string' ? name : ''
+    const record = catalogue.databases.find(organization.id, text)
+    if (!record) throw new HttpFailure(404, `could not find database with name [${text}]: record not found`)
     return record.id
   })
 }

@@ -45,7 +45,11 @@ function checkContent(file: string): void {
   try {
     const connection = openConnection(file)
     try {
-      answer = connection.query('pragma quick_check')[0]?.[0]
+      // As a blob: what it says may quote names that are not UTF-8.
+      const [[blob] = []] = connection.query(
+        'select cast(quick_check as blob) from pragma_quick_check limit 1',
+      )
+      answer = Buffer.isBuffer(blob) ? blob.toString() : undefined
     } finally {
       connection.close()
     }

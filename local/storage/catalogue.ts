@@ -88,7 +88,7 @@ export function openCatalogue(folder: DataFolder, options: CatalogueOptions): Ca
         }
       },
       close() {
-        usage.flush()
+        usage.close()
         connection.close()
       },
     }

@@ -13,14 +13,14 @@ export interface RowCounts {
 export interface Usage {
   /** Counts what a statement did. `sql` makes it a candidate for the top queries. */
   add(databaseId: string, counts: RowCounts & { readonly sql?: string | undefined }): void
-  /** What was counted in the hours that begin within a period. */
+  /** What was counted in the hours that a period touches. */
   between(databaseId: string, fromMs: number, toMs: number): RowCounts
   /** The statements that touched the most rows since the start, the costliest first. */
   topQueries(databaseId: string): (RowCounts & { readonly sql: string })[]
   /** Forgets the statements of a database. */
   forget(databaseId: string): void
-  /** Writes down what is counted in memory. */
-  flush(): void
+  /** Writes down what is counted in memory, and counts no more. */
+  close(): void
 }
 
 const HOUR_MS = 3_600_000
@@ -29,6 +29,7 @@ export function createUsage({ query }: Connection, now: () => number): Usage {
   let pending = new Map<string, { databaseId: string; hour: number; rowsRead: number; rowsWritten: number }>()
   const statements = new Map<string, Map<string, { rowsRead: number; rowsWritten: number }>>()
   let timer: NodeJS.Timeout | undefined
+  let isClosed = false
 
   const flush = () => {
     clearTimeout(timer)
@@ -61,7 +62,7 @@ export function createUsage({ query }: Connection, now: () => number): Usage {
 
   return {
     add(databaseId, { rowsRead, rowsWritten, sql }) {
-      if (rowsRead === 0 && rowsWritten === 0) return
+      if (isClosed || (rowsRead === 0 && rowsWritten === 0)) return
       if (sql !== undefined) noteStatement(databaseId, sql, { rowsRead, rowsWritten })
       const hour = Math.floor(now() / HOUR_MS)
       const key = `${databaseId} ${hour}`
@@ -88,7 +89,10 @@ export function createUsage({ query }: Connection, now: () => number): Usage {
         .slice(0, MAX_TOP_QUERIES)
         .map(([sql, counts]) => ({ sql, ...counts })),
     forget: (databaseId) => void statements.delete(databaseId),
-    flush,
+    close() {
+      isClosed = true
+      flush()
+    },
   }
 }
 

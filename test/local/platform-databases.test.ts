@@ -198,6 +198,12 @@ describe('an upload', () => {
     ['text', () => Buffer.from('hello'), 'it is not an SQLite database'],
     ['nothing', () => Buffer.alloc(0), 'it is not an SQLite database'],
     ['a piece missing', () => file('journal_mode = wal').subarray(0, 5_000), 'it ends within a page'],
+    [
+      'a schema that is not text',
+      () =>
+        Buffer.from(file('journal_mode = wal').toString('latin1').replace('CREATE', 'CR\xffATE'), 'latin1'),
+      'it is damaged',
+    ],
     ['a page missing', () => file('journal_mode = wal').subarray(0, 4_096), 'it is damaged'],
   ])('of a file with %s is refused with 400 and can be repeated', async (_, bytes, reason) => {
     const { database, upload } = await startDraft()

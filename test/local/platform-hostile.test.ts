@@ -38,6 +38,7 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
   fc.boolean(),
   fc.double(),
   fc.constant(null),
+  fc.constantFrom({ toString: 1, valueOf: 1 }, [{ toString: 1 }]),
   fc.jsonValue(),
 )
 

@@ -225,6 +225,26 @@ describe('a stream', () => {
     expect((await database.send({ baton, requests: [] })).text).toBe('Received an invalid baton')
     expect(await count()).toBe(0)
   })
+
+  test('whose cursor is being read breaks off at a restart', async () => {
+    const { database, turso } = await startWith({ kind: 'restart', containing: 'restart now' })
+    const sql =
+      'with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000) select i from n'
+    const response = await turso.fetch(
+      new Request(`${database.url}/v3/cursor`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${database.jwt}` },
+        body: JSON.stringify({ batch: { steps: [{ stmt: { sql } }] } }),
+      }),
+    )
+    const reader = response.body!.getReader()
+    expect((await reader.read()).done).toBe(false)
+    await database.execute("select 'restart now'")
+    const readToEnd = async () => {
+      while (!(await reader.read()).done);
+    }
+    await expect(readToEnd()).rejects.toThrow('cut off')
+  })
 })
 
 describe('a fault fires', () => {

@@ -1,6 +1,6 @@
 /** What is published, installed into a folder of its own and used from there. */
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -108,6 +108,18 @@ describe('the package with libsql', () => {
 
   test('runs a local Turso', async () => {
     expect(await runModule(EXAMPLE)).toBe('[{"two":2}]')
+  })
+
+  test('runs every example of docs/local.md', async () => {
+    const text = await readFile(path.join(root, 'docs/local.md'), 'utf8')
+    const examples = [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map((match) => match[1]!)
+    const outputs: string[] = []
+    for (const [index, example] of examples.entries()) {
+      const file = path.join(consumer, `example-${index}.ts`)
+      await writeFile(file, example)
+      outputs.push((await run(process.execPath, [file])).stdout.trim())
+    }
+    expect(outputs).toEqual(['[ { two: 2 } ]', '200', '[]'])
   })
 
   test('has types that a strict project accepts', async () => {

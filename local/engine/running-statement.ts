@@ -1,6 +1,7 @@
 /** Statements that run, and how the binding steps through them. */
 import type Database from 'libsql'
 import { decodeExactRow } from './exact-rows.ts'
+import { createRowFetcher, MAX_ROWS_AT_ONCE, type BindingRows } from './row-fetcher.ts'
 import { primaryCodeOf } from './sqlite-errors.ts'
 import type { EngineValue } from './values.ts'
 
@@ -24,9 +25,6 @@ export interface RunningStatement {
   readonly end: () => void
 }
 
-/** The binding fetches as many at once. */
-const ROWS_AT_ONCE = 100
-
 export const NO_CHANGES: Changes = { affectedRowCount: 0, lastInsertRowid: null, rowsWritten: 0 }
 
 /** A statement that has run to its end already. */
@@ -34,16 +32,11 @@ export function finished(rows: EngineValue[][], changes: Changes): RunningStatem
   let position = 0
   return {
     changes,
-    next: () => rows.slice(position, (position += ROWS_AT_ONCE)),
+    next: () => rows.slice(position, (position += MAX_ROWS_AT_ONCE)),
     end: () => {
       position = rows.length
     },
   }
-}
-
-/** What the binding's iterator really is: it fetches into an array, which it empties as it goes. */
-interface BindingRows extends IterableIterator<EngineValue[]> {
-  readonly nextRows: (EngineValue[] | undefined)[]
 }
 
 /** Starts a query that was rewritten by `exactQuery`. `attempt` runs a part of it and turns the binding's errors into ours. */
@@ -52,38 +45,28 @@ export function startQuery(
   values: EngineValue[],
   attempt: <T>(part: () => T) => T,
 ): RunningStatement {
-  const rows = attempt(() => query.raw().iterate(values) as BindingRows)
-  let isDone = false
+  const rows = createRowFetcher(attempt(() => query.raw().iterate(values) as BindingRows))
+  let isOver = false
   let failure: unknown
 
   const end = () => {
-    if (isDone) return
-    isDone = true
-    interrupt(query)
-  }
-
-  const fetch = (): EngineValue[][] => {
-    const some: EngineValue[][] = []
-    while (some.length < ROWS_AT_ONCE && !isDone) {
-      const { done, value } = rows.next()
-      if (done) isDone = true
-      else some.push(value)
-    }
-    return some
+    if (!isOver && !rows.isDone) interrupt(query)
+    isOver = true
   }
 
   return {
     changes: NO_CHANGES,
     next() {
       if (failure !== undefined) throw failure
+      if (isOver || rows.isDone) return []
       let some: EngineValue[][]
       try {
-        some = attempt(fetch)
+        some = attempt(() => rows.fetch())
       } catch (error) {
         // A statement that fails is over, but its rows up to there have arrived.
-        isDone = true
+        isOver = true
         failure = error
-        some = rows.nextRows.filter((row) => row !== undefined)
+        some = rows.arrived()
         if (some.length === 0) throw error
       }
       try {

@@ -39,11 +39,15 @@ export async function* runStatement(
   const startedMs = performance.now()
   const running = start(stream, statement, prepared, values)
   let rowsRead = 0
+  let paused = 0
   try {
     for (let rows = running.next(); rows.length > 0; rows = running.next()) {
       rowsRead += rows.length
       if (wantRows) yield { type: 'rows', rows }
-      if (rowsRead % ROWS_BETWEEN_PAUSES === 0) await setImmediate()
+      if (rowsRead - paused >= ROWS_BETWEEN_PAUSES) {
+        paused = rowsRead
+        await setImmediate()
+      }
       ensureUsable(context)
     }
   } finally {
@@ -87,7 +91,7 @@ function settle(stream: Stream): void {
   releaseWriteLock(stream)
 }
 
-/** So many rows, and everybody else is served. A multiple of what the engine fetches at once. */
+/** So many rows, and everybody else is served. */
 const ROWS_BETWEEN_PAUSES = 5_000
 
 /** Meanwhile its database may be deleted, its transaction rolled back, its client gone. */

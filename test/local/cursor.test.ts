@@ -66,6 +66,16 @@ async function acme(options: Parameters<typeof start>[0] = {}) {
   return { database, turso, api }
 }
 
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** What is in use, without what could be collected. */
+function usedBytes(): number {
+  collectGarbage()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
 const ENDLESS = 'with recursive n (i) as (select 1 union all select i + 1 from n) select i from n'
 
 describe('a cursor', () => {
@@ -149,13 +159,6 @@ describe('a cursor', () => {
   })
 
   test('answers with 1,000,000 rows without holding them', async () => {
-    setFlagsFromString('--expose-gc')
-    const collectGarbage = runInNewContext('gc') as () => void
-    const usedBytes = () => {
-      collectGarbage()
-      const { heapUsed, external } = process.memoryUsage()
-      return heapUsed + external
-    }
     const server = await acme()
     const sql = `with recursive n (i) as (select 1 union all select i + 1 from n where i < 1000000)
       select i, 'this is row number ' || i from n`
@@ -215,6 +218,24 @@ describe('a cursor', () => {
     expect(await lines.next()).toMatchObject({ type: 'row' })
     await lines.cancel()
   })
+})
+
+test('a cursor holds few rows when they are large', async () => {
+  const server = await acme()
+  const sql =
+    'with recursive n (i) as (select 1 union all select i + 1 from n where i < 60) select zeroblob(2000000) from n'
+  const lines = linesOf(await open(server, batchOf([sql])))
+  await lines.next()
+  await lines.next()
+  const growth: number[] = []
+  const before = usedBytes()
+  let rows = 0
+  for (let entry = await lines.next(); entry?.type === 'row'; entry = await lines.next()) {
+    rows++
+    growth.push(usedBytes() - before)
+  }
+  expect(rows).toBe(60)
+  expect(Math.max(...growth)).toBeLessThan(60_000_000)
 })
 
 describe('a client that goes away', () => {

@@ -1,6 +1,8 @@
 /** What the file of an uploaded database must be like. Source: https://docs.turso.tech/api-reference/databases/upload */
+import { isUtf8 } from 'node:buffer'
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { openConnection } from '../engine/engine.ts'
+import type { EngineValue } from '../engine/values.ts'
 import { HttpFailure } from '../errors.ts'
 
 /** Throws `HttpFailure` 400 for a file that is no database, is damaged, or has other settings than it must have. */
@@ -40,23 +42,27 @@ function readHeader(file: string): Buffer {
   }
 }
 
+/** The binding ends the process over a name that is not UTF-8, so everything is read as blobs. */
 function checkContent(file: string): void {
-  let answer: unknown
+  let answer: EngineValue | undefined
+  let schema: EngineValue[][] = []
   try {
     const connection = openConnection(file)
     try {
-      // As a blob: what it says may quote names that are not UTF-8.
-      const [[blob] = []] = connection.query(
-        'select cast(quick_check as blob) from pragma_quick_check limit 1',
+      answer = connection.query('select cast(quick_check as blob) from pragma_quick_check limit 1')[0]?.[0]
+      schema = connection.query(
+        'select cast(type as blob), cast(name as blob), cast(tbl_name as blob), cast(sql as blob) from sqlite_schema',
       )
-      answer = Buffer.isBuffer(blob) ? blob.toString() : undefined
     } finally {
       connection.close()
     }
   } catch {
-    answer = 'SQLite cannot read it'
+    throw invalid('it is damaged')
   }
-  if (answer !== 'ok') throw invalid('it is damaged')
+  if (!(answer instanceof Uint8Array) || Buffer.from(answer).toString() !== 'ok')
+    throw invalid('it is damaged')
+  const isText = (value: EngineValue) => !(value instanceof Uint8Array) || isUtf8(value)
+  if (!schema.flat().every(isText)) throw invalid('its schema is not UTF-8')
 }
 
 function invalid(reason: string): HttpFailure {

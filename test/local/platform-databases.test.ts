@@ -204,6 +204,15 @@ describe('an upload', () => {
         Buffer.from(file('journal_mode = wal').toString('latin1').replace('CREATE', 'CR\xffATE'), 'latin1'),
       'it is damaged',
     ],
+    [
+      'names that are not UTF-8',
+      () =>
+        Buffer.from(
+          file('journal_mode = wal').toString('latin1').replaceAll('table t (a)', 'table t (\xff)'),
+          'latin1',
+        ),
+      'its schema is not UTF-8',
+    ],
     ['a page missing', () => file('journal_mode = wal').subarray(0, 4_096), 'it is damaged'],
   ])('of a file with %s is refused with 400 and can be repeated', async (_, bytes, reason) => {
     const { database, upload } = await startDraft()

@@ -207,10 +207,7 @@ describe('an upload', () => {
     [
       'names that are not UTF-8',
       () =>
-        Buffer.from(
-          file('journal_mode = wal').toString('latin1').replaceAll('table t (a)', 'table t (\xff)'),
-          'latin1',
-        ),
+        Buffer.from(file('journal_mode = wal').toString('latin1').replaceAll('t (a)', 't (\xff)'), 'latin1'),
       'its schema is not UTF-8',
     ],
     ['a page missing', () => file('journal_mode = wal').subarray(0, 4_096), 'it is damaged'],

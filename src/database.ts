@@ -2,20 +2,22 @@
 import type { CallOptions, Fetch } from './http.ts'
 import { encodeAtomicBatch, readAtomicBatch, requireMode, type TransactionMode } from './hrana/batch.ts'
 import { sendOnce, type PipelineTarget } from './hrana/pipeline.ts'
-import type { DecodeOptions } from './hrana/result.ts'
 import { createStream } from './hrana/stream.ts'
 import { parseDatabaseUrl } from './hrana/url.ts'
+import type { IntMode } from './hrana/value.ts'
 import { DEFAULT_TIMEOUT_MS } from './limits.ts'
 import { createQueries, type Queries } from './queries.ts'
 import { createTransaction, type Transaction } from './transaction.ts'
 
-export interface ConnectOptions extends DecodeOptions {
+export interface ConnectOptions {
   /** `libsql://`, `turso://`, `https://` or `http://`; a path in it is kept. */
   url: string
   /** A database or group token. None for a server without authentication. */
   authToken?: string | undefined
   /** Milliseconds that a call may take. Default 30,000. */
   timeoutMs?: number | undefined
+  /** How integers come back, for calls that do not say. Default `number`. */
+  intMode?: IntMode | undefined
   /** Host name endings to which the server may send a transaction's stream, token and all. Default `['turso.io']`. */
   baseUrlSuffixes?: readonly string[] | undefined
   /** Stands in for the global `fetch`. */
@@ -59,7 +61,7 @@ export function connect(options: ConnectOptions): Database {
   const baseUrl = parseDatabaseUrl(options.url)
   const { authToken: token, fetch, timeoutMs = DEFAULT_TIMEOUT_MS, baseUrlSuffixes = ['turso.io'] } = options
   if (fetch !== undefined && typeof fetch !== 'function') throw new TypeError('"fetch" must be a function')
-  const defaults: DecodeOptions = { intMode: options.intMode, rowMode: options.rowMode }
+  const defaults = { intMode: options.intMode }
 
   const target: PipelineTarget = { baseUrl, token, fetch, timeoutMs }
 

@@ -28,6 +28,7 @@ export interface Queries {
   execute<Row = ObjectRow>(statement: string, args?: Args, options?: QueryOptions): Promise<Result<Row>>
   execute(statement: StatementObject, options: ArrayRows): Promise<Result<SqlValue[]>>
   execute<Row = ObjectRow>(statement: StatementObject, options?: QueryOptions): Promise<Result<Row>>
+  execute<Row = ObjectRow>(statement: Statement): Promise<Result<Row>>
 
   /**
    * Runs statements in one request: all of them take effect, or none. A {@link SqlError} names the statement at fault
@@ -53,11 +54,11 @@ export interface Runner {
 }
 
 /** @param defaults for what a call does not say */
-export function createQueries(runner: Runner, defaults: DecodeOptions): Queries {
+export function createQueries(runner: Runner, defaults: Pick<DecodeOptions, 'intMode'>): Queries {
   const decode = <Row>(wire: WireStatementResult, call: QueryOptions | undefined): Result<Row> =>
     decodeResult<Row>(wire, {
       intMode: call?.intMode ?? defaults.intMode,
-      rowMode: call?.rowMode ?? defaults.rowMode,
+      rowMode: call?.rowMode,
     })
 
   return {

@@ -42,7 +42,7 @@ export interface Transaction extends Queries {
 export function createTransaction(
   stream: HranaStream,
   mode: TransactionMode,
-  defaults: DecodeOptions,
+  defaults: Pick<DecodeOptions, 'intMode'>,
 ): Transaction {
   const runner = createRunner(stream, mode)
   const queries = createQueries(

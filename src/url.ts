@@ -8,8 +8,9 @@
 export function parseHttpUrl(text: string, option: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   // Nothing that would be dropped, or quoted in an error.
-  const { protocol = '', username, password, search, hash } = url ?? {}
-  if (url && /^https?:$/.test(protocol) && url.host && !(username || password || search || hash)) return url
+  const { protocol = '', username, password, href = '' } = url ?? {}
+  if (url && /^https?:$/.test(protocol) && url.host && !(username || password || /[?#]/.test(href)))
+    return url
   throw new TypeError(
     `"${option}" must be a URL such as https://host.example, without credentials, query and fragment`,
   )

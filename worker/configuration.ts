@@ -78,8 +78,8 @@ const slug = (text: string): string | undefined => (/^[a-z0-9][a-z0-9-]*$/.test(
 
 function httpUrl(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
-  const { protocol, username, password, search, hash } = new URL(text)
-  return /^https?:$/.test(protocol) && username + password + search + hash === '' ? text : undefined
+  const { protocol, username, password, href } = new URL(text)
+  return /^https?:$/.test(protocol) && username + password === '' && !/[?#]/.test(href) ? text : undefined
 }
 
 function urlTemplate(text: string): string | undefined {

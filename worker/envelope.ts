@@ -1,14 +1,17 @@
 /** The outermost object or array of a JSON text, without decoding what is in it. Pure. */
 
 /**
- * The raw text of every member, so that one can be replaced and the others passed on untouched: decoding and encoding
- * again would turn `-0.0` into `0`, for one.
+ * The raw text of the named members, so that one can be replaced and the others passed on untouched: decoding and
+ * encoding again would turn `-0.0` into `0`, for one. Costs no memory but for these.
  *
- * @throws {SyntaxError} when the text is not an object, or has a member twice, of which two readers may pick different
- *   ones. The members themselves are only skipped, not checked.
+ * @throws {SyntaxError} when the text is not an object, or has one of these members twice, of which two readers may pick
+ *   different ones. The members themselves are only skipped, not checked.
  */
-export function sliceMembers(json: string): Map<string, string> {
-  const members = new Map<string, string>()
+export function sliceMembers<Name extends string>(
+  json: string,
+  names: readonly Name[],
+): Partial<Record<Name, string>> {
+  const members: Partial<Record<Name, string>> = {}
   let at = skipSpace(json, 0)
   if (json[at] !== '{') throw new SyntaxError('not an object')
   at = skipSpace(json, at + 1)
@@ -17,16 +20,31 @@ export function sliceMembers(json: string): Map<string, string> {
     const keyEnd = json[at] === '"' ? skipString(json, at) : Number.NaN
     const colon = skipSpace(json, keyEnd)
     if (json[colon] !== ':') throw new SyntaxError('not a member')
-    const key = JSON.parse(json.slice(at, keyEnd)) as string
+    const name = names.find((wanted) => isKey(json, at, keyEnd, wanted))
     const start = skipSpace(json, colon + 1)
     const end = skipValue(json, start)
-    if (members.has(key)) throw new SyntaxError('a member occurs twice')
-    members.set(key, json.slice(start, end))
+    if (name !== undefined) {
+      if (Object.hasOwn(members, name)) throw new SyntaxError('a member occurs twice')
+      members[name] = json.slice(start, end)
+    }
     at = skipSpace(json, end)
     if (json[at] === '}') return members
     if (json[at] !== ',') throw new SyntaxError('cut off')
     at = skipSpace(json, at + 1)
   }
+}
+
+/** Whether a key, written with escapes or without, is this name. With them it is at most six times as long. */
+function isKey(json: string, start: number, end: number, name: string): boolean {
+  const length = end - start - 2
+  if (length < name.length || length > name.length * 6) return false
+  return JSON.parse(json.slice(start, end)) === name
+}
+
+/** A short string or null; anything else, however large, is not even looked at. */
+export function readShortString(json: string | undefined, maxCharacters: number): string | null | undefined {
+  if (json === undefined || json === 'null') return null
+  return json.startsWith('"') && json.length <= maxCharacters ? (JSON.parse(json) as string) : undefined
 }
 
 /**

@@ -8,5 +8,7 @@ export interface AppEnvironment {
     requestId: string
     /** Set behind `authenticate`. */
     apiKey: ApiKey
+    /** Set behind `findDatabase`. */
+    upstream: { tenantId: string; token: string; databaseUrl: string }
   }
 }

@@ -31,7 +31,7 @@ export const READY_LONGEST_PAUSE_MS = 2_000
 /** The last attempt within that budget still gets this long, or it could never succeed. */
 export const MIN_ATTEMPT_MS = 2_000
 
-/** How many keys an unfinished signup remembers; a caller that draws a new one for each attempt must not fill storage. */
+/** How many keys an unfinished signup remembers; a caller that draws a new one each time must not fill storage. */
 export const MAX_IDEMPOTENCY_KEYS = 10
 
 /** What a caller is told to wait when Turso is unreachable and gives no time of its own. */
@@ -54,3 +54,6 @@ export const ENDED_SESSION_MEMORY_MS = 600_000
 
 /** A DNS label, and so `<database>-<organization>`, has at most this many characters. */
 export const MAX_DNS_LABEL = 63
+
+/** Ours have 93 characters with their quotes; somebody else's is refused for what it is, not for its length. */
+export const MAX_BATON_CHARACTERS = 1_000

@@ -15,15 +15,7 @@ const HARMLESS = '{"baton":null,"base_url":null,'
 /** Never throws for what the database does or fails to do. */
 export async function passThrough(pipeline: UpstreamPipeline): Promise<Response> {
   try {
-    const answer = await streamUpstream(pipeline)
-    if (answer.status >= 300 && answer.status < 400) {
-      await answer.body?.cancel()
-      return hranaErrorResponse(UPSTREAM_REDIRECTS)
-    }
-    const { status } = answer
-    const headers = passedOn(answer.headers)
-    if (!answer.ok || answer.body === null) return new Response(answer.body, { status, headers })
-    return new Response(await withoutEnvelope(answer.body), { status, headers })
+    return await streamUpstream(pipeline, begin)
   } catch (error) {
     if (error instanceof AnswerTooLargeError) return hranaErrorResponse(RESPONSE_TOO_LARGE)
     console.warn({ event: 'gateway_upstream_failed', detail: String(error) })
@@ -31,9 +23,20 @@ export async function passThrough(pipeline: UpstreamPipeline): Promise<Response>
   }
 }
 
+async function begin(answer: Response): Promise<Response> {
+  const { status, ok, body } = answer
+  if (status >= 300 && status < 400) {
+    await body?.cancel()
+    return hranaErrorResponse(UPSTREAM_REDIRECTS)
+  }
+  const headers = passedOn(answer.headers)
+  return new Response(ok && body !== null ? await withoutEnvelope(body) : body, { status, headers })
+}
+
 /**
  * The body with `baton` and `base_url` set to null. Usually they are, which its first bytes tell, and then it streams;
- * otherwise it is read whole and only its results are kept.
+ * otherwise it is read whole and only its results are kept. (A server that writes them a second time further on is not
+ * what this is for: it is the tenant's own.)
  */
 async function withoutEnvelope(
   body: ReadableStream<Uint8Array>,
@@ -50,7 +53,7 @@ async function withoutEnvelope(
   }
   reader.releaseLock()
   if (start.startsWith(HARMLESS)) return prepend(head, body)
-  const results = sliceMembers(await readBounded(body, head)).get('results')
+  const { results } = sliceMembers(await readBounded(body, head), ['results'])
   if (results === undefined) throw new SyntaxError('an answer without results')
   return `${HARMLESS}"results":${results}}`
 }
@@ -64,6 +67,6 @@ function prepend(head: Uint8Array[], rest: ReadableStream<Uint8Array>): Readable
     await rest.pipeTo(writable)
   }
   // An upstream that is cut off, or a client that goes away, ends both sides; there is nobody else to tell.
-  pump().catch(() => undefined)
+  pump().catch(() => rest.cancel().catch(() => undefined))
   return readable
 }

@@ -1,5 +1,6 @@
 /** A client's pipeline, read only as far as the gateway must understand it. Pure. */
-import { sliceLastElement, sliceMembers } from './envelope.ts'
+import { readShortString, sliceLastElement, sliceMembers } from './envelope.ts'
+import { MAX_BATON_CHARACTERS } from './limits.ts'
 import { invalidRequest } from './problem.ts'
 
 export interface PipelineRequest {
@@ -10,6 +11,9 @@ export interface PipelineRequest {
   endsWithClose: boolean
 }
 
+/** The longest type of a request that the protocol knows, with every character escaped, is well within this. */
+const MAX_TYPE_CHARACTERS = 100
+
 /**
  * The requests are not decoded, which a stranger could make cost twenty times their size in memory; the database checks
  * them.
@@ -18,36 +22,32 @@ export interface PipelineRequest {
  */
 export function parsePipeline(body: string): PipelineRequest {
   const members = orRefuse(
-    () => sliceMembers(body),
+    () => sliceMembers(body, ['baton', 'requests']),
     '',
-    'The body is not a JSON object with each member once',
+    'The body is not a JSON object with "baton" and "requests" once',
   )
-  const baton = orRefuse(() => readBaton(members.get('baton')), 'baton', 'must be a string or null')
-  const requests = members.get('requests')
+  const baton = orRefuse(
+    () => readShortString(members.baton, MAX_BATON_CHARACTERS),
+    'baton',
+    'must be a baton or null',
+  )
+  const { requests } = members
   if (requests === undefined) throw invalidRequest([{ field: 'requests', detail: 'is missing' }])
-  const last = orRefuse(
-    () => readType(sliceLastElement(requests)),
-    'requests',
-    'must be an array of requests',
-  )
-  return { baton, requests, endsWithClose: last === 'close' }
+  const last = orRefuse(() => sliceLastElement(requests) ?? null, 'requests', 'must be an array')
+  const type = last === null ? null : orRefuse(() => readType(last), 'requests', 'must end with a request')
+  return { baton, requests, endsWithClose: type === 'close' }
 }
 
-function readBaton(text: string | undefined): string | null {
-  const baton: unknown = JSON.parse(text ?? 'null')
-  if (baton !== null && typeof baton !== 'string') throw new TypeError('not a baton')
-  return baton
+function readType(request: string): string | null | undefined {
+  return readShortString(sliceMembers(request, ['type']).type, MAX_TYPE_CHARACTERS)
 }
 
-function readType(request: string | undefined): unknown {
-  // A request may be as long as its SQL; its members are skipped rather than decoded as well.
-  return request === undefined ? undefined : JSON.parse(sliceMembers(request).get('type') ?? 'null')
-}
-
-function orRefuse<T>(read: () => T, field: string, detail: string): T {
+function orRefuse<T>(read: () => T | undefined, field: string, detail: string): T {
   try {
-    return read()
+    const value = read()
+    if (value !== undefined) return value
   } catch {
-    throw invalidRequest([{ field, detail }])
+    // Refused below.
   }
+  throw invalidRequest([{ field, detail }])
 }

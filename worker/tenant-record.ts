@@ -1,4 +1,5 @@
 /** What is known about a tenant: as its object keeps it, and as the API shows it. Pure. */
+import { MAX_IDEMPOTENCY_KEYS } from './limits.ts'
 import type { SignupRequest } from './schemas.ts'
 
 /** The steps of a signup, in order. */
@@ -24,13 +25,15 @@ export interface TenantRecord {
   /** Whether a call that creates the database is under way, or ended in a way that does not tell: there may be one. */
   mayHaveDatabase: boolean
   databaseName: string
+  /** Names of databases that may remain of abandoned attempts. They are deleted when possible, and never used again. */
+  leftovers: string[]
   databaseId: string | null
   hostname: string | null
   schemaVersion: number
   createdAt: string
   /** SHA-256 of the signup's body, to tell a repetition from another request. */
   fingerprint: string
-  /** SHA-256 of each `Idempotency-Key` that the signup was sent with before it was finished. */
+  /** SHA-256 of the `Idempotency-Key`s that the signup was sent with before it was finished: the first, and the latest. */
   idempotencyKeys: string[]
 }
 
@@ -62,12 +65,20 @@ export function admit(record: TenantRecord | undefined, intent: SignupIntent): A
   return record.databaseId === null ? 'begin' : 'differs'
 }
 
-/** What outlives a request that took the place of another. */
-export type TenantIdentity = Pick<TenantRecord, 'nonce' | 'databaseName' | 'attempts' | 'mayHaveDatabase'>
+/** The first key, which its sender will repeat, always stays. */
+export function rememberKey(keys: readonly string[], key: string): string[] {
+  const [first = key, ...rest] = keys
+  if (key === first) return [first, ...rest]
+  const latest = [...rest.filter((other) => other !== key), key].slice(1 - MAX_IDEMPOTENCY_KEYS)
+  return [first, ...latest]
+}
+
+/** What a new record has that is not of the request. */
+export type TenantIdentity = Pick<TenantRecord, 'nonce' | 'databaseName' | 'attempts' | 'leftovers'>
 
 export function newRecord(intent: SignupIntent, identity: TenantIdentity, createdAt: string): TenantRecord {
   const { request, group, location, fingerprint } = intent
-  const { nonce, databaseName, attempts, mayHaveDatabase } = identity
+  const { nonce, databaseName, attempts, leftovers } = identity
   return {
     id: request.id,
     name: request.name ?? null,
@@ -78,8 +89,9 @@ export function newRecord(intent: SignupIntent, identity: TenantIdentity, create
     status: 'provisioning',
     step: 'create_database',
     attempts,
-    mayHaveDatabase,
+    mayHaveDatabase: false,
     databaseName,
+    leftovers,
     databaseId: null,
     hostname: null,
     schemaVersion: 0,

@@ -1,8 +1,12 @@
 /** What an error of the Platform API says about what has happened, and about trying again. Pure. */
 import { isTursoError } from '../src/index.ts'
 
+/** Codes of statements that failed for what else was going on, not for what they say. */
+const TRANSIENT_SQL = /^(SQLITE_(BUSY|LOCKED|IOERR|INTERRUPT|NOMEM|FULL|PROTOCOL)|TRANSACTION_|UNKNOWN$)/
+
 /** Whether Turso has answered and would answer the same again. Anything else may go away by itself. */
 export function isRefusal(error: unknown): boolean {
+  if (isTursoError(error, 'sql_error')) return !TRANSIENT_SQL.test(error.sqlCode)
   return (
     isTursoError(error) &&
     !isTursoError(error, 'unavailable') &&

@@ -34,9 +34,15 @@ export function sendUpstream(pipeline: UpstreamPipeline): Promise<UpstreamAnswer
   })
 }
 
-/** Resolves when the answer begins, and leaves its body to be passed on as it comes, for as long as it takes. */
-export function streamUpstream(pipeline: UpstreamPipeline): Promise<Response> {
-  return withTimeout((signal) => post(pipeline, signal))
+/**
+ * Lets `begin` have the answer when it begins, and resolves with what that makes of it. The timeout ends with it: the
+ * rest of the body may take as long as it takes.
+ */
+export function streamUpstream<T>(
+  pipeline: UpstreamPipeline,
+  begin: (answer: Response) => Promise<T>,
+): Promise<T> {
+  return withTimeout(async (signal) => await begin(await post(pipeline, signal)))
 }
 
 /** The headers of a database's answer that its client should see. */

@@ -44,8 +44,8 @@ export function isTrustedBaseUrl(
   suffixes: readonly string[],
 ): boolean {
   if (!URL.canParse(baseUrl)) return false
-  const { origin, protocol, hostname, port, username, password } = new URL(baseUrl)
-  if (username !== '' || password !== '') return false
+  const { origin, protocol, hostname, port, username, password, href } = new URL(baseUrl)
+  if (username || password || /[?#]/.test(href)) return false
   if (origin === new URL(configuredUrl).origin) return true
   return (
     protocol === 'https:' &&

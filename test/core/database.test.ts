@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { connect, isTursoError, type Database } from '../../src/index.ts'
+import { connect, isTursoError, type Database, type Result, type Statement } from '../../src/index.ts'
 import { createTestDatabase, openStreams, type TestDatabase } from '../support/turso.ts'
 
 let fixture: TestDatabase
@@ -47,6 +47,11 @@ describe('execute', () => {
     })
     expect(selected.lastInsertRowid).toBeNull()
     expect(selected.durationMs).toBeGreaterThanOrEqual(0)
+  })
+
+  test('takes a statement of either form from a variable', async () => {
+    const run = (statement: Statement): Promise<Result> => db.execute(statement)
+    expect((await run('select 1 as a')).rows).toEqual((await run({ sql: 'select ? as a', args: [1] })).rows)
   })
 
   test('gives rows as arrays with every column, duplicates included', async () => {

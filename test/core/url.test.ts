@@ -26,6 +26,8 @@ describe('parseDatabaseUrl', () => {
     ['libsql://host?authToken=secret', /no parameter but tls/],
     ['https://host?tls=0', /no parameter but tls/],
     ['http://host?tls=1', /no parameter but tls/],
+    ['libsql://host#', /without credentials, query and fragment/],
+    ['libsql://host?', /no parameter|without/],
     ['libsql://host/#frag', /without credentials, query and fragment/],
     ['libsql://', /"url" must be/],
   ])('%s is refused', (url, message) => {
@@ -58,6 +60,8 @@ describe('isTrustedBaseUrl', () => {
     'https://169.254.169.254',
     'file:///etc/passwd',
     'not a url',
+    'https://acme-org.turso.io/?a=',
+    'https://acme-org.turso.io#',
     '',
   ])('does not follow %s', (url) => expect(trusted(url)).toBe(false))
 

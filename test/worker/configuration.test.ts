@@ -16,6 +16,8 @@ describe('configuration', () => {
     ['TURSO_API_URL', 'ftp://api.turso.tech'],
     ['TURSO_API_URL', 'https://user:secret@api.turso.tech'],
     ['TURSO_API_URL', 'https://api.turso.tech/?x=1'],
+    ['TURSO_API_URL', 'https://api.turso.tech?'],
+    ['TURSO_API_URL', 'https://api.turso.tech/#'],
     ['TURSO_DATABASE_URL', 'https://db.example/'],
     ['TURSO_DATABASE_URL', 'https://{host}/'],
     ['TURSO_DATABASE_URL', 'https://{hostname}/?x=1'],

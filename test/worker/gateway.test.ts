@@ -300,6 +300,14 @@ describe('what goes wrong upstream', () => {
     expect((await answerOf(send([execute('select 1'), close]))).baton).toBeNull()
   })
 
+  test('a large refusal in mid-transaction is passed on as it is', async () => {
+    const begun = await answerOf(send([execute('begin')]))
+    const body = `${'x'.repeat(3_000_000)}€`
+    await failNext({ kind: 'respond', on: 'pipeline', status: 400, body })
+    const response = await send([execute('commit')], begun.baton)
+    expect([response.status, await response.text()]).toEqual([400, body])
+  })
+
   test('when to come back is passed on', async () => {
     for (const requests of [[execute('select 1')], [execute('select 1'), close]]) {
       await failNext({ kind: 'rate_limited', on: 'pipeline', retryAfter: 7 })
@@ -354,12 +362,30 @@ describe('a bad request', () => {
     '{"baton":null,"requests":[],"requests":[]}',
     '{"requests":[]',
     '{"requests":[,]}',
+    '{"requests":[7]}',
+    '{"requests":[{"type":[{},{}]}]}',
+    '{"baton":[{},{}],"requests":[]}',
+    `{"baton":"${'x'.repeat(2000)}","requests":[]}`,
   ])('%j is 400 in the form that Hrana clients read', async (body) => {
     expect(await refusalOf(post(body))).toMatchObject({
       status: 400,
       code: 'INVALID_REQUEST',
       message: expect.any(String),
     })
+  })
+
+  test('a stranger without a token, or to a tenant that is not there, is answered before the body is read', async () => {
+    let pulled = 0
+    const body = new ReadableStream({
+      pull(controller) {
+        pulled += 1
+        controller.enqueue(new Uint8Array(65_536))
+        if (pulled > 100) controller.close()
+      },
+    })
+    const response = await call('/t/nobody-here/v3/pipeline', { method: 'POST', body })
+    expect(response.status).toBe(401)
+    expect(pulled).toBeLessThan(10)
   })
 
   test('without a token is 401, of an unknown tenant 404, with another method 405', async () => {

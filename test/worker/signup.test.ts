@@ -286,14 +286,80 @@ describe('trouble upstream', () => {
     }
   })
 
-  test('a deletion whose answer was lost is made up for by the next signup', async () => {
+  test('a deletion whose answer was lost never hits what comes after it', async () => {
     await failNext({ kind: 'respond', on: 'databases.createToken', status: 400, body: '{"error":"no"}' })
-    await failNext({ kind: 'server_error', on: 'databases.delete', effect: true })
+    // It is still under way when it is given up, and lands after the next signup.
+    await failNext({ kind: 'server_error', on: 'databases.delete' })
     const refused = await signUp({ id: 'undo-lost' })
     expect(refused.status).toBe(502)
-    expect(((await refused.json()) as ProblemBody).detail).toContain('next signup of this id takes it up')
-    expect((await signUpNow({ id: 'undo-lost' })).tenant.status).toBe('active')
-    expect((await listed('undo-lost')).rows).toHaveLength(1)
+    expect(((await refused.json()) as ProblemBody).detail).toContain(
+      'is deleted by the next signup of this id',
+    )
+    const [former] = (await listed('undo-lost')).rows
+    await failNext({ kind: 'server_error', on: 'databases.delete' })
+    const { database } = await signUpNow({ id: 'undo-lost' })
+    expect(database.name).not.toBe(former)
+    await localPlatform().databases.delete(former!)
+    expect(await localPlatform().databases.retrieve(database.name)).toMatchObject({ name: database.name })
+  })
+
+  test('what is left of a refused signup is deleted by the next one', async () => {
+    await failNext({ kind: 'respond', on: 'databases.createToken', status: 400, body: '{"error":"no"}' })
+    await failNext({ kind: 'server_error', on: 'databases.delete' })
+    expect((await signUp({ id: 'leftover' })).status).toBe(502)
+    const { database } = await signUpNow({ id: 'leftover' })
+    expect((await listed('leftover')).rows).toEqual([database.name])
+  })
+
+  test('a conflict that is not about this name is not for good, and is told in its own words', async () => {
+    const body = '{"error":"group is being migrated"}'
+    await failNext({ kind: 'respond', on: 'databases.create', status: 409, body })
+    const response = await signUp({ id: 'conflict' })
+    expect(response.status).toBe(503)
+    expect(((await response.json()) as ProblemBody).detail).toContain('group is being migrated')
+    expect((await signUpNow({ id: 'conflict' })).tenant.status).toBe('active')
+  })
+
+  test.each(['SQLITE_BUSY', 'TRANSACTION_TIMEOUT'])(
+    '%s while applying the schema is not for good',
+    async (code) => {
+      const id = `schema-${code.toLowerCase()}`
+      const error = { message: 'database is locked', code }
+      const results = [
+        { type: 'error', error },
+        { type: 'ok', response: { type: 'close' } },
+      ]
+      const body = JSON.stringify({ baton: null, base_url: null, results })
+      await failNext({ kind: 'respond', on: 'pipeline', status: 200, body })
+      expect((await signUp({ id })).status).toBe(503)
+      expect((await signUpNow({ id })).tenant.schema_version).toBe(1)
+    },
+  )
+
+  test('a schema that an earlier attempt applied after all is not applied again, nor taken for a fault', async () => {
+    await failNext({ kind: 'server_error', on: 'pipeline', effect: true })
+    expect((await signUp({ id: 'late-batch' })).status).toBe(503)
+    // The second attempt looks before the first one's batch has landed: it sees no schema.
+    const nothing = {
+      cols: [{ name: 'version' }],
+      rows: [[{ type: 'null' }]],
+      affected_row_count: 0,
+      last_insert_rowid: null,
+    }
+    const results = [
+      { type: 'ok', response: { type: 'execute', result: nothing } },
+      { type: 'ok', response: { type: 'close' } },
+    ]
+    await failNext({
+      kind: 'respond',
+      on: 'pipeline',
+      status: 200,
+      body: JSON.stringify({ baton: null, base_url: null, results }),
+    })
+    expect((await signUpNow({ id: 'late-batch' })).tenant).toMatchObject({
+      status: 'active',
+      schema_version: 1,
+    })
   })
 
   test("a refusal is the caller's only where the caller asked for something", async () => {
@@ -319,6 +385,13 @@ describe('trouble upstream', () => {
     expect((await signUp({ id: 'two-keys' }, { 'idempotency-key': 'second' })).status).toBe(201)
     for (const key of ['first', 'second'])
       expect((await signUp({ id: 'two-keys' }, { 'idempotency-key': key })).status).toBe(201)
+    // However many there were, the first one counts.
+    for (let attempt = 0; attempt < 12; attempt++) {
+      await failNext({ kind: 'server_error', on: 'databases.create' })
+      expect((await signUp({ id: 'many-keys' }, { 'idempotency-key': `key-${attempt}` })).status).toBe(503)
+    }
+    for (const key of ['key-11', 'key-0'])
+      expect((await signUp({ id: 'many-keys' }, { 'idempotency-key': key })).status).toBe(201)
     expect((await signUp({ id: 'two-keys' }, { 'idempotency-key': 'third' })).status).toBe(409)
   })
 })

@@ -17,7 +17,11 @@ export const onError: ErrorHandler<AppEnvironment> = (error, c) => {
   // The object moved or was updated in the middle: it may have done what it was asked.
   if (isRetryable(error)) return hranaErrorResponse(NO_ANSWER)
   const code = HRANA_CODES[problem.code] ?? 'INTERNAL'
-  return hranaErrorResponse({ status: response.status, code, message: problem.message }, problem.headers)
+  const outcome = code === 'INTERNAL' ? ({ outcome: 'unknown' } as const) : {}
+  return hranaErrorResponse(
+    { status: response.status, code, message: problem.message, ...outcome },
+    problem.headers,
+  )
 }
 
 export const onNotFound: NotFoundHandler<AppEnvironment> = (c) =>

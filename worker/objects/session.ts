@@ -7,9 +7,9 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { isDeadStream, isTrustedBaseUrl } from '../../src/index.ts'
-import { sliceMembers } from '../envelope.ts'
+import { readShortString, sliceMembers } from '../envelope.ts'
 import { NO_ANSWER, RESPONSE_TOO_LARGE, UPSTREAM_REDIRECTS, type HranaError } from '../hrana-error.ts'
-import { ENDED_SESSION_MEMORY_MS, SESSION_IDLE_MS } from '../limits.ts'
+import { ENDED_SESSION_MEMORY_MS, MAX_BATON_CHARACTERS, SESSION_IDLE_MS } from '../limits.ts'
 import { AnswerTooLargeError, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
 
 /** One pipeline of a client, already authenticated by its baton if it has one. */
@@ -30,7 +30,7 @@ export type SessionAnswer =
   /** `results` as upstream wrote them, in UTF-8; `sequence` for the next request, `null` when the stream is closed. */
   | { kind: 'results'; results: Uint8Array; sequence: number | null }
   /** Upstream's own refusal, which ended the session. */
-  | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
+  | { kind: 'refused'; status: number; headers: Record<string, string>; body: Uint8Array }
   | { kind: 'error'; error: HranaError }
 
 /** The persisted state of a Session object, under the key `session`. Nothing is stored before upstream said yes. */
@@ -108,7 +108,9 @@ export class Session extends DurableObject<Env> {
       this.ctx.waitUntil(this.#close(url, open.baton, call.token))
       await this.#lose(STREAM_LOST)
     }
-    return status < 400 ? refuse(UPSTREAM_REDIRECTS) : { kind: 'refused', status, headers, body: text }
+    return status < 400
+      ? refuse(UPSTREAM_REDIRECTS)
+      : { kind: 'refused', status, headers, body: new TextEncoder().encode(text) }
   }
 
   /** Keeps the next baton, or forgets a stream that is closed. */
@@ -182,18 +184,15 @@ function readAnswer(
   text: string,
 ): { baton: string | null; baseUrl: string | null; results: string } | undefined {
   try {
-    const members = sliceMembers(text)
-    const baton: unknown = JSON.parse(members.get('baton') ?? 'null')
-    const baseUrl: unknown = JSON.parse(members.get('base_url') ?? 'null')
-    const results = members.get('results')
-    if (results === undefined || !isTextOrNull(baton) || !isTextOrNull(baseUrl)) return undefined
-    return { baton, baseUrl, results }
+    const { baton, base_url, results } = sliceMembers(text, ['baton', 'base_url', 'results'])
+    const next = readShortString(baton, MAX_BATON_CHARACTERS)
+    const baseUrl = readShortString(base_url, MAX_BATON_CHARACTERS)
+    if (results === undefined || next === undefined || baseUrl === undefined) return undefined
+    return { baton: next, baseUrl, results }
   } catch {
     return undefined
   }
 }
-
-const isTextOrNull = (value: unknown): value is string | null => value === null || typeof value === 'string'
 
 const refuse = (error: HranaError): SessionAnswer => ({ kind: 'error', error })
 

@@ -6,7 +6,6 @@ import { databaseHttpUrl, locationOfHostname } from '../database-url.ts'
 import {
   DEFAULT_RETRY_AFTER_MS,
   DEFAULT_TOKEN_EXPIRATION,
-  MAX_IDEMPOTENCY_KEYS,
   MIGRATION_TOKEN_EXPIRATION,
   PLATFORM_TIMEOUT_MS,
 } from '../limits.ts'
@@ -15,7 +14,14 @@ import { migrations } from '../schema/migrations.generated.ts'
 import { whenServed } from '../schema/when-served.ts'
 import type { SignupRequest } from '../schemas.ts'
 import { databaseName } from '../tenant-name.ts'
-import { admit, newRecord, type SignupIntent, type SignupStep, type TenantRecord } from '../tenant-record.ts'
+import {
+  admit,
+  newRecord,
+  rememberKey,
+  type SignupIntent,
+  type SignupStep,
+  type TenantRecord,
+} from '../tenant-record.ts'
 import { isRefusal, provesNothingWasDone } from '../upstream-errors.ts'
 
 /** How a signup ended. A value, since errors lose their class on the way out of an object. */
@@ -54,8 +60,7 @@ export class Tenant extends DurableObject<Env> {
     try {
       const record = admission === 'begin' ? await this.#begin(intent, known) : known!
       const { idempotencyKey: key } = intent
-      if (key !== null && !record.idempotencyKeys.includes(key))
-        record.idempotencyKeys = [...record.idempotencyKeys, key].slice(-MAX_IDEMPOTENCY_KEYS)
+      if (key !== null) record.idempotencyKeys = rememberKey(record.idempotencyKeys, key)
       return await this.#provision(record, intent.request.token ?? {})
     } finally {
       this.#isRunning = false
@@ -63,13 +68,21 @@ export class Tenant extends DurableObject<Env> {
   }
 
   async #begin(intent: SignupIntent, former: TenantRecord | undefined): Promise<TenantRecord> {
-    const createdAt = new Date().toISOString()
-    // A database of the former request's name is this tenant's own, whenever it may turn up.
-    if (former) return newRecord(intent, former, createdAt)
-    const { organization } = readConfiguration(this.env)
+    const leftovers = former === undefined ? [] : [...former.leftovers]
+    // A database of the former request may still turn up.
+    if (former?.mayHaveDatabase) leftovers.push(former.databaseName)
+    const identity = {
+      ...(await this.#drawName(intent.request.id)),
+      attempts: former?.attempts ?? 0,
+      leftovers,
+    }
+    return newRecord(intent, identity, new Date().toISOString())
+  }
+
+  async #drawName(tenantId: string): Promise<Pick<TenantRecord, 'nonce' | 'databaseName'>> {
     const nonce = crypto.randomUUID()
-    const name = await databaseName(intent.request.id, nonce, organization)
-    return newRecord(intent, { nonce, databaseName: name, attempts: 0, mayHaveDatabase: false }, createdAt)
+    const { organization } = readConfiguration(this.env)
+    return { nonce, databaseName: await databaseName(tenantId, nonce, organization) }
   }
 
   /** Goes on from the record's step to the end. Every step is written down before it is taken, and after. */
@@ -84,6 +97,7 @@ export class Tenant extends DurableObject<Env> {
     const authorization = token.authorization ?? 'full-access'
     const wasActive = record.status === 'active'
     if (!wasActive) record.attempts += 1
+    await this.#deleteLeftovers(turso, record)
     try {
       if (record.step === 'create_database') await this.#createDatabase(turso, record)
       const jwt = await turso.databases.createToken(record.databaseName, {
@@ -112,13 +126,11 @@ export class Tenant extends DurableObject<Env> {
       if (!isTursoError(error, 'already_exists')) throw error
       // Nobody else can have asked for this name, so it is ours from an attempt whose answer was lost.
       record.mayHaveDatabase = true
-      const found = await turso.databases.retrieve(name)
-      database = found
-      if (found.group !== group) {
-        // Made for a request that this one has taken the place of.
-        await turso.databases.delete(name)
-        database = await turso.databases.create(name, { group, location })
-      }
+      database = await turso.databases.retrieve(name).catch((reason: unknown) => {
+        if (!isTursoError(reason, 'not_found')) throw reason
+        // A conflict of another kind, or the database is not to be seen yet: neither is for good.
+        throw new Error(`${error.message}, and yet there is no database of that name`)
+      })
     }
     const { id, hostname } = database
     this.#write(
@@ -168,23 +180,38 @@ export class Tenant extends DurableObject<Env> {
     }
   }
 
-  /** Deletes the half-made database and forgets the tenant. Says so if that does not work. */
+  /**
+   * Deletes the half-made database and forgets the tenant. Says so if that does not work: then the tenant has a new
+   * name, since a deletion whose answer was lost may still come to pass, and must not hit what comes after it.
+   */
   async #undo(turso: Platform, record: TenantRecord): Promise<string> {
-    const wasSeen = record.databaseId !== null
     if (record.mayHaveDatabase) {
-      // Whatever becomes of the deletion, the next signup of this id begins with creating, or finding, the database.
-      this.#write(Object.assign(record, { step: 'create_database', databaseId: null, hostname: null }))
-      try {
-        await turso.databases.delete(record.databaseName)
-      } catch (error) {
-        const isGone = isTursoError(error, 'not_found')
-        if (!isGone)
-          return '; the half-made database could not be deleted, the next signup of this id takes it up'
-        if (!wasSeen) return '; should its database still turn up, the next signup of this id takes it up'
-      }
+      const wasSeen = record.databaseId !== null
+      const leftovers = [...record.leftovers, record.databaseName]
+      const fresh = {
+        step: 'create_database',
+        mayHaveDatabase: false,
+        databaseId: null,
+        hostname: null,
+      } as const
+      this.#write(Object.assign(record, await this.#drawName(record.id), { leftovers }, fresh))
+      await this.#deleteLeftovers(turso, record, wasSeen)
     }
+    if (record.leftovers.length > 0) return '; what is left of it is deleted by the next signup of this id'
     await this.ctx.storage.deleteAll()
     return ''
+  }
+
+  /** @param isGoneFor whether "not found" means gone, and not that a creation may still be under way */
+  async #deleteLeftovers(turso: Platform, record: TenantRecord, isGoneFor = true): Promise<void> {
+    for (const name of record.leftovers) {
+      try {
+        await turso.databases.delete(name)
+      } catch (error) {
+        if (!isTursoError(error, 'not_found') || !isGoneFor) continue
+      }
+      this.#write(Object.assign(record, { leftovers: record.leftovers.filter((other) => other !== name) }))
+    }
   }
 
   #httpUrl(configuration: Configuration, record: TenantRecord): string {

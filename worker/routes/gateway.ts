@@ -10,34 +10,26 @@ import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, type HranaError } from '../hrana-error.ts'
 import { MAX_PIPELINE_BYTES } from '../limits.ts'
+import { findDatabase } from '../middleware/find-database.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import type { SessionAnswer } from '../objects/session.ts'
 import { passThrough } from '../pass-through.ts'
 import { parsePipeline } from '../pipeline-request.ts'
-import { parseTenantId } from '../schemas.ts'
 
 const PIPELINE = '/t/:tenant/:version{v2|v3}/pipeline'
 
 export const gateway = new Hono<AppEnvironment>()
-  .post(PIPELINE, limitBody(MAX_PIPELINE_BYTES), async (c) => {
-    const tenantId = parseTenantId(c.req.param('tenant'))
+  .post(PIPELINE, findDatabase, limitBody(MAX_PIPELINE_BYTES), async (c) => {
+    const { tenantId, token, databaseUrl } = c.get('upstream')
     const version = c.req.param('version').slice(1)
-    const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
-    if (token === undefined) return hranaErrorResponse(NO_TOKEN, { 'www-authenticate': 'Bearer' })
-    // Before the body is looked at, so that a stranger's costs nothing.
-    const databaseUrl: string | null = await c.env.TENANTS.getByName(tenantId).locate()
-    if (databaseUrl === null) return hranaErrorResponse(NO_TENANT)
     const { baton, requests, endsWithClose } = parsePipeline(await c.req.text())
     const { batonKey, baseUrlSuffixes } = readConfiguration(c.env)
     const binding = { tenantId, token }
-    if (baton === null && endsWithClose)
-      return await passThrough({
-        url: databaseUrl,
-        version,
-        token,
-        body: `{"baton":null,"requests":${requests}}`,
-      })
+    if (baton === null && endsWithClose) {
+      const body = `{"baton":null,"requests":${requests}}`
+      return await passThrough({ url: databaseUrl, version, token, body })
+    }
 
     const ticket = baton === null ? null : await openBaton(baton, binding, batonKey)
     if (baton !== null && ticket === null) return hranaErrorResponse(BATON_INVALID)
@@ -66,16 +58,4 @@ export const gateway = new Hono<AppEnvironment>()
   })
   .all(PIPELINE, methodNotAllowed('POST'))
 
-const NO_TOKEN: HranaError = {
-  status: 401,
-  code: 'AUTH_HEADER_NOT_FOUND',
-  message: 'The request has no "Authorization: Bearer <database token>" header',
-}
-
 const BATON_INVALID: HranaError = { status: 400, code: 'BATON_INVALID', message: 'Received an invalid baton' }
-
-const NO_TENANT: HranaError = {
-  status: 404,
-  code: 'TENANT_NOT_FOUND',
-  message: 'There is no such tenant, or its database is not ready yet',
-}

@@ -36,8 +36,14 @@ export async function applyMigrations(
     })
     statements.push(...body)
   }
-  await database.batch(statements)
-  return pending.at(-1)?.version ?? applied
+  const wanted = pending.at(-1)?.version ?? applied
+  try {
+    await database.batch(statements)
+  } catch (error) {
+    // An earlier attempt, whose answer was lost, may have got there first, and made this one fail.
+    if (!isTursoError(error, 'sql_error') || isFresh || (await readVersion(database)) < wanted) throw error
+  }
+  return wanted
 }
 
 async function readVersion(database: Database): Promise<number> {

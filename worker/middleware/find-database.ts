@@ -1,0 +1,27 @@
+/** Whose database a request of the gateway is for, and by which token. Before its body is read: a stranger's costs nothing. */
+import { createMiddleware } from 'hono/factory'
+import type { AppEnvironment } from '../environment.ts'
+import { hranaErrorResponse, type HranaError } from '../hrana-error.ts'
+import { parseTenantId } from '../schemas.ts'
+
+export const findDatabase = createMiddleware<AppEnvironment>(async function findDatabase(c, next) {
+  const tenantId = parseTenantId(c.req.param('tenant') ?? '')
+  const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
+  if (token === undefined) return hranaErrorResponse(NO_TOKEN, { 'www-authenticate': 'Bearer' })
+  const databaseUrl: string | null = await c.env.TENANTS.getByName(tenantId).locate()
+  if (databaseUrl === null) return hranaErrorResponse(NO_TENANT)
+  c.set('upstream', { tenantId, token, databaseUrl })
+  return await next()
+})
+
+const NO_TOKEN: HranaError = {
+  status: 401,
+  code: 'AUTH_HEADER_NOT_FOUND',
+  message: 'The request has no "Authorization: Bearer <database token>" header',
+}
+
+const NO_TENANT: HranaError = {
+  status: 404,
+  code: 'TENANT_NOT_FOUND',
+  message: 'There is no such tenant, or its database is not ready yet',
+}

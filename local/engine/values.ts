@@ -67,5 +67,6 @@ function encodeFloat(value: number): number | null {
   return Number.isFinite(value) ? value : null
 }
 
-const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => number }
-const NEGATIVE_ZERO = rawJSON('-0.0')
+// Node 20 does not have it, and loses the sign.
+const { rawJSON } = JSON as unknown as { rawJSON?: (text: string) => number }
+const NEGATIVE_ZERO = rawJSON?.('-0.0') ?? 0

@@ -1,6 +1,7 @@
 import { createConnection } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createLocalTurso, FaultScriptError, type Fault, type FaultScript } from '../../local/index.ts'
+import { mixOfEverything } from '../../local/faults/mix.ts'
 import { serveLocalTurso } from '../../local/serve.ts'
 import { rowsOf, start, statement, toAnswer } from './harness.ts'
 
@@ -440,3 +441,28 @@ test('a cut connection is a reset of the socket', async () => {
   socket.write('GET /v1/locations HTTP/1.1\r\nhost: x\r\n\r\n')
   expect((await failed).code).toBe('ECONNRESET')
 })
+
+test.each([1, 2, 3])(
+  'under a mix of everything, what is acknowledged has happened once: seed %d',
+  async (seed) => {
+    const { turso, create } = await start({ faults: { seed, faults: [] } })
+    const database = await create('acme')
+    await database.execute('create table t (n)')
+    turso.faults.add(...mixOfEverything().map((fault) => ({ ...fault, on: 'sql' })))
+    const acknowledged: number[] = []
+    const refused: number[] = []
+    for (let n = 0; n < 400; n++) {
+      const requests = [statement(`insert into t values (${n})`), { type: 'close' }]
+      const answer = await database.send({ requests }).catch(() => undefined)
+      if (answer?.status === 200 && answer.body?.results?.[0]?.type === 'ok') acknowledged.push(n)
+      if (answer?.status === 429) refused.push(n)
+    }
+    expect(new Set(turso.faults.fired().map(({ kind }) => kind)).size).toBeGreaterThan(5)
+    turso.faults.clear()
+    const [result] = await database.execute('select n from t')
+    const rows = rowsOf(result).map(([value]) => Number((value as { value: string }).value))
+    expect(new Set(rows).size).toBe(rows.length)
+    expect(acknowledged.filter((n) => !rows.includes(n))).toEqual([])
+    expect(refused.filter((n) => rows.includes(n))).toEqual([])
+  },
+)

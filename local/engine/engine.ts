@@ -211,8 +211,8 @@ export function openConnection(file: string): Connection {
 const ASKS_FOR_CHANGES = /last_insert_rowid|changes/i
 
 /** A plain INSERT that changes a row inserts it, and is remembered instead. */
-function changesWithoutInserting({ changesRows, inserts, sql }: Statement): boolean {
-  return changesRows && !(inserts && /^insert\s+into\b/i.test(sql) && !/\bon\s+conflict\b/i.test(sql))
+function changesWithoutInserting({ kind, inserts, sql }: Statement): boolean {
+  return kind === 'write' && !(inserts && /^insert\s+into\b/i.test(sql) && !/\bon\s+conflict\b/i.test(sql))
 }
 
 /** SQLite has no call for it that the binding passes on. Nobody else sees the table. */

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { requests, SETUP, type Operation } from './differential/operations.ts'
+import { REGRESSIONS, requests, SETUP, type Operation } from './differential/operations.ts'
 import type { Outcome } from './differential/outcomes.ts'
 import { openReference, SCHEMA_QUERY } from './differential/reference.ts'
 import { createRemote, splitIntoRequests } from './differential/remote.ts'
@@ -56,7 +56,7 @@ test.each(behaviours)(
           reference.run({ type: 'close' })
         }
       }),
-      { numRuns: share, seed },
+      { numRuns: share, seed, examples: REGRESSIONS },
     )
     expect(types.size).toBe(share < 20 ? types.size : 7)
   },

@@ -259,3 +259,20 @@ export const requests: Arbitrary<Operation[][]> = fc.array(
     maxLength: 6,
   },
 )
+
+/** Sequences that once had other outcomes. */
+export const REGRESSIONS: [Operation[][]][] = [
+  // Dropping a table that others refer to deletes its rows first, on a connection that another stream has used.
+  [
+    [
+      [{ type: 'close' }],
+      [
+        { type: 'execute', statement: { sql: 'drop table t0', args: [], kind: 'other' } },
+        {
+          type: 'execute',
+          statement: { sql: 'select changes(), last_insert_rowid()', args: [], kind: 'other' },
+        },
+      ],
+    ],
+  ],
+]

@@ -184,6 +184,8 @@ export function openConnection(file: string): Connection {
     describe(statement) {
       const columns = columnsOf(prepare(statement.sql))
       if (statement.kind === 'pragma') return { columns, isReadonly: statement.isReadonly }
+      // To explain it would make changes() forget.
+      if (statement.changesRows) return { columns, isReadonly: false }
       return { columns, isReadonly: isReadonlyProgram(explain(withoutExplain(statement))) }
     },
     touchesDatabase(statement) {

@@ -275,4 +275,19 @@ export const REGRESSIONS: [Operation[][]][] = [
       ],
     ],
   ],
+  // To describe a statement changes nothing, not even what changes() remembers.
+  [
+    [
+      [
+        {
+          type: 'describe',
+          statement: { sql: 'insert into t1 (x) values (?)', args: ['x'], kind: 'insert' },
+        },
+        {
+          type: 'execute',
+          statement: { sql: 'select changes(), last_insert_rowid()', args: [], kind: 'other' },
+        },
+      ],
+    ],
+  ],
 ]

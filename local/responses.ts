@@ -3,6 +3,11 @@ import { HttpFailure, ProtocolFailure, StreamExpired } from './errors.ts'
 
 /** Reads a body as text. Throws `HttpFailure` 413 when it has more than `maxBytes`. */
 export async function readBody(request: Request, maxBytes: number): Promise<string> {
+  return (await readBytes(request, maxBytes)).toString()
+}
+
+/** Reads a body. Throws `HttpFailure` 413 when it has more than `maxBytes`. */
+export async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   const tooLarge = () => new HttpFailure(413, `the request body has more than ${maxBytes} bytes`)
   // What says that it is too large need not be sent.
@@ -13,7 +18,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
     if (bytes > maxBytes) throw tooLarge()
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString()
+  return Buffer.concat(chunks)
 }
 
 export function json(body: unknown, status = 200): Response {

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { HttpFailure } from '../errors.ts'
 import { MAX_PLATFORM_BODY_BYTES, MAX_UPLOAD_BYTES, UPLOAD_CHUNK_BYTES } from '../limits.ts'
-import { json, readBody } from '../responses.ts'
+import { json, readBody, readBytes } from '../responses.ts'
 import type { Catalogue } from '../storage/catalogue.ts'
 import type { DataFolder } from '../storage/data-folder.ts'
 import type { DatabaseRecord } from '../storage/records.ts'
@@ -76,7 +76,7 @@ export function createUploadHandler(options: UploadOptions): UploadHandler {
     writing.add(id)
     uploads.delete(id)
     try {
-      await receive(request, folder.uploadFile(id), { flags: 'w', offset: 0, maxBytes: MAX_UPLOAD_BYTES })
+      await receive(request, folder.uploadFile(id), MAX_UPLOAD_BYTES)
       requireDraft(id)
       return activate(id)
     } finally {
@@ -105,9 +105,12 @@ export function createUploadHandler(options: UploadOptions): UploadHandler {
     const offset = index * UPLOAD_CHUNK_BYTES
     const maxBytes = Math.min(UPLOAD_CHUNK_BYTES, bytes - offset)
     if (maxBytes <= 0) throw new HttpFailure(400, 'the chunk is beyond the end of the file')
-    const count = await receive(request, folder.uploadFile(id), { flags: 'r+', offset, maxBytes })
+    const chunk = await readBytes(request, maxBytes)
+    if (chunk.length !== maxBytes) throw new HttpFailure(400, `the chunk must have ${maxBytes} bytes`)
+    // While it came in, the upload may have been finished or replaced. From here on nothing comes between.
+    requireDraft(id)
     requireUpload(id, uploadId)
-    if (count !== maxBytes) throw new HttpFailure(400, `the chunk must have ${maxBytes} bytes`)
+    writeAt(folder.uploadFile(id), chunk, offset)
     received.add(index)
     return new Response(null)
   }
@@ -154,23 +157,25 @@ function checkRights(tokens: Tokens, { headers }: Request, id: string, name: str
   }
 }
 
-/** Writes the body to a file as it comes in, and returns its length. Throws `HttpFailure` 413 for too much of it. */
-async function receive(
-  request: Request,
-  file: string,
-  { flags, offset, maxBytes }: { flags: 'w' | 'r+'; offset: number; maxBytes: number },
-): Promise<number> {
-  const descriptor = openSync(file, flags, 0o600)
+/** Makes a file of the body as it comes in. Throws `HttpFailure` 413 for too much of it. */
+async function receive(request: Request, file: string, maxBytes: number): Promise<void> {
+  const descriptor = openSync(file, 'w', 0o600)
   let bytes = 0
   try {
     for await (const chunk of request.body ?? []) {
-      if (bytes + chunk.byteLength > maxBytes) {
-        throw new HttpFailure(413, `the request body has more than ${maxBytes} bytes`)
-      }
-      writeSync(descriptor, chunk, 0, chunk.byteLength, offset + bytes)
       bytes += chunk.byteLength
+      if (bytes > maxBytes) throw new HttpFailure(413, `the request body has more than ${maxBytes} bytes`)
+      writeSync(descriptor, chunk)
     }
-    return bytes
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function writeAt(file: string, bytes: Uint8Array, offset: number): void {
+  const descriptor = openSync(file, 'r+')
+  try {
+    writeSync(descriptor, bytes, 0, bytes.byteLength, offset)
   } finally {
     closeSync(descriptor)
   }

@@ -175,7 +175,34 @@ describe('an upload', () => {
           }),
         ),
       )
-    return { ...local, database, upload }
+    /** A part of an upload in chunks. */
+    const put = async (path: string, body?: Uint8Array | string | ReadableStream) =>
+      toAnswer(
+        await local.turso.fetch(
+          new Request(`${database.url}/v2/upload/${path}`, {
+            method: 'PUT',
+            headers: { authorization: `Bearer ${database.jwt}` },
+            ...(body !== undefined && { body: body instanceof Uint8Array ? Uint8Array.from(body) : body }),
+            ...(body instanceof ReadableStream && { duplex: 'half' }),
+          }),
+        ),
+      )
+    return { ...local, database, upload, put }
+  }
+
+  /** A body that stalls after its first bytes until it is let go. */
+  const stalled = (bytes: Uint8Array) => {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+    const writer = writable.getWriter()
+    const isReading = writer.write(Uint8Array.from(bytes.subarray(0, 100)))
+    return {
+      body: readable,
+      isReading,
+      async release() {
+        await writer.write(Uint8Array.from(bytes.subarray(100)))
+        await writer.close()
+      },
+    }
   }
 
   test('becomes the database, once; before it the database is not served', async () => {
@@ -220,17 +247,7 @@ describe('an upload', () => {
   })
 
   test('comes in chunks as well, in any order, and is complete when it is finished', async () => {
-    const { database, turso } = await startDraft()
-    const put = async (path: string, body?: Uint8Array | string) =>
-      toAnswer(
-        await turso.fetch(
-          new Request(`${database.url}/v2/upload/${path}`, {
-            method: 'PUT',
-            headers: { authorization: `Bearer ${database.jwt}` },
-            ...(body !== undefined && { body: typeof body === 'string' ? body : Uint8Array.from(body) }),
-          }),
-        ),
-      )
+    const { database, put } = await startDraft()
     const bytes = file(
       'journal_mode = wal',
       'user_version = 1; create table filler as select zeroblob(9000000) as b',
@@ -258,6 +275,53 @@ describe('an upload', () => {
     expect([finished.status, finished.text]).toEqual([200, ''])
     const count = await database.execute('select length(b) from filler')
     expect(rowsOf(count[0])).toEqual([[{ type: 'integer', value: '9000000' }]])
+  })
+
+  test('that is finished is not touched by a chunk that was still coming in', async () => {
+    const { database, put } = await startDraft()
+    const bytes = file('journal_mode = wal')
+    const { upload_id } = (await put('start', JSON.stringify({ db_size_bytes: bytes.length }))).body
+    const slow = stalled(Buffer.alloc(bytes.length, 'x'))
+    const late = put(`${upload_id}/chunk/0`, slow.body)
+    await slow.isReading
+    expect((await put(`${upload_id}/chunk/0`, bytes)).status).toBe(200)
+    expect((await put(`${upload_id}/finalize`)).status).toBe(200)
+    await slow.release()
+    expect((await late).status).toBe(404)
+    expect(rowsOf((await database.execute('pragma integrity_check'))[0])).toMatchObject([[{ value: 'ok' }]])
+  })
+
+  test('that is begun anew, in chunks or in one piece, gets nothing of an earlier one', async () => {
+    for (const isWhole of [false, true]) {
+      const { database, put, upload } = await startDraft()
+      const [old, bytes] = [file('journal_mode = wal'), file('journal_mode = wal', 'user_version = 7')]
+      const size = JSON.stringify({ db_size_bytes: bytes.length })
+      const slow = stalled(Buffer.alloc(old.length, 'x'))
+      const late = put(`${(await put('start', size)).body.upload_id}/chunk/0`, slow.body)
+      await slow.isReading
+      if (isWhole) {
+        expect((await upload(bytes)).status).toBe(200)
+        await slow.release()
+      } else {
+        const { upload_id } = (await put('start', size)).body
+        expect((await put(`${upload_id}/chunk/0`, bytes)).status).toBe(200)
+        await slow.release()
+        await late
+        expect((await put(`${upload_id}/finalize`)).status).toBe(200)
+      }
+      expect((await late).status).toBe(404)
+      expect(rowsOf((await database.execute('pragma user_version'))[0])).toMatchObject([[{ value: '7' }]])
+    }
+  })
+
+  test('keeps what a chunk had when a second attempt at it breaks off', async () => {
+    const { database, put } = await startDraft()
+    const bytes = file('journal_mode = wal')
+    const { upload_id } = (await put('start', JSON.stringify({ db_size_bytes: bytes.length }))).body
+    expect((await put(`${upload_id}/chunk/0`, bytes)).status).toBe(200)
+    expect((await put(`${upload_id}/chunk/0`, Buffer.alloc(500, 'x'))).status).toBe(400)
+    expect((await put(`${upload_id}/finalize`)).status).toBe(200)
+    expect((await database.execute('select * from t'))[0]).toMatchObject({ type: 'ok' })
   })
 
   test('needs a token of the database that may write', async () => {

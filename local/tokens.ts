@@ -26,7 +26,7 @@ export interface Claims {
   id?: string
   /** The id of the group all of whose databases it opens. */
   gid?: string
-  /** Rights by database instead of `a` and `id`. `roa` and `rwa` may be attached as well. */
+  /** Rights by database instead of `a` and `id`. `roa` and `rwa` may be attached to those, and are not opened. */
   p?: Partial<Record<'ro' | 'rw' | 'roa' | 'rwa', NamespaceScope>>
   /** Fine-grained permissions. Checked here for reading and writing only, not table by table. */
   perm?: PermissionRule[]
@@ -137,8 +137,8 @@ function accessTo(subject: TokenSubject, { a, id, gid, p }: Claims): Access | un
     const includes = (scope: NamespaceScope | undefined) =>
       scope?.ns?.some((name) => name === subject.id || name === subject.label) ||
       scope?.tags?.includes(subject.groupId)
-    if (includes(p.rw) || includes(p.rwa)) return 'rw'
-    return includes(p.ro) || includes(p.roa) ? 'ro' : undefined
+    if (includes(p.rw)) return 'rw'
+    return includes(p.ro) ? 'ro' : undefined
   }
   if (id !== subject.id && gid !== subject.groupId) return undefined
   return a === 'ro' || a === 'roa' ? 'ro' : 'rw'

@@ -1,6 +1,6 @@
 /** `…/auth/tokens` and `…/auth/rotate`: the tokens that open databases. */
 import { HttpFailure } from '../errors.ts'
-import type { Claims, PermissionRule } from '../tokens.ts'
+import type { Claims, NamespaceScope, PermissionRule } from '../tokens.ts'
 import { route, type Call, type Fields, type Route } from './call.ts'
 import { parseExpiration } from './expiration.ts'
 import { requireDatabase, requireGroup } from './lookup.ts'
@@ -16,15 +16,15 @@ export const sqlTokenRoutes: Route[] = [
 ]
 
 export function createDatabaseToken(call: Call): { jwt: string } {
-  const { id, name, rotationId } = requireDatabase(call)
-  const jwt = mint(call, { id, rid: rotationId }, { ns: [id] })
+  const { id, name, rotationId, groupId } = requireDatabase(call)
+  const jwt = mint(call, { id, rid: rotationId }, { scope: { ns: [id] }, groupId })
   call.audit('db-token-create', `token created for database ${name}`, { database: name, id })
   return { jwt }
 }
 
 export function createGroupToken(call: Call): { jwt: string } {
   const { id, name, rotationId } = requireGroup(call)
-  const jwt = mint(call, { gid: id, rid: rotationId }, { tags: [id] })
+  const jwt = mint(call, { gid: id, rid: rotationId }, { scope: { tags: [id] }, groupId: id })
   call.audit('group-token-create', `token created for group ${name}`, { group: name, id })
   return { jwt }
 }
@@ -43,7 +43,13 @@ function rotateGroup(call: Call): undefined {
   call.audit('group-token-rotate', `tokens of group ${name} rotated`, { group: name, id })
 }
 
-function mint(call: Call, subject: Claims, scope: { ns: string[] } | { tags: string[] }): string {
+/** What a token opens, and the group in which that is. */
+interface Reach {
+  readonly scope: NamespaceScope
+  readonly groupId: string
+}
+
+function mint(call: Call, subject: Claims, { scope, groupId }: Reach): string {
   const { body, query, traps, tokens } = call
   if (traps.generation !== 'legacy' && ('permissions' in body || 'fine_grained_permissions' in body)) {
     throw new HttpFailure(400, 'Permissions are not supported for db-api controlled databases')
@@ -54,15 +60,15 @@ function mint(call: Call, subject: Claims, scope: { ns: string[] } | { tags: str
   }
   const lifetimeSeconds = readExpiration(query.get('expiration') ?? 'never')
   const access = authorization === 'read-only' ? 'ro' : 'rw'
-  const attachable = readAttachable(call)
+  const attachable = readAttachable(call, groupId)
   const perm = readRules(body['fine_grained_permissions'])
   const rights: Claims =
     attachable.length > 0 ? { p: { [access]: scope, roa: { ns: attachable } } } : { a: access }
   return tokens.mint({ ...rights, ...subject, ...(perm && { perm }) }, lifetimeSeconds)
 }
 
-/** The DbIds of the databases that a token may attach; they must be in the organization. */
-function readAttachable({ body, catalogue, organization }: Call): string[] {
+/** The DbIds of the databases that a token may attach; they must be in the group of those that it opens. */
+function readAttachable({ body, catalogue, organization }: Call, groupId: string): string[] {
   const permissions = (body['permissions'] ?? {}) as Fields
   const { databases = [] } = (permissions['read_attach'] ?? {}) as { databases?: unknown }
   if (!Array.isArray(databases) || databases.length > MAX_ATTACHED) {
@@ -75,6 +81,9 @@ function readAttachable({ body, catalogue, organization }: Call): string[] {
     const text = typeof name === 'string' ? name : ''
     const record = catalogue.databases.find(organization.id, text)
     if (!record) throw new HttpFailure(404, `could not find database with name [${text}]: record not found`)
+    if (record.groupId !== groupId) {
+      throw new HttpFailure(403, `database [${text}] is in another group, so it cannot be attached`)
+    }
     return record.id
   })
 }

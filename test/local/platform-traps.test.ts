@@ -104,8 +104,8 @@ describe('the older servers', () => {
     const attach = await mint({ permissions: { read_attach: { databases: ['beta'] } } })
     expect(claimsOf(attach).p).toEqual({ rw: { ns: [ids[0]] }, roa: { ns: [ids[1]] } })
     expect((await acme.send(READ, { jwt: attach })).status).toBe(200)
+    expect((await beta.send(READ, { jwt: attach })).status).toBe(404)
     const write = { requests: [{ type: 'execute', stmt: { sql: 'create table x (a)' } }] }
-    expect((await beta.send(write, { jwt: attach })).status).toBe(403)
 
     const reader = await mint({ fine_grained_permissions: [{ t: null, a: ['data_read'] }] })
     expect(claimsOf(reader).perm).toEqual([{ t: null, a: ['data_read'] }])
@@ -115,6 +115,26 @@ describe('the older servers', () => {
     )
     expect(rowsOf(rows.body.results[0])).toEqual([])
     expect((await acme.send(write, { jwt: reader })).status).toBe(403)
+  })
+
+  test('let tokens of a database and of a group attach what is in the same group, until they are rotated', async () => {
+    const { api, create } = await start(legacy)
+    const acme = await create('acme')
+    await create('beta')
+    await api('POST', 'groups', { name: 'second', location: 'aws-eu-west-1' })
+    await api('POST', 'databases', { name: 'elsewhere', group: 'second' })
+    const permitting = (name: string) => ({ permissions: { read_attach: { databases: [name] } } })
+    for (const subject of ['databases/acme', 'groups/default']) {
+      const refused = await api('POST', `${subject}/auth/tokens`, permitting('elsewhere'))
+      expect([refused.status, refused.body]).toEqual([
+        403,
+        { error: 'database [elsewhere] is in another group, so it cannot be attached' },
+      ])
+      const { jwt } = (await api('POST', `${subject}/auth/tokens`, permitting('beta'))).body
+      expect((await acme.send(READ, { jwt })).status).toBe(200)
+      await api('POST', `${subject}/auth/rotate`)
+      expect((await acme.send(READ, { jwt })).status).toBe(401)
+    }
   })
 
   test.each([

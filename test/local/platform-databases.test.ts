@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createClock, rowsOf, start, toAnswer } from './harness.ts'
+import { createClock, rowsOf, start, toAnswer, type Answer } from './harness.ts'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
@@ -291,27 +291,42 @@ describe('an upload', () => {
     expect(rowsOf((await database.execute('pragma integrity_check'))[0])).toMatchObject([[{ value: 'ok' }]])
   })
 
-  test('that is begun anew, in chunks or in one piece, gets nothing of an earlier one', async () => {
-    for (const isWhole of [false, true]) {
-      const { database, put, upload } = await startDraft()
-      const [old, bytes] = [file('journal_mode = wal'), file('journal_mode = wal', 'user_version = 7')]
-      const size = JSON.stringify({ db_size_bytes: bytes.length })
-      const slow = stalled(Buffer.alloc(old.length, 'x'))
-      const late = put(`${(await put('start', size)).body.upload_id}/chunk/0`, slow.body)
-      await slow.isReading
-      if (isWhole) {
-        expect((await upload(bytes)).status).toBe(200)
-        await slow.release()
-      } else {
-        const { upload_id } = (await put('start', size)).body
-        expect((await put(`${upload_id}/chunk/0`, bytes)).status).toBe(200)
-        await slow.release()
-        await late
-        expect((await put(`${upload_id}/finalize`)).status).toBe(200)
-      }
+  type Draft = Awaited<ReturnType<typeof startDraft>>
+
+  test.each<
+    [string, (draft: Draft, bytes: Uint8Array, lateChunk: () => Promise<unknown>) => Promise<Answer>]
+  >([
+    [
+      'in chunks',
+      async ({ put }, bytes, lateChunk) => {
+        const { upload_id } = (await put('start', JSON.stringify({ db_size_bytes: bytes.length }))).body
+        await put(`${upload_id}/chunk/0`, bytes)
+        await lateChunk()
+        return put(`${upload_id}/finalize`)
+      },
+    ],
+    [
+      'in one piece',
+      async ({ upload }, bytes, lateChunk) => {
+        const answer = await upload(bytes)
+        await lateChunk()
+        return answer
+      },
+    ],
+  ])('that is begun anew %s gets nothing of an earlier one', async (_, uploadAgain) => {
+    const draft = await startDraft()
+    const { database, put } = draft
+    const bytes = file('journal_mode = wal', 'user_version = 7')
+    const { upload_id } = (await put('start', JSON.stringify({ db_size_bytes: bytes.length }))).body
+    const slow = stalled(Buffer.alloc(bytes.length, 'x'))
+    const late = put(`${upload_id}/chunk/0`, slow.body)
+    await slow.isReading
+    const finished = await uploadAgain(draft, bytes, async () => {
+      await slow.release()
       expect((await late).status).toBe(404)
-      expect(rowsOf((await database.execute('pragma user_version'))[0])).toMatchObject([[{ value: '7' }]])
-    }
+    })
+    expect(finished.status).toBe(200)
+    expect(rowsOf((await database.execute('pragma user_version'))[0])).toMatchObject([[{ value: '7' }]])
   })
 
   test('keeps what a chunk had when a second attempt at it breaks off', async () => {

@@ -28,13 +28,22 @@ export async function toRequest(incoming: IncomingMessage, url: URL, signal: Abo
   return new Request(url, { ...init, body: Buffer.concat(chunks) })
 }
 
-/** Sends a response as it comes in, and cuts the connection where its body breaks. Never rejects. */
+/**
+ * Sends a response as it comes in, and cuts the connection where its body breaks. What HTTP cannot carry becomes a 500.
+ * Never rejects.
+ */
 export async function sendResponse(
   response: Response,
   outgoing: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+  try {
+    outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+  } catch (error) {
+    response.body?.cancel().catch(() => undefined)
+    outgoing.writeHead(500, { 'content-type': 'application/json' }).end(internalError(error))
+    return
+  }
   if (!response.body) {
     outgoing.end()
     return
@@ -57,4 +66,9 @@ export async function sendResponse(
     clearImmediate(flushing)
     signal.removeEventListener('abort', giveUp)
   }
+}
+
+/** The JSON of an answer with status 500. */
+export function internalError(error: unknown): string {
+  return JSON.stringify({ error: `Internal Error: \`${(error as Error).message}\`` })
 }

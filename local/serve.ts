@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ConnectionReset } from './faults/connection-reset.ts'
-import { sendResponse, toRequest } from './node-messages.ts'
+import { internalError, sendResponse, toRequest } from './node-messages.ts'
 
 /** A local Turso, as far as a port needs it. */
 export interface FetchHandler {
@@ -68,7 +68,7 @@ async function answer(
     return
   }
   // What is left of a refused body would be read as the next request.
-  if (!incoming.complete) outgoing.setHeader('connection', 'close')
+  if (!incoming.complete) outgoing.shouldKeepAlive = false
   await sendResponse(response, outgoing, aborter.signal)
 }
 
@@ -85,6 +85,9 @@ async function respond(
     return await turso.fetch(await toRequest(incoming, new URL(path, base), signal))
   } catch (error) {
     if (error instanceof ConnectionReset) return undefined
-    return Response.json({ error: `Internal Error: \`${(error as Error).message}\`` }, { status: 500 })
+    return new Response(internalError(error), {
+      status: 500,
+      headers: { 'content-type': 'application/json' },
+    })
   }
 }

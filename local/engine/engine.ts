@@ -7,12 +7,12 @@
  * - A statement that failed with SQLITE_BUSY stays active: the connection cannot commit afterwards. The callers see to
  *   it that this never happens; if it does, `isBroken` says so.
  * - So does a COMMIT that fails for a deferred foreign key. It fails for good when it runs again without transaction.
- * - Not every text passes through it: see `exact-rows.ts`.
+ * - Not every text passes through it: see `exact-rows.ts`, and `explainable.ts` for what cannot be rewritten.
  */
 import type Database from 'libsql'
 import { loadBinding } from './binding.ts'
-import { isReadonlyProgram, readsDatabase } from './bytecode.ts'
 import { decodeExactRow, exactQuery } from './exact-rows.ts'
+import { isExplainable } from './explainable.ts'
 import { exactReturning, splitReturning } from './returning.ts'
 import { fromExecution, fromPrepare, isSyntaxError, primaryCodeOf, SQLITE_BUSY } from './sqlite-errors.ts'
 import {
@@ -23,8 +23,9 @@ import {
   startQuery,
   type RunningStatement,
 } from './running-statement.ts'
-import { withoutExplain, type Statement } from './statement.ts'
+import type { Statement } from './statement.ts'
 import type { EngineValue } from './values.ts'
+import { SqlFailure } from '../errors.ts'
 
 export { primaryCodeOf } from './sqlite-errors.ts'
 
@@ -92,11 +93,12 @@ export function openConnection(file: string): Connection {
     return readAll(statement, values)
   }
 
-  const explain = (sql: string): EngineValue[][] => {
-    const statement = prepare(`explain ${sql}`)
-    const program = readAll(statement, [])
-    resetExplained(statement, [])
-    return program
+  /** Throws `SqlFailure` for an EXPLAIN whose text the binding would not survive. */
+  const checkExplainable = (sql: string) => {
+    const [[schema] = []] = query(`select cast(group_concat(sql, ';\n') as blob) from sqlite_schema`)
+    if (!isExplainable(sql, schema as Uint8Array | null)) {
+      throw new SqlFailure('SQLITE_ERROR', 'SQLite error: the local Turso cannot explain a text that is not UTF-8')
+    }
   }
 
   /** Runs a part of a statement. */
@@ -112,6 +114,7 @@ export function openConnection(file: string): Connection {
   const runToEnd = (statement: Statement, prepared: Database.Statement, values: EngineValue[]) => {
     // A statement that fails may have changed something as well.
     if (statement.kind === 'write') hasChanges = true
+    if (statement.kind === 'explain') checkExplainable(statement.sql)
     const before = statement.changesRows ? countersOf(query) : undefined
     const exact = statement.changesRows ? prepareReturning(database, statement.sql, prepared) : prepared
     const endsTransaction = statement.kind === 'end' || statement.kind === 'savepoint'
@@ -182,15 +185,11 @@ export function openConnection(file: string): Connection {
       }
     },
     describe(statement) {
-      const columns = columnsOf(prepare(statement.sql))
-      if (statement.kind === 'pragma') return { columns, isReadonly: statement.isReadonly }
-      // To explain it would make changes() forget.
-      if (statement.changesRows) return { columns, isReadonly: false }
-      return { columns, isReadonly: isReadonlyProgram(explain(withoutExplain(statement))) }
+      return { columns: columnsOf(prepare(statement.sql)), isReadonly: statement.isReadonly }
     },
-    touchesDatabase(statement) {
-      if (statement.kind !== 'select') return statement.kind === 'write'
-      return readsDatabase(explain(statement.sql))
+    touchesDatabase({ kind, sql }) {
+      if (kind !== 'select') return kind === 'write' || kind === 'explain'
+      return NAMES_A_TABLE.test(sql)
     },
     query,
     run(script) {
@@ -209,6 +208,9 @@ export function openConnection(file: string): Connection {
   }
 }
 
+/** Without one of these words a query has no table. A few queries with one have none either, and count as well. */
+const NAMES_A_TABLE = /\b(?:from|in)\b/i
+
 /** Forgetting costs as much as a few statements, so it is done when somebody would notice. */
 const ASKS_FOR_CHANGES = /last_insert_rowid|changes/i
 
@@ -221,7 +223,7 @@ function changesWithoutInserting({ kind, inserts, sql }: Statement): boolean {
 const FORGET_CHANGES = `create temp table "turso-edge" (id integer primary key);
   insert into temp."turso-edge" values (0); delete from temp."turso-edge" where id = 1; drop table temp."turso-edge"`
 
-/** The statement with its RETURNING clause rewritten; the statement itself where that does not work. */
+/** The statement with its RETURNING clause rewritten. Throws `SqlFailure` where that is more than SQLite can compile. */
 function prepareReturning(
   database: Database.Database,
   sql: string,
@@ -233,8 +235,8 @@ function prepareReturning(
     const columns = database.prepare(`${returning.head} returning *`).columns()
     const names = columns.map(({ name }) => name)
     return database.prepare(exactReturning(returning, names))
-  } catch {
-    return prepared
+  } catch (error) {
+    throw fromPrepare(error, sql)
   }
 }
 

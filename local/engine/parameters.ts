@@ -30,9 +30,9 @@ export function bindArguments(statement: Statement, { positional, named }: Argum
       name === null || name.startsWith('?')
         ? positional[index]
         : named.get(named.has(name) ? name : name.slice(1))
-    if (value !== undefined) return value
-    // An explained statement does not look at its values.
+    // It does not run. SQLite would make constants of some, see `explainable.ts`.
     if (statement.kind === 'explain') return null
+    if (value !== undefined) return value
     throw invalid(`value for parameter ${name ?? index + 1} not found`)
   })
 }

@@ -17,7 +17,7 @@ export interface Statement {
   readonly takesWriteLock: boolean
   /** A read-only token must not run it. As in sqld, transactions may be read-only and most pragmas are not. */
   readonly needsWriteRight: boolean
-  /** For a pragma: whether SQLite calls it read-only. Of other statements its bytecode says so. */
+  /** Whether SQLite calls it read-only. */
   readonly isReadonly: boolean
   /** INSERT, REPLACE, UPDATE or DELETE: only these have an affected row count. */
   readonly changesRows: boolean
@@ -68,19 +68,15 @@ export function parseDescribed(sql: string): Statement {
   const isRunnable = traitsOf(tokens) !== undefined || tokens.some(({ text }) => /^pragma$/i.test(text))
   return isRunnable
     ? analyse(first.sql, tokens)
-    : { sql: first.sql, parameters: parametersOf(tokens), ...WRITE }
+    : { sql: first.sql, parameters: parametersOf(tokens), ...WRITE, isReadonly: ATTACHES.test(first.sql) }
 }
+
+/** They change the connection and no file. */
+const ATTACHES = /^(?:attach|detach)\b/i
 
 /** The error of a statement that is not SQL, or not the SQL that sqld accepts. */
 export function parseFailure(reason: string): SqlFailure {
   return new SqlFailure('SQL_PARSE_ERROR', `SQL string could not be parsed: ${reason}`)
-}
-
-/** The statement that an EXPLAIN explains; any other statement as it is. */
-export function withoutExplain({ sql, kind }: Statement): string {
-  if (kind !== 'explain') return sql
-  const [, second, , fourth] = tokenize(sql)
-  return sql.slice((/^query$/i.test(second?.text ?? '') ? fourth : second)?.index)
 }
 
 type Traits = Omit<Statement, 'sql' | 'parameters'>
@@ -93,7 +89,10 @@ function analyse(sql: string, tokens: SqlToken[]): Statement {
 
 /** `undefined` for statements that sqld does not support. */
 function traitsOf(tokens: SqlToken[]): Traits | undefined {
-  const words = tokens.map((token) => (token.kind === 'word' ? token.text.toUpperCase() : token.text))
+  return traitsOfWords(tokens.map(({ kind, text }) => (kind === 'word' ? text.toUpperCase() : text)))
+}
+
+function traitsOfWords(words: string[]): Traits | undefined {
   switch (words[0]) {
     case 'SELECT':
     case 'VALUES':
@@ -113,9 +112,7 @@ function traitsOf(tokens: SqlToken[]): Traits | undefined {
     case 'RELEASE':
       return { ...TRANSACTION, kind: 'savepoint' }
     case 'EXPLAIN':
-      // Compiling an explained pragma runs it.
-      if (words[words[1] === 'QUERY' ? 3 : 1] === 'PRAGMA') return undefined
-      return { ...READ, kind: 'explain' }
+      return traitsOfExplain(words.slice(words[1] === 'QUERY' ? 3 : 1))
     case 'PRAGMA':
       return traitsOfPragma(words)
     case 'CREATE':
@@ -139,6 +136,13 @@ const READ: Traits = {
   changesRows: false,
   inserts: false,
   changesConnection: false,
+}
+
+/** SQLite calls it read-only when the statement that it explains is. */
+function traitsOfExplain(explained: string[]): Traits | undefined {
+  // Compiling an explained pragma runs it.
+  if (explained[0] === 'PRAGMA') return undefined
+  return { ...READ, kind: 'explain', isReadonly: traitsOfWords(explained)?.isReadonly ?? false }
 }
 
 const TRANSACTION: Traits = { ...READ, kind: 'savepoint' }

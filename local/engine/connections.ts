@@ -31,6 +31,11 @@ export function createConnections(): Connections {
         return
       }
       connection.reset()
+      // The next stream would see what is temporary, and lose there what it means to keep.
+      if (connection.query('select 1 from sqlite_temp_schema limit 1').length > 0) {
+        connection.close()
+        return
+      }
       idle.push({ file, connection })
       if (idle.length > MAX_IDLE_CONNECTIONS) idle.shift()?.connection.close()
     },

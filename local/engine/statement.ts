@@ -79,6 +79,16 @@ export function parseFailure(reason: string): SqlFailure {
   return new SqlFailure('SQL_PARSE_ERROR', `SQL string could not be parsed: ${reason}`)
 }
 
+/** Only this connection would see it, which goes from stream to stream. */
+function makesTemporary(words: string[]): boolean {
+  if (words[1] === 'TEMP' || words[1] === 'TEMPORARY') return true
+  const named = words[1] === 'UNIQUE' || words[1] === 'VIRTUAL' ? 3 : 2
+  const name = words.slice(named, named + 3).join(' ') === 'IF NOT EXISTS' ? named + 3 : named
+  return words[name + 1] === '.' && TEMP_SCHEMA.test(words[name] ?? '')
+}
+
+const TEMP_SCHEMA = /^(["'`[]?)temp["'`\]]?$/i
+
 type Traits = Omit<Statement, 'sql' | 'parameters'>
 
 function analyse(sql: string, tokens: SqlToken[]): Statement {
@@ -116,7 +126,7 @@ function traitsOfWords(words: string[]): Traits | undefined {
     case 'PRAGMA':
       return traitsOfPragma(words)
     case 'CREATE':
-      return words[1] === 'TEMP' || words[1] === 'TEMPORARY' ? undefined : WRITE
+      return makesTemporary(words) ? undefined : WRITE
     case 'VACUUM':
     case 'ANALYZE':
     case 'REINDEX':

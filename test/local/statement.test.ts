@@ -59,6 +59,12 @@ test.each([
 
 test.each([
   'create temp table t (a)',
+  'create table temp.t (a)',
+  'create table if not exists "Temp" . t (a)',
+  'create virtual table [temp].t using fts5 (a)',
+  'create unique index `temp`.i on t (a)',
+  `create view 'temp'.v as select 1`,
+  'create trigger /* x */ temp.g after insert on main.t begin delete from t; end',
   'explain pragma foreign_keys = off',
   'reindex',
   'pragma nope',

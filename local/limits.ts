@@ -31,6 +31,9 @@ export const MAX_VERIFIED_TOKENS = 1_000
 export const MAX_PLATFORM_BODY_BYTES = 1024 * 1024
 export const MAX_SQL_BODY_BYTES = 64 * 1024 * 1024
 
+/** How much of a body is searched for the text that a fault is for. */
+export const MAX_SEARCHED_BODY_BYTES = 64 * 1024 * 1024
+
 /** RFC 1035: one label of a host name. */
 export const MAX_DNS_LABEL_LENGTH = 63
 export const MAX_NAME_LENGTH = 64

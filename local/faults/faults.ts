@@ -1,5 +1,6 @@
 /** The faults of a local Turso: which are due at a request, and what has fired so far. */
 import { setTimeout } from 'node:timers/promises'
+import { MAX_SEARCHED_BODY_BYTES } from '../limits.ts'
 import { ConnectionReset } from './connection-reset.ts'
 import { applyFault, type FaultyServer, type Wait } from './kinds.ts'
 import { matcherOf } from './operations.ts'
@@ -98,9 +99,8 @@ export function createFaults(
     isIdle: () => entries.length === 0,
     async around(request, { path, database }, turso) {
       const name = `${request.method} ${path}`
-      const body = entries.some(({ fault }) => fault.containing !== undefined)
-        ? await request.clone().text()
-        : ''
+      const isSearched = entries.some(({ fault, isFor }) => fault.containing !== undefined && isFor(name))
+      const body = isSearched ? await readStart(request.clone(), MAX_SEARCHED_BODY_BYTES) : ''
       let proceed = async () => {
         const restartsSeen = restarts
         const response = await turso()
@@ -125,6 +125,22 @@ export function createFaults(
       return proceed()
     },
   }
+}
+
+/** The text of a copy's body, cut off after about so many bytes. */
+async function readStart({ body }: Request, maxBytes: number): Promise<string> {
+  if (!body) return ''
+  const chunks: Uint8Array[] = []
+  const reader = body.getReader()
+  let bytes = 0
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    chunks.push(read.value)
+    bytes += read.value.byteLength
+    if (bytes >= maxBytes) break
+  }
+  // Settles only when the original is cancelled as well.
+  void reader.cancel().catch(() => undefined)
+  return Buffer.concat(chunks).toString()
 }
 
 function isDue({ nth, times = 1, probability }: Fault, match: number, chance: number): boolean {

@@ -11,7 +11,7 @@ export interface FaultTrigger {
    * below a database starts with `/db/<name>`, however the request is addressed. Default: every request.
    */
   on?: string
-  /** Matches only requests whose body has this text in it. */
+  /** Matches only requests whose body has this text in its first 64 MiB. */
   containing?: string
   /** Fires at the nth request that it matches, 1 being the first. */
   nth?: number

@@ -313,6 +313,46 @@ describe('a fault fires', () => {
   })
 })
 
+describe('the body of a request', () => {
+  /** Sends a stranger's body that never ends, and says how much of it was read until the answer. */
+  async function readOfEndlessBody(fault: Fault) {
+    const { turso } = await startWith(fault)
+    let mebibytes = 0
+    const body = new ReadableStream({
+      pull(controller) {
+        mebibytes++
+        controller.enqueue(new Uint8Array(1024 * 1024))
+      },
+    })
+    const { status } = await turso.fetch(
+      new Request('https://api.turso.tech/v1/organizations/local/groups', {
+        method: 'POST',
+        body,
+        duplex: 'half',
+      }),
+    )
+    await body.cancel().catch(() => undefined)
+    return { status, mebibytes }
+  }
+
+  test('is not read for an entry that is for other requests', async () => {
+    const { status, mebibytes } = await readOfEndlessBody({
+      kind: 'reset_before',
+      on: 'pipeline',
+      containing: 'x',
+    })
+    expect(status).toBe(401)
+    expect(mebibytes).toBeLessThan(5)
+  })
+
+  test('is searched up to 64 MiB', async () => {
+    const { status, mebibytes } = await readOfEndlessBody({ kind: 'reset_before', containing: 'x' })
+    expect(status).toBe(401)
+    expect(mebibytes).toBeGreaterThanOrEqual(64)
+    expect(mebibytes).toBeLessThan(70)
+  })
+})
+
 describe('a seed', () => {
   /** What a fixed series of requests meets. */
   async function run(faults: FaultScript) {

@@ -11,8 +11,6 @@ export function createFaultyServer(streams: Streams): FaultyServer {
       }
       streams.expire()
     },
-    restart() {
-      for (const stream of streams.list()) streams.close(stream)
-    },
+    restart: () => streams.restart(),
   }
 }

@@ -31,6 +31,8 @@ export interface Streams {
   expire(): void
   /** The streams that accept their baton. */
   list(): Stream[]
+  /** Closes every stream, those too that only a cursor still runs on. New ones may be opened. */
+  restart(): void
   closeAll(): void
 }
 
@@ -154,6 +156,9 @@ export function createStreams({ idleMs, transactionTimeoutMs, behaviour, now }: 
     closeDatabase,
     expire,
     list: () => [...streams.values()],
+    restart() {
+      for (const stream of connected) close(stream)
+    },
     closeAll() {
       isClosed = true
       clearInterval(timer)

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { createLocalTurso, FaultScriptError, type Fault, type FaultScript } from '../../local/index.ts'
 import { mixOfEverything } from '../../local/faults/mix.ts'
 import { serveLocalTurso } from '../../local/serve.ts'
-import { rowsOf, start, statement, toAnswer } from './harness.ts'
+import { createClock, rowsOf, start, statement, toAnswer } from './harness.ts'
 
 type Fetch = (request: Request) => Promise<Response>
 
@@ -227,8 +227,14 @@ describe('a stream', () => {
     expect(await count()).toBe(0)
   })
 
-  test('whose cursor is being read breaks off at a restart', async () => {
-    const { database, turso } = await startWith({ kind: 'restart', containing: 'restart now' })
+  test.each([
+    ['is open', 0],
+    ['has expired', 60_000],
+  ])('whose cursor is being read breaks off at a restart, when it %s', async (_, idleMs) => {
+    const clock = createClock()
+    const { turso, create } = await start({ now: clock.now })
+    const database = await create('acme')
+    turso.faults.add({ kind: 'restart', containing: 'restart now' })
     const sql =
       'with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000) select i from n'
     const response = await turso.fetch(
@@ -240,6 +246,9 @@ describe('a stream', () => {
     )
     const reader = response.body!.getReader()
     expect((await reader.read()).done).toBe(false)
+    clock.advance(idleMs)
+    await database.execute('select 1')
+    expect(turso.streams().length).toBe(idleMs === 0 ? 1 : 0)
     await database.execute("select 'restart now'")
     const readToEnd = async () => {
       while (!(await reader.read()).done);

@@ -46,20 +46,29 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
     version: 2 | 3,
     decode: (body: string) => T,
   ): Promise<{ context: ExecutionContext; asked: T }> => {
-    const record = requireServed(target, options)
+    const { id } = requireServed(target, options)
     const header = request.headers.get('authorization')
     if (behaviour.notAJwtStatus === 400) checkIsJwt(header)
-    const access = options.tokens.authorize(header, record.id, target.name)
+    const authorize = () => options.tokens.authorize(header, id, target.name)
+    authorize()
     const asked = decode(await readBody(request, MAX_SQL_BODY_BYTES))
+    /** Whatever was waited for, meanwhile the token may be revoked and the database blocked or deleted. */
+    const admit = () => {
+      const record = requireServed({ ...target, record: options.catalogue.databases.findById(id) }, options)
+      return { record, access: authorize() }
+    }
     const { signal } = request
+    let { record, access } = admit()
     const stream =
       asked.baton === undefined
-        ? await streams.open(record.id, record.name, options.folder.databaseFile(record.id), signal)
-        : streams.resume(record.id, asked.baton)
+        ? await streams.open(id, record.name, options.folder.databaseFile(id), signal, () => {
+            ;({ record, access } = admit())
+          })
+        : streams.resume(id, asked.baton)
     const { name: databaseName } = target
     const isReadOnly = access === 'ro'
     const isBlocked = { reads: record.blockReads, writes: record.blockWrites }
-    const count: ExecutionContext['count'] = (counts) => options.catalogue.usage.add(record.id, counts)
+    const count: ExecutionContext['count'] = (counts) => options.catalogue.usage.add(id, counts)
     const context = {
       stream,
       version,

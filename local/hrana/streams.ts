@@ -2,7 +2,6 @@
  * The open streams of all databases: one connection each, named by a single-use baton, closed when idle for too long.
  * Source: libsql-server/src/hrana/http/stream.rs
  */
-import { existsSync } from 'node:fs'
 import { createBatons, randomUint64, refuseBaton, type UnusableBaton } from './batons.ts'
 import type { Behaviour } from '../behaviour.ts'
 import { createConnections } from '../engine/connections.ts'
@@ -13,8 +12,17 @@ import { newStream, releaseWriteLock, rollBack, type SharedDatabase, type Stream
 import { createWriteLock } from './write-lock.ts'
 
 export interface Streams {
-  /** Waits for a permit and opens a stream. Throws `HttpFailure` 429 when there are too many. */
-  open(databaseId: string, name: string, file: string, signal: AbortSignal): Promise<Stream>
+  /**
+   * Waits for a permit and opens a stream. Throws `HttpFailure` 429 when there are too many, and what `admit` throws,
+   * which is asked after the wait.
+   */
+  open(
+    databaseId: string,
+    name: string,
+    file: string,
+    signal: AbortSignal,
+    admit: () => void,
+  ): Promise<Stream>
   /** Takes the stream of a baton for one request. Throws the refusal of a baton that cannot be used. */
   resume(databaseId: string, baton: string): Stream
   /** Ends a request and returns the baton for the next, or `null` when the stream is closed. */
@@ -111,13 +119,13 @@ export function createStreams({ idleMs, transactionTimeoutMs, behaviour, now }: 
   }
 
   return {
-    async open(databaseId, name, file, signal) {
+    async open(databaseId, name, file, signal, admit) {
       if (!(await permits.acquire(signal, STREAM_WAIT_MS))) {
         throw new HttpFailure(429, 'Timed out while opening database connection')
       }
       try {
-        // While it waited, the database may have been deleted, or everything closed.
-        if (isClosed || signal.aborted || !existsSync(file)) throw unknownDatabase(name)
+        if (isClosed || signal.aborted) throw unknownDatabase(name)
+        admit()
         const stream = newStream(randomUint64(), share(databaseId, name, file), connections.take(file))
         streams.set(stream.id, stream)
         connected.add(stream)

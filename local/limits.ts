@@ -34,6 +34,9 @@ export const MAX_SQL_BODY_BYTES = 64 * 1024 * 1024
 /** How much of a body is searched for the text that a fault is for. */
 export const MAX_SEARCHED_BODY_BYTES = 64 * 1024 * 1024
 
+/** sqld: its `max_total_response_size`, which all responses share there; here every pipeline has as much. */
+export const MAX_PIPELINE_RESPONSE_BYTES = 32 * 1024 * 1024
+
 /** RFC 1035: one label of a host name. */
 export const MAX_DNS_LABEL_LENGTH = 63
 export const MAX_NAME_LENGTH = 64

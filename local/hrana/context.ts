@@ -13,6 +13,8 @@ export interface ExecutionContext {
   readonly isBlocked: { readonly reads: boolean; readonly writes: boolean }
   /** What one request may answer, in bytes as sqld estimates them. */
   readonly maxResponseBytes: number
+  /** What is left for all requests of the pipeline together. */
+  readonly budget: { bytes: number }
   /** The name of the database as the client wrote it, for error messages. */
   readonly databaseName: string
   /** Counts what a statement did, for the usage of the database. */

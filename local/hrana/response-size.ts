@@ -7,6 +7,7 @@ import { SqlFailure } from '../errors.ts'
 export interface ResponseSize {
   addColumns(columns: readonly EngineColumn[]): void
   addRows(rows: readonly EngineValue[][]): void
+  readonly bytes: number
 }
 
 export function createResponseSize(maxBytes: number): ResponseSize {
@@ -16,6 +17,9 @@ export function createResponseSize(maxBytes: number): ResponseSize {
     if (bytes > maxBytes) throw new SqlFailure('RESPONSE_TOO_LARGE', 'Response is too large')
   }
   return {
+    get bytes() {
+      return bytes
+    },
     addColumns(columns) {
       for (const { name, decltype } of columns) add(`{"name":"${name}","decltype":"${decltype}"}`.length)
     },

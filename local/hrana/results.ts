@@ -80,7 +80,7 @@ interface Collected {
 async function collect(context: ExecutionContext, steps: Step[]): Promise<Collected> {
   const results: (WireStatementResult | null)[] = steps.map(() => null)
   const errors: (WireError | null)[] = steps.map(() => null)
-  const size = createResponseSize(context.maxResponseBytes)
+  const size = createResponseSize(Math.min(context.maxResponseBytes, context.budget.bytes))
   let failure: Error | undefined
   let current = emptyResult()
   for await (const event of runProgram(context, steps)) {
@@ -102,6 +102,7 @@ async function collect(context: ExecutionContext, steps: Step[]): Promise<Collec
         errors[event.step] = toWireError(event.failure, context.behaviour)
     }
   }
+  context.budget.bytes -= size.bytes
   return { results, errors, failure }
 }
 

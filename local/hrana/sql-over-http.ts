@@ -5,7 +5,7 @@ import type { Behaviour } from '../behaviour.ts'
 import type { ExecutionContext } from './context.ts'
 import { streamCursor } from './cursor.ts'
 import { HttpFailure, ProtocolFailure, SqlFailure, unknownDatabase } from '../errors.ts'
-import { MAX_SQL_BODY_BYTES } from '../limits.ts'
+import { MAX_PIPELINE_RESPONSE_BYTES, MAX_SQL_BODY_BYTES } from '../limits.ts'
 import { checkPipeline, runPipeline } from './pipeline.ts'
 import { programOfBatch } from './program.ts'
 import { decodeCursor, decodePipeline } from './requests.ts'
@@ -76,6 +76,7 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
       isReadOnly,
       isBlocked,
       maxResponseBytes,
+      budget: { bytes: Math.max(maxResponseBytes, MAX_PIPELINE_RESPONSE_BYTES) },
       databaseName,
       count,
       signal,
@@ -89,7 +90,14 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
       checkPipeline(decoded.requests, behaviour)
       return decoded
     })
-    return json(await runPipeline(streams, context, asked.requests))
+    const answer = await runPipeline(streams, context, asked.requests)
+    try {
+      return json(answer)
+    } catch (error) {
+      // Nobody will ever have its baton.
+      streams.close(context.stream)
+      throw error
+    }
   }
 
   const cursor = async (request: Request, target: Target) => {

@@ -1,4 +1,5 @@
 /** Checks a script of faults that came from somewhere: a file, or a test without types. */
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { isOperation } from './operations.ts'
 import { FaultScriptError, type Fault, type FaultKind } from './script.ts'
 import { mixOfEverything } from './mix.ts'
@@ -46,6 +47,10 @@ const range = (what: string, to = Infinity) =>
   })
 const string = rule('a string', (value) => typeof value === 'string')
 const filled = rule('a string with something in it', (value) => typeof value === 'string' && value !== '')
+const headerValue = rule(
+  'a string with something in it that HTTP can carry in a header',
+  (value) => typeof value === 'string' && value !== '' && isHeader('x', value),
+)
 const boolean = rule('true or false', (value) => typeof value === 'boolean')
 
 const TRIGGER: Record<string, Check> = {
@@ -73,7 +78,7 @@ const KINDS: { readonly [kind in FaultKind['kind']]: Partial<Fields> } = {
     optional: {
       retryAfter: rule(
         'a number of seconds or a date',
-        (value) => isNumber(value, 0, Infinity) || !string(value),
+        (value) => isNumber(value, 0, Number.MAX_VALUE) || !headerValue(value),
       ),
     },
   },
@@ -89,13 +94,16 @@ const KINDS: { readonly [kind in FaultKind['kind']]: Partial<Fields> } = {
   },
   slow_body: { required: { ms: milliseconds }, optional: { bytes: integer('a whole number from 1', 1) } },
   wrong_shape: { optional: { body: () => undefined, effect: boolean } },
-  redirect: { required: { to: filled }, optional: { status: integer('a status from 300 to 399', 300, 399) } },
+  redirect: {
+    required: { to: headerValue },
+    optional: { status: integer('a status from 300 to 399', 300, 399) },
+  },
   respond: {
     required: { status: integer('a status from 200 to 599', 200, 599) },
     optional: {
       headers: rule(
-        'an object of strings',
-        (value) => isObject(value) && Object.values(value).every((header) => typeof header === 'string'),
+        'an object of strings that HTTP can carry in headers',
+        (value) => isObject(value) && Object.entries(value).every(([name, header]) => isHeader(name, header)),
       ),
       body: string,
       effect: boolean,
@@ -131,7 +139,26 @@ function checkFault(fault: unknown, where: string): Fault {
   if (fault['times'] !== undefined && fault['nth'] === undefined) {
     throw new FaultScriptError(`${where}.times needs nth, the first of them`)
   }
+  if (kind === 'respond' && fault['body'] && BODILESS.has(fault['status'])) {
+    throw new FaultScriptError(
+      `${where}.body must be left out, because an answer with status ${String(fault['status'])} has none`,
+    )
+  }
   return fault as unknown as Fault
+}
+
+/** Statuses from 200 whose answers never have a body. */
+const BODILESS: ReadonlySet<unknown> = new Set([204, 205, 304])
+
+function isHeader(name: string, value: unknown): boolean {
+  if (typeof value !== 'string') return false
+  try {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function refuseUnknown(fields: Record<string, unknown>, known: string[], where: string): void {

@@ -449,6 +449,26 @@ describe('a script', () => {
       [{ kind: 'respond', status: 200, headers: { a: 1 } }],
       /^faults\[0\]\.headers must be an object of strings/,
     ],
+    [
+      [{ kind: 'respond', status: 200, headers: { 'x y': 'a' } }],
+      /^faults\[0\]\.headers must be an object of strings that HTTP can carry/,
+    ],
+    [
+      [{ kind: 'respond', status: 200, headers: { x: 'ś' } }],
+      /^faults\[0\]\.headers must be .* HTTP can carry in headers, not {"x":"ś"}$/,
+    ],
+    [
+      [{ kind: 'respond', status: 204, body: 'x' }],
+      /^faults\[0\]\.body must be left out, because an answer with status 204 has none$/,
+    ],
+    [[{ kind: 'respond', status: 304, body: 'x' }], /^faults\[0\]\.body must be left out/],
+    [[{ kind: 'rate_limited', retryAfter: 'a\nb' }], /^faults\[0\]\.retryAfter must be a number of seconds/],
+    [
+      [{ kind: 'rate_limited', retryAfter: Infinity }],
+      /^faults\[0\]\.retryAfter must be a number of seconds/,
+    ],
+    [[{ kind: 'redirect', to: 'https://ś/' }], /^faults\[0\]\.to must be a string .* HTTP can carry/],
+    [[{ kind: 'redirect', to: 'http://x/\u0001' }], /^faults\[0\]\.to must be a string .* HTTP can carry/],
     [[{ kind: 'redirect' }], /^faults\[0\]\.to must be a string/],
     [[{ kind: 'truncated', ending: 'no' }], /^faults\[0\]\.ending must be "cut" or "clean", not "no"$/],
     [{ seed: -1, faults: [] }, /^seed must be a whole number from 0 to 4294967295, not -1$/],

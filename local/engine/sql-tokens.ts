@@ -26,8 +26,8 @@ export function tokenize(sql: string): SqlToken[] {
 const TOKEN = new RegExp(
   [
     /(?<space>[ \t\r\n\f\uFEFF]+|--[^\n]*|\/\*[^]*?(?:\*\/|$))/,
-    // `$name` may carry the suffixes of a Tcl variable.
-    /(?<parameter>\?[0-9]*|[:@$](?:[A-Za-z0-9_$\u0080-\uFFFF]|::)+(?:\([^)\s]*\))?)/,
+    // `$name` may carry the suffix of a Tcl variable. One without an end is no token, and as long in SQLite.
+    /(?<parameter>\?[0-9]*|[:@$](?:[A-Za-z0-9_$\u0080-\uFFFF]|::)+(?:\([^) \t\n\v\f\r]*\)?)?)/,
     /(?<word>[A-Za-z_\u0080-\uFFFF][A-Za-z0-9_$\u0080-\uFFFF]*)/,
     /[0-9][A-Za-z0-9_.$\u0080-\uFFFF]*/,
     /'[^']*'?|"[^"]*"?|`[^`]*`?|\[[^\]]*\]?/,

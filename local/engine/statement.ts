@@ -231,19 +231,27 @@ function traitsOfPragma(tokens: string[]): Traits | undefined {
   }
 }
 
+/** SQLITE_LIMIT_VARIABLE_NUMBER */
+const MAX_PARAMETERS = 32_766
+
 /** Numbers the parameters as https://www.sqlite.org/lang_expr.html#varparam says. */
 function parametersOf(tokens: SqlToken[]): (string | null)[] {
   const names: (string | null)[] = []
+  const known = new Set<string>()
   for (const { kind, text } of tokens) {
     if (kind !== 'parameter') continue
     if (text === '?') names.push(null)
     else if (text.startsWith('?')) {
       const position = Number(text.slice(1))
       // SQLite refuses larger numbers when it compiles the statement.
-      if (position < 1 || position > 32_766) continue
+      if (position < 1 || position > MAX_PARAMETERS) continue
       while (names.length < position) names.push(null)
       names[position - 1] = text
-    } else if (!names.includes(text)) names.push(text)
+    } else if (!known.has(text)) {
+      known.add(text)
+      names.push(text)
+    }
+    if (names.length > MAX_PARAMETERS) throw parseFailure('too many SQL variables')
   }
   return names
 }

@@ -1,4 +1,5 @@
 /** `POST /v2/pipeline` and `/v3/pipeline`: a list of requests on one stream. */
+import { setImmediate } from 'node:timers/promises'
 import type { WirePipelineResponse, WireStreamResponse, WireStreamResult } from '../../src/hrana/wire.ts'
 import type { Behaviour } from '../behaviour.ts'
 import { notSupported } from './conditions.ts'
@@ -7,6 +8,7 @@ import { ProtocolFailure, SqlFailure, streamClosed } from '../errors.ts'
 import { MAX_STORED_SQL, MAX_STORED_SQL_BYTES } from '../limits.ts'
 import type { StreamRequest } from './requests.ts'
 import { describe, execute, executeBatch, executeSequence } from './results.ts'
+import { STEPS_BETWEEN_PAUSES } from './run-program.ts'
 import { isStateless, takeTurn } from './stream.ts'
 import type { Streams } from './streams.ts'
 
@@ -22,7 +24,8 @@ export async function runPipeline(
   const { stream, signal, behaviour } = context
   try {
     const results: WireStreamResult[] = []
-    for (const request of requests) {
+    for (const [index, request] of requests.entries()) {
+      if (index > 0 && index % STEPS_BETWEEN_PAUSES === 0) await setImmediate()
       results.push(await runRequest(streams, context, request))
       // Nobody will ever use the next baton.
       if (signal.aborted) throw new ProtocolFailure('The request was aborted')

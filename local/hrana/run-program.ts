@@ -2,12 +2,16 @@
  * Runs the steps of a program and tells what happens, row by row. Every request that runs SQL is one program: a
  * statement, a batch, a script, a cursor. Source: libsql-server/src/connection/program.rs
  */
+import { setImmediate } from 'node:timers/promises'
 import { isFulfilled, type StepOutcome } from './conditions.ts'
 import type { ExecutionContext } from './context.ts'
 import { SqlFailure } from '../errors.ts'
 import type { Step } from './program.ts'
 import { runStatement, type StatementEvent } from './run-statement.ts'
 import { ensureConnected, type Stream } from './stream.ts'
+
+/** So many requests or steps, and everybody else is served. */
+export const STEPS_BETWEEN_PAUSES = 100
 
 /** What the statement of a step does; or the step fails, maybe before that; or its condition does not hold. */
 export type ProgramEvent =
@@ -25,6 +29,7 @@ export async function* runProgram(context: ExecutionContext, steps: Step[]): Asy
   const isAutocommit = () => !stream.connection.inTransaction
   let isTimedOut = false
   for (const [index, step] of steps.entries()) {
+    if (index > 0 && index % STEPS_BETWEEN_PAUSES === 0) await setImmediate()
     ensureConnected(stream)
     isTimedOut = hearOfTimeout(stream) || isTimedOut
     // As in sqld, a condition does not save a step from it.

@@ -10,6 +10,19 @@ test('a pipeline answers no more than 32 MB in all, and the rest of its requests
   expect(rowsOf(results[8])).toEqual([])
 })
 
+test('others are served while a long pipeline or batch runs', async () => {
+  const { create } = await start()
+  const [database, other] = [await create('acme'), await create('other')]
+  const ended: string[] = []
+  const steps = Array.from({ length: 5_000 }, () => ({ stmt: { sql: 'select 1' } }))
+  await Promise.all([
+    database.run(steps.map(({ stmt }) => ({ type: 'execute', stmt }))).then(() => ended.push('pipeline')),
+    database.run([{ type: 'batch', batch: { steps } }]).then(() => ended.push('batch')),
+    other.execute('select 1').then(() => ended.push('other')),
+  ])
+  expect(ended[0]).toBe('other')
+})
+
 test('what was too large for one request takes nothing from the others', async () => {
   const database = await (await start()).create('acme')
   const tooLarge = statement('select zeroblob(4900000), zeroblob(4900000), zeroblob(4900000)')

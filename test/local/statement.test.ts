@@ -57,6 +57,16 @@ test.each([
   expect(parseStatement(sql).parameters).toEqual(parameters)
 })
 
+test('a statement has no more parameters than SQLite takes, and hundreds of thousands are refused as soon', () => {
+  const named = (count: number) => `select ${Array.from({ length: count }, (_, index) => `:a${index}`).join()}`
+  expect(parseStatement(named(32_766)).parameters).toHaveLength(32_766)
+  expect(() => parseStatement(named(300_000))).toThrow('too many SQL variables')
+})
+
+test('a parameter whose suffix has no end is read once', () => {
+  expect(parseStatement(`select ${'$a('.repeat(300_000)}`).parameters).toHaveLength(1)
+})
+
 test.each([
   'create temp table t (a)',
   'create table temp.t (a)',

@@ -118,10 +118,13 @@ function renameGroup(call: Call) {
 
 /** To another organization of the same owner. Answers with the bare group; old host names and tokens keep working. */
 function transferGroup(call: Call): WireGroup {
-  const { catalogue, body } = call
+  const { catalogue, body, caller } = call
   const group = requireGroup(call)
   const organization = catalogue.organizations.find(optionalText(body, 'organization') ?? '')
   if (!organization) throw new HttpFailure(404, 'organization not found')
+  if (caller.organizationId !== undefined && caller.organizationId !== organization.id) {
+    throw new HttpFailure(403, 'the token is scoped to another organization')
+  }
   if (organization.id === group.organizationId) {
     throw new HttpFailure(400, `group ${group.name} is already in organization ${organization.slug}`)
   }

@@ -103,6 +103,21 @@ describe('a transfer', () => {
     expect((await database.send(READ)).status).toBe(404)
   })
 
+  test('is refused to a token of one organization when it goes to another', async () => {
+    const { api, call } = await start()
+    await call('POST', '/v1/organizations', { name: 'team' })
+    await api('POST', '/team/groups', GROUP)
+    const { token } = (await call('POST', '/v1/auth/api-tokens/ci', { organization: 'team' })).body
+    const { status, body } = await api(
+      'POST',
+      `/team/groups/${GROUP.name}/transfer`,
+      { organization: 'local' },
+      token,
+    )
+    expect([status, body]).toEqual([403, { error: 'the token is scoped to another organization' }])
+    expect((await api('GET', `/team/groups/${GROUP.name}`)).status).toBe(200)
+  })
+
   test('is refused to nobody, to itself, and to where a name is taken', async () => {
     const { api, call, create } = await start()
     await create('acme')

@@ -78,11 +78,12 @@ async function respond(
   incoming: IncomingMessage,
   signal: AbortSignal,
 ): Promise<Response | undefined> {
-  const { url: path = '/', headers } = incoming
-  const base = `http://${headers.host ?? 'localhost'}`
-  if (!URL.canParse(path, base)) return Response.json({ error: 'Invalid host header' }, { status: 400 })
+  const url = urlOf(incoming)
+  if (!url) return Response.json({ error: 'Invalid host header' }, { status: 400 })
+  // Fetch has no such request.
+  if (incoming.method === 'TRACE') return Response.json({ error: 'Method not allowed' }, { status: 405 })
   try {
-    return await turso.fetch(await toRequest(incoming, new URL(path, base), signal))
+    return await turso.fetch(await toRequest(incoming, url, signal))
   } catch (error) {
     if (error instanceof ConnectionReset) return undefined
     return new Response(internalError(error), {
@@ -90,4 +91,12 @@ async function respond(
       headers: { 'content-type': 'application/json' },
     })
   }
+}
+
+/** What is asked for, `undefined` when fetch cannot ask for it: no address, or one with a user in it. */
+function urlOf({ url: path = '/', headers }: IncomingMessage): URL | undefined {
+  const base = `http://${headers.host ?? 'localhost'}`
+  if (!URL.canParse(path, base)) return undefined
+  const url = new URL(path, base)
+  return url.username || url.password ? undefined : url
 }

@@ -1,3 +1,5 @@
+import { createConnection } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { serveLocalTurso, type FetchHandler, type ServeOptions } from '../../local/serve.ts'
 
@@ -21,4 +23,19 @@ test('an answer that HTTP cannot carry is 500, with the reason, and the next one
     ])
   }
   expect(await (await fetch(`${url}/good`)).text()).toBe('hello')
+})
+
+const GREETING: FetchHandler = { fetch: async () => new Response('hello') }
+
+test.each([
+  ['TRACE /', 'TRACE / HTTP/1.1\r\nhost: x', '405 Method Not Allowed'],
+  ['a user in the host', 'GET / HTTP/1.1\r\nhost: u:p@x', '400 Bad Request'],
+  ['a user in an absolute address', 'GET http://u:p@x/v2 HTTP/1.1\r\nhost: x', '400 Bad Request'],
+  ['a host that is none', 'GET / HTTP/1.1\r\nhost: a b', '400 Bad Request'],
+  ['an absolute address', 'GET http://x/v2 HTTP/1.1\r\nhost: x', '200 OK'],
+])('%s is answered with what it is', async (_, head, status) => {
+  const { port } = new URL(await serve(GREETING))
+  const socket = createConnection(Number(port), '127.0.0.1')
+  socket.write(`${head}\r\nconnection: close\r\n\r\n`)
+  expect((await text(socket)).split('\r\n')[0]).toBe(`HTTP/1.1 ${status}`)
 })

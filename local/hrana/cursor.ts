@@ -23,7 +23,7 @@ export function streamCursor(
   const aborter = new AbortController()
   const signal = AbortSignal.any([context.signal, aborter.signal])
   const cut = () => aborter.abort()
-  stream.cursors.add(cut)
+  streams.attend(stream, cut, false)
   const baton = streams.release(stream)
   const lines = cursorLines({ ...context, signal }, steps, { baton, base_url: null })
 
@@ -46,13 +46,17 @@ export function streamCursor(
     },
     async pull(controller) {
       try {
+        streams.attend(stream, cut, true)
         const chunk = await nextChunk(lines)
         if (chunk !== undefined) {
+          // It may have been cut off meanwhile.
+          if (!signal.aborted) streams.attend(stream, cut, false)
           controller.enqueue(Buffer.from(chunk))
           return
         }
         signal.removeEventListener('abort', fail)
         streams.leave(stream, cut)
+        if (stream.isConnected && stream.connection.isBroken) streams.close(stream)
         controller.close()
       } catch (error) {
         if (signal.aborted) return

@@ -25,8 +25,8 @@ export interface Stream {
   readonly storedSql: Map<number, string>
   /** Whoever has it may use the connection: a cursor may still run when the next request comes. */
   readonly turn: Semaphore
-  /** What cuts off the cursors that run or wait for their turn. */
-  readonly cursors: Set<() => void>
+  /** What cuts off the cursors that run or wait for their turn, and since when nobody reads them. */
+  readonly cursors: Map<() => void, number>
   /** What runs on its connection, while it is read row by row. */
   running: RunningStatement | undefined
   /** The baton with this number is the next to be accepted. */
@@ -57,7 +57,7 @@ export function newStream(id: bigint, database: SharedDatabase, connection: Conn
     connection,
     storedSql: new Map(),
     turn: createSemaphore(1),
-    cursors: new Set(),
+    cursors: new Map(),
     running: undefined,
     sequence: randomUint64(),
     isBusy: true,

@@ -31,6 +31,8 @@ export interface Streams {
   retire(stream: Stream): void
   /** Cuts off its cursors, rolls back, gives the write lock and the connection back. Harmless when done before. */
   close(stream: Stream): void
+  /** Notes that somebody waits for a cursor or, from now on, nobody does. Then it is cut off as idle streams are. */
+  attend(stream: Stream, cursor: () => void, isAwaited: boolean): void
   /** Lets a cursor leave a stream, which closes it when it is retired. */
   leave(stream: Stream, cursor: () => void): void
   /** Closes every stream of a database, and the files with them. */
@@ -83,7 +85,7 @@ export function createStreams({ idleMs, transactionTimeoutMs, behaviour, now }: 
   }
 
   const close = (stream: Stream) => {
-    for (const cancel of stream.cursors) cancel()
+    for (const cancel of stream.cursors.keys()) cancel()
     stream.cursors.clear()
     retire(stream)
   }
@@ -96,6 +98,9 @@ export function createStreams({ idleMs, transactionTimeoutMs, behaviour, now }: 
       tombstones.set(stream.id, time + TOMBSTONE_MS)
     }
     for (const [id, goesAtMs] of tombstones) if (goesAtMs <= time) tombstones.delete(id)
+    for (const { cursors } of connected) {
+      for (const [cut, unreadSinceMs] of cursors) if (unreadSinceMs + idleMs <= time) cut()
+    }
     for (const { writeLock } of databases.values()) writeLock.enforce()
   }
   const timer = setInterval(expire, EXPIRY_CHECK_MS)
@@ -157,6 +162,9 @@ export function createStreams({ idleMs, transactionTimeoutMs, behaviour, now }: 
     },
     retire,
     close,
+    attend(stream, cursor, isAwaited) {
+      stream.cursors.set(cursor, isAwaited ? Infinity : now())
+    },
     leave(stream, cursor) {
       stream.cursors.delete(cursor)
       if (stream.isClosed && stream.cursors.size === 0) disconnect(stream)

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { WireBatch, WireCondition } from '../../src/hrana/wire.ts'
 import type { LocalTurso } from '../../local/index.ts'
 import { createClock, errorOf, rowsOf, start, statement, type TestDatabase } from './harness.ts'
@@ -326,5 +326,33 @@ test('a text that is not UTF-8 is the last entry of a cursor', async () => {
   expect(entries.at(-1)).toMatchObject({
     type: 'error',
     error: { message: expect.stringContaining('UTF-8') },
+  })
+})
+
+describe('a cursor that nobody reads', () => {
+  test('is cut off after the idle time, and its stream is closed', async () => {
+    const clock = createClock()
+    const local = await acme({ now: clock.now, streamIdleMs: 10_000 })
+    const endless =
+      'with recursive c (i) as (select 1 union all select i + 1 from c) select hex(zeroblob(2000)) from c'
+    const response = await open(local, batchOf(['begin immediate'], [endless]))
+    const reader = response.body!.getReader()
+    let isCut = false
+    reader.closed.catch(() => (isCut = true))
+    for (let round = 0; round < 3; round++) {
+      clock.advance(9_000)
+      await reader.read()
+      await reader.read()
+    }
+    expect(isCut).toBe(false)
+    // It is made a little ahead of its reader.
+    await vi.waitFor(async () => {
+      clock.advance(10_000)
+      await local.api('GET', 'databases')
+      expect(isCut).toBe(true)
+    })
+    const [written] = await local.database.execute('insert into t values (3)')
+    expect(written?.type).toBe('ok')
+    expect(local.turso.streams()).toEqual([])
   })
 })

@@ -188,7 +188,7 @@ export function openConnection(file: string): Connection {
       return { columns: columnsOf(prepare(statement.sql)), isReadonly: statement.isReadonly }
     },
     touchesDatabase({ kind, sql }) {
-      if (kind !== 'select') return kind === 'write' || kind === 'explain'
+      if (kind !== 'select') return kind === 'write' || kind === 'explain' || kind === 'pragma'
       return NAMES_A_TABLE.test(sql)
     },
     query,

@@ -175,3 +175,19 @@ test('the lock has one holder, goes on in order, and is taken only from a holder
     }),
   )
 })
+
+test('a pragma fixes what a transaction sees, and a later write fails without breaking the stream', async () => {
+  const { create } = await start()
+  const database = await create('acme')
+  await database.execute('create table t (a)')
+  for (const pragma of ['user_version', 'table_info(t)', 'page_count', 'data_version']) {
+    const { baton } = await database.run([statement('begin'), statement(`pragma ${pragma}`)], { keep: true })
+    await database.execute('insert into t values (1)')
+    const { results } = await database.run(
+      [statement('insert into t values (2)'), statement('rollback'), statement('insert into t values (3)')],
+      { baton },
+    )
+    expect(errorOf(results[0]).code).toBe('SQLITE_BUSY')
+    expect(results.slice(1, 3).map(({ type }) => type)).toEqual(['ok', 'ok'])
+  }
+})

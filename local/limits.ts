@@ -68,3 +68,7 @@ export const MAX_AUDIT_LOG_PAGE_SIZE = 100
 /** The file of an uploaded database, and the pieces in which it may come. */
 export const MAX_UPLOAD_BYTES = 1024 * 1024 * 1024
 export const UPLOAD_CHUNK_BYTES = 8 * 1024 * 1024
+
+/** On a port: how long a request may take to come in, and its headers alone. The defaults of Node, said here. */
+export const REQUEST_TIMEOUT_MS = 300_000
+export const HEADERS_TIMEOUT_MS = 60_000

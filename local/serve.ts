@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ConnectionReset } from './faults/connection-reset.ts'
+import { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from './limits.ts'
 import { internalError, sendResponse, toRequest } from './node-messages.ts'
 
 /** A local Turso, as far as a port needs it. */
@@ -14,6 +15,11 @@ export interface ServeOptions {
   port: number
   /** The address to listen on. Default `127.0.0.1`: this machine only. */
   host?: string
+  /**
+   * How long a request may take to come in, its headers and its body, in milliseconds; its client is cut up to a tenth
+   * later. Default 300 000, of which the headers may take 60 000.
+   */
+  requestTimeoutMs?: number
 }
 
 export interface LocalTursoServer {
@@ -26,9 +32,14 @@ export interface LocalTursoServer {
 /** Serves until `close()`. Rejects with an `Error` that names the port when it cannot listen there. */
 export async function serveLocalTurso(
   turso: FetchHandler,
-  { port, host = '127.0.0.1' }: ServeOptions,
+  { port, host = '127.0.0.1', requestTimeoutMs = REQUEST_TIMEOUT_MS }: ServeOptions,
 ): Promise<LocalTursoServer> {
-  const server = createServer((incoming, outgoing) => {
+  const timeouts = {
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: Math.min(requestTimeoutMs, HEADERS_TIMEOUT_MS),
+    connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10),
+  }
+  const server = createServer(timeouts, (incoming, outgoing) => {
     void answer(turso, incoming, outgoing)
   })
   await new Promise<void>((resolve, reject) => {

@@ -39,3 +39,21 @@ test.each([
   socket.write(`${head}\r\nconnection: close\r\n\r\n`)
   expect((await text(socket)).split('\r\n')[0]).toBe(`HTTP/1.1 ${status}`)
 })
+
+test.each([
+  ['sends nothing after its headers', 'content-length: 100\r\n\r\n', ''],
+  ['sends a byte now and then', 'content-length: 100000\r\n\r\n', 'x'],
+  ['never ends its headers', 'x: ', 'y'],
+])('a client that %s is cut', async (_, head, drip) => {
+  const url = await serve(
+    { fetch: async (request) => new Response(await request.text()) },
+    { requestTimeoutMs: 100 },
+  )
+  const socket = createConnection(Number(new URL(url).port), '127.0.0.1')
+  socket.on('error', () => undefined).resume()
+  socket.write(`POST / HTTP/1.1\r\nhost: x\r\n${head}`)
+  const dripping = setInterval(() => socket.write(drip), 10)
+  onTestFinished(() => clearInterval(dripping))
+  await new Promise((resolve) => socket.once('close', resolve))
+  expect(await (await fetch(url, { method: 'POST', body: 'next' })).text()).toBe('next')
+})

@@ -97,7 +97,10 @@ export function openConnection(file: string): Connection {
   const checkExplainable = (sql: string) => {
     const [[schema] = []] = query(`select cast(group_concat(sql, ';\n') as blob) from sqlite_schema`)
     if (!isExplainable(sql, schema as Uint8Array | null)) {
-      throw new SqlFailure('SQLITE_ERROR', 'SQLite error: the local Turso cannot explain a text that is not UTF-8')
+      throw new SqlFailure(
+        'SQLITE_ERROR',
+        'SQLite error: the local Turso cannot explain a text that is not UTF-8',
+      )
     }
   }
 

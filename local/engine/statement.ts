@@ -89,10 +89,13 @@ function makesTemporary(words: string[]): boolean {
 
 const TEMP_SCHEMA = /^(["'`[]?)temp["'`\]]?$/i
 
+/** The one table of a pragma that writes. A SELECT that names it would, and so would what is made of it. */
+const OPTIMIZES = /^["'`[]?pragma_optimize["'`\]]?$/i
+
 type Traits = Omit<Statement, 'sql' | 'parameters'>
 
 function analyse(sql: string, tokens: SqlToken[]): Statement {
-  const traits = traitsOf(tokens)
+  const traits = tokens.some(({ text }) => OPTIMIZES.test(text)) ? undefined : traitsOf(tokens)
   if (traits === undefined) throw parseFailure(`unsupported statement: ${sql}`)
   return { sql, parameters: parametersOf(tokens), ...traits }
 }

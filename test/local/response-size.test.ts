@@ -26,7 +26,12 @@ test('others are served while a long pipeline or batch runs', async () => {
 test('what was too large for one request takes nothing from the others', async () => {
   const database = await (await start()).create('acme')
   const tooLarge = statement('select zeroblob(4900000), zeroblob(4900000), zeroblob(4900000)')
-  const { results } = await database.run([tooLarge, tooLarge, tooLarge, statement('select zeroblob(4900000)')])
+  const { results } = await database.run([
+    tooLarge,
+    tooLarge,
+    tooLarge,
+    statement('select zeroblob(4900000)'),
+  ])
   expect(errorOf(results[2]).code).toBe('RESPONSE_TOO_LARGE')
   expect(rowsOf(results[3])).toHaveLength(1)
 })

@@ -58,7 +58,8 @@ test.each([
 })
 
 test('a statement has no more parameters than SQLite takes, and hundreds of thousands are refused as soon', () => {
-  const named = (count: number) => `select ${Array.from({ length: count }, (_, index) => `:a${index}`).join()}`
+  const named = (count: number) =>
+    `select ${Array.from({ length: count }, (_, index) => `:a${index}`).join()}`
   expect(parseStatement(named(32_766)).parameters).toHaveLength(32_766)
   expect(() => parseStatement(named(300_000))).toThrow('too many SQL variables')
 })
@@ -79,6 +80,12 @@ test.each([
   'reindex',
   'pragma nope',
   'detach x',
+  'select * from pragma_optimize',
+  'select * from Pragma_Optimize(-1)',
+  'with q as (select * from main . "pragma_optimize") select * from q',
+  'create view v as select * from [pragma_optimize]',
+  'explain select * from `pragma_optimize`',
+  `select * from 'pragma_optimize'`,
 ])('sqld does not support: %s', (sql) => {
   expect(() => parseStatement(sql)).toThrow(`unsupported statement: ${sql}`)
 })

@@ -16,9 +16,10 @@ for (const secret of ['TURSO_PLATFORM_TOKEN', 'API_KEYS', 'BATON_KEY'] as const)
 
 const workerd = () => {
   const outbound = createOutbound()
+  process.once('exit', outbound.close)
   return cloudflareTest({
     wrangler: { configPath: './wrangler.toml' },
-    miniflare: { bindings: testBindings, outboundService: outbound },
+    miniflare: { bindings: testBindings, outboundService: outbound.fetch },
   })
 }
 

@@ -4,10 +4,14 @@
  */
 import { createLocalTurso, type Fault } from '../../../local/index.ts'
 
-export function createOutbound(): (request: { url: string }) => Promise<Response> {
+export interface Outbound {
+  fetch: (request: { url: string }) => Promise<Response>
+  /** Removes the local Turso's temporary folder. Waits for nothing, so it may be called at the end of a process. */
+  close: () => void
+}
+
+export function createOutbound(): Outbound {
   const turso = createLocalTurso()
-  // It closes without waiting for anything, so its temporary folder is gone before the process is.
-  process.once('exit', () => void turso.close())
   const log: string[] = []
 
   async function control(request: Request): Promise<Response> {
@@ -28,7 +32,7 @@ export function createOutbound(): (request: { url: string }) => Promise<Response
     }
   }
 
-  return async (incoming) => {
+  async function answer(incoming: { url: string }): Promise<Response> {
     // Miniflare hands over a Request of its own undici; Turso wants one of this Node.
     const theirs = incoming as Request
     const body = theirs.method === 'GET' || theirs.method === 'HEAD' ? null : await theirs.arrayBuffer()
@@ -38,4 +42,6 @@ export function createOutbound(): (request: { url: string }) => Promise<Response
     log.push(`${request.method} ${url.hostname}${url.pathname}`)
     return await turso.fetch(request)
   }
+
+  return { fetch: answer, close: () => void turso.close() }
 }

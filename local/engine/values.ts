@@ -67,6 +67,10 @@ function encodeFloat(value: number): number | null {
   return Number.isFinite(value) ? value : null
 }
 
-// Node 20 does not have it, and loses the sign.
-const { rawJSON } = JSON as unknown as { rawJSON?: (text: string) => number }
-const NEGATIVE_ZERO = rawJSON?.('-0.0') ?? 0
+const NEGATIVE_ZERO = jsonNumber('-0.0')
+
+/** A number of JSON with these very digits. Node 20 cannot: there a double is as near as it gets, and -0 is 0. */
+export function jsonNumber(digits: string): number {
+  const { rawJSON } = JSON as unknown as { rawJSON?: (text: string) => number }
+  return rawJSON ? rawJSON(digits) : Number(digits)
+}

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Behaviour } from '../behaviour.ts'
 import { toWireError, type ExecutionContext } from './context.ts'
-import { encodeValue } from '../engine/values.ts'
+import { encodeValue, jsonNumber } from '../engine/values.ts'
 import { SqlFailure } from '../errors.ts'
 import { CURSOR_CHUNK_BYTES } from '../limits.ts'
 import type { Step } from './program.ts'
@@ -130,10 +130,8 @@ function linesOf(event: ProgramEvent, behaviour: Behaviour): string {
 function encodeRowid(rowid: bigint | null, { cursorRowid }: Behaviour): unknown {
   if (rowid === null) return null
   // A rowid may have more digits than a number of JavaScript.
-  return cursorRowid === 'number' ? rawJSON(`${rowid}`) : `${rowid}`
+  return cursorRowid === 'number' ? jsonNumber(`${rowid}`) : `${rowid}`
 }
-
-const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown }
 
 function line(value: unknown): string {
   return `${JSON.stringify(value)}\n`

@@ -311,6 +311,17 @@ describe('trouble upstream', () => {
     expect((await listed('leftover')).rows).toEqual([database.name])
   })
 
+  test('a name that somebody else has by chance is left alone, and the next signup has another', async () => {
+    // The creation is done behind this tenant's back, and then refused to it as if another had been first.
+    const body = '{"error":"database with same name already exists"}'
+    await failNext({ kind: 'respond', on: 'databases.create', status: 400, body, effect: true })
+    expect((await signUp({ id: 'by-chance' })).status).toBe(502)
+    const [foreign] = (await listed('by-chance')).rows
+    expect(foreign).toBeDefined()
+    const { database } = await signUpNow({ id: 'by-chance' })
+    expect((await listed('by-chance')).rows.toSorted()).toEqual([foreign!, database.name].toSorted())
+  })
+
   test('a conflict that is not about this name is not for good, and is told in its own words', async () => {
     const body = '{"error":"group is being migrated"}'
     await failNext({ kind: 'respond', on: 'databases.create', status: 409, body })

@@ -124,13 +124,14 @@ export class Tenant extends DurableObject<Env> {
     } catch (error) {
       if (provesNothingWasDone(error)) record.mayHaveDatabase = mayHaveDatabase
       if (!isTursoError(error, 'already_exists')) throw error
-      // Nobody else can have asked for this name, so it is ours from an attempt whose answer was lost.
-      record.mayHaveDatabase = true
       database = await turso.databases.retrieve(name).catch((reason: unknown) => {
         if (!isTursoError(reason, 'not_found')) throw reason
         // A conflict of another kind, or the database is not to be seen yet: neither is for good.
         throw new Error(`${error.message}, and yet there is no database of that name`)
       })
+      // Ours only if an attempt before this one may have made it. Else two names are the same by chance: the signup is
+      // refused, nothing is touched, and the next one draws another name.
+      if (!mayHaveDatabase) throw error
     }
     const { id, hostname } = database
     this.#write(

@@ -5,30 +5,49 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { readPublicPackage, type PublicPackage } from './package/public-modules.ts'
 import { runCommand } from './process/run-command.ts'
 import { offlineWrangler } from './wrangler-environment.ts'
 
-/** In bytes, minified and gzipped. */
-const LIMITS = {
-  core: 8_250,
-  worker: 40 * 1024,
+/** In bytes, minified and gzipped, without the packages that a user brings along. */
+const LIMITS: Readonly<Record<string, number>> = {
+  "import { connect, sql } from 'turso-edge'": 7_400,
+  "import { createPlatform } from 'turso-edge'": 3_200,
+  "import * from 'turso-edge'": 8_500,
+  Worker: 40 * 1024,
 }
 
 const root = path.join(import.meta.dirname, '..')
 
-async function measureCore(): Promise<number> {
+/** Every import that has a limit, and every public module whether it has one or not. */
+async function measureLibrary(): Promise<Map<string, number>> {
+  const library = await readPublicPackage()
+  const imports = new Set(Object.keys(LIMITS).filter((name) => name.startsWith('import ')))
+  // Nobody sends the local Turso over a network.
+  for (const { specifier, needsNode } of library.modules)
+    if (!needsNode) imports.add(`import * from '${specifier}'`)
+  const sizes = [...imports].map(async (statement) => [statement, await measure(statement, library)] as const)
+  return new Map(await Promise.all(sizes))
+}
+
+async function measure(statement: string, { modules, peers }: PublicPackage): Promise<number> {
+  const [, what, specifier] = /^import (.+) from '(.+)'$/.exec(statement) ?? []
+  const source = modules.find((module) => module.specifier === specifier)?.source
+  if (what === undefined || source === undefined) throw new Error(`no public module for "${statement}"`)
   const { outputFiles } = await build({
-    entryPoints: [path.join(root, 'src/index.ts')],
+    stdin: { contents: `export ${what} from './${source}'`, resolveDir: root },
     bundle: true,
     minify: true,
     format: 'esm',
     target: 'es2022',
+    external: [...peers],
+    logLevel: 'silent',
     write: false,
   })
   return gzipSync(outputFiles[0]?.contents ?? '').byteLength
 }
 
-async function measureWorker(): Promise<number> {
+async function measureWorker(): Promise<Map<string, number>> {
   const folder = await mkdtemp(path.join(tmpdir(), 'turso-edge-worker-'))
   try {
     const command = ['wrangler', 'deploy', '--dry-run', '--minify', '--outdir', folder]
@@ -41,21 +60,30 @@ async function measureWorker(): Promise<number> {
     const modules = (await readdir(folder)).filter((name) => /\.(js|mjs|wasm)$/.test(name))
     if (modules.length === 0) throw new Error(`wrangler wrote no module\n${output}`)
     const contents = await Promise.all(modules.map((name) => readFile(path.join(folder, name))))
-    return gzipSync(Buffer.concat(contents)).byteLength
+    return new Map([['Worker', gzipSync(Buffer.concat(contents)).byteLength]])
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-const measures = { core: measureCore, worker: measureWorker }
+function judge(size: number, limit: number | undefined): string | undefined {
+  if (limit === undefined) return 'has no limit in tools/check-size.ts'
+  return size > limit ? 'too large' : undefined
+}
 
-for (const part of ['core', 'worker'] as const) {
+const measures = { library: measureLibrary, worker: measureWorker }
+
+for (const part of ['library', 'worker'] as const) {
   if (process.argv.length > 2 && !process.argv.includes(part)) continue
   try {
-    const size = await measures[part]()
-    const isSmall = size <= LIMITS[part]
-    console.log(`${part}: ${size} B of ${LIMITS[part]} B${isSmall ? '' : ': too large'}`)
-    if (!isSmall) process.exitCode = 1
+    for (const [name, size] of await measures[part]()) {
+      const limit = LIMITS[name]
+      const problem = judge(size, limit)
+      console.log(
+        `${name.padEnd(44)} ${String(size).padStart(6)} B of ${String(limit ?? '?').padStart(6)} B${problem ? `: ${problem}` : ''}`,
+      )
+      if (problem) process.exitCode = 1
+    }
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1

@@ -71,8 +71,14 @@ describe('selectSteps', () => {
 
   it('takes all steps unless some are named, by name or by group', () => {
     expect(selectSteps([])).toBe(stages)
-    expect(namesOf(['lint', 'size:core'])).toEqual(['lint', 'size:core'])
-    expect(namesOf(['types']).toSorted()).toEqual(['types:node', 'types:src', 'types:test', 'types:worker'])
+    expect(namesOf(['lint', 'size:library'])).toEqual(['lint', 'size:library'])
+    expect(namesOf(['types']).toSorted()).toEqual([
+      'types:consumer',
+      'types:node',
+      'types:src',
+      'types:test',
+      'types:worker',
+    ])
   })
 
   it('refuses a name that does not exist and says which do', () => {

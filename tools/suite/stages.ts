@@ -1,4 +1,5 @@
 import { commandStep, type Step } from './step.ts'
+import { tarballIn } from './tarball.ts'
 import { vitestStep } from './vitest-step.ts'
 
 /** Steps that run one after the other. */
@@ -6,7 +7,7 @@ export type Lane = readonly Step[]
 
 /**
  * What `npm test` runs. Stages follow each other; the lanes of a stage run side by side. Vitest comes last and alone:
- * some of its tests look at dist/, and others measure time.
+ * some of its tests look at the packed package, and others measure time.
  */
 export const stages: readonly (readonly Lane[])[] = [
   [[commandStep('generate', ['node', 'tools/bundle-migrations.ts'])]],
@@ -27,12 +28,10 @@ export const stages: readonly (readonly Lane[])[] = [
         '--check',
       ]),
     ],
-    [
-      commandStep('build', ['npm', 'run', '--silent', 'build']),
-      commandStep('package', ['publint', '--strict']),
-    ],
+    [commandStep('types:consumer', ['tsc', '-p', 'tsconfig.consumer.json'])],
+    [commandStep('package', (context) => ['node', 'tools/check-package.ts', tarballIn(context)])],
     [commandStep('size:worker', ['node', 'tools/check-size.ts', 'worker'])],
-    [commandStep('size:core', ['node', 'tools/check-size.ts', 'core'])],
+    [commandStep('size:library', ['node', 'tools/check-size.ts', 'library'])],
   ],
   [[vitestStep]],
 ]

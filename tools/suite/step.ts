@@ -25,11 +25,17 @@ export interface Step {
 const COMMAND_TIMEOUT_MS = 300_000
 
 /** A step that is one test: a command that has to succeed. */
-export function commandStep(name: string, command: readonly string[]): Step {
+export function commandStep(
+  name: string,
+  command: readonly string[] | ((context: StepContext) => readonly string[]),
+): Step {
   return {
     name,
-    run: async ({ signal }) => {
-      const { succeeded, output } = await runCommand(command, { timeoutMs: COMMAND_TIMEOUT_MS, signal })
+    run: async (context) => {
+      const { succeeded, output } = await runCommand(
+        typeof command === 'function' ? command(context) : command,
+        { timeoutMs: COMMAND_TIMEOUT_MS, signal: context.signal },
+      )
       return { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1, skipped: 0, output }
     },
   }

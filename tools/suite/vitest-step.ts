@@ -1,19 +1,28 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import * as z from 'zod/mini'
 import { runCommand } from '../process/run-command.ts'
 import type { Step, StepResult } from './step.ts'
+import { TARBALL_VARIABLE, tarballIn } from './tarball.ts'
 
 const VITEST_TIMEOUT_MS = 1_200_000
 
 /** All projects of vitest.config.ts; counts what really ran, by vitest's own report. */
 export const vitestStep: Step = {
   name: 'vitest',
-  run: async ({ temporaryFolder, signal }) => {
+  run: async (context) => {
+    const { temporaryFolder, signal } = context
     const reportFile = path.join(temporaryFolder, 'vitest.json')
+    const tarball = tarballIn(context)
     const { succeeded, output } = await runCommand(
       ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`],
-      { timeoutMs: VITEST_TIMEOUT_MS, signal },
+      {
+        timeoutMs: VITEST_TIMEOUT_MS,
+        signal,
+        // There is none when the package could not be packed, or when only this step was asked for.
+        env: existsSync(tarball) ? { [TARBALL_VARIABLE]: tarball } : {},
+      },
     )
     const report = await readFile(reportFile, 'utf8').catch(() => undefined)
     return countVitest({ succeeded, output, report })

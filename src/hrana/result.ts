@@ -1,5 +1,6 @@
 /** The protocol's statement result → rows. */
 import { ProtocolError } from '../errors.ts'
+import { cutEntry, readRows, type RowsPiece } from './scan.ts'
 import { decodeValue, type IntMode, type SqlValue } from './value.ts'
 import type { WireStatementResult, WireValue } from './wire.ts'
 
@@ -31,21 +32,34 @@ export interface Result<Row = ObjectRow> {
   durationMs: number
 }
 
-/** @throws {ProtocolError} when the result is not of the protocol's shape */
+/** Where {@link leaveRows} leaves them. No JSON can name it, so a server cannot. */
+const UNREAD = Symbol('unread rows')
+
+interface UnreadResult extends WireStatementResult {
+  [UNREAD]?: RowsPiece[]
+}
+
+/** Gives a result rows that are still JSON, in place of those that it has. */
+export function leaveRows(wire: WireStatementResult, pieces: RowsPiece[]): void {
+  wire.rows = []
+  ;(wire as UnreadResult)[UNREAD] = pieces
+}
+
+/**
+ * @throws {ProtocolError} when the result is not of the protocol's shape
+ * @throws {RangeError} for an integer beyond 2^53 in `number` mode, naming the column
+ */
 export function decodeResult<Row>(wire: WireStatementResult, options: DecodeOptions): Result<Row> {
   if (!Array.isArray(wire?.cols) || !Array.isArray(wire.rows))
     throw new ProtocolError('A statement result without columns or rows')
   const columns = wire.cols.map((column) => column?.name ?? '')
-  const intMode = options.intMode ?? 'number'
-  const decodeRow = options.rowMode === 'array' ? decodeArrayRow : decodeObjectRow
+  const unread = (wire as UnreadResult)[UNREAD]
   return {
     columns,
     columnTypes: wire.cols.map((column) => column?.decltype ?? null),
-    rows: wire.rows.map((row) => {
-      if (row.length !== columns.length)
-        throw new ProtocolError('A row with more or fewer values than columns')
-      return decodeRow(row, columns, intMode) as Row
-    }),
+    rows: unread
+      ? unread.flatMap((piece) => decodePiece<Row>(piece, columns, options))
+      : wire.rows.map((row) => decodeRow<Row>(row, columns, options)),
     rowsAffected: wire.affected_row_count ?? 0,
     lastInsertRowid:
       wire.last_insert_rowid == null
@@ -61,18 +75,44 @@ export function decodeResult<Row>(wire: WireStatementResult, options: DecodeOpti
   }
 }
 
-function decodeArrayRow(row: WireValue[], columns: string[], intMode: IntMode): SqlValue[] {
-  return row.map((value, index) => decodeValue(value, intMode, columns[index]!))
+/**
+ * Rows of a cursor's entries, straight from a line of its answer.
+ *
+ * @returns a decoder that returns `undefined` for a line that is not a row in compact JSON
+ */
+export function createRowDecoder<Row>(
+  columns: string[],
+  options: DecodeOptions,
+): (line: string) => Row | undefined {
+  return (line) => {
+    const piece = cutEntry(line)
+    return piece && decodePiece<Row>(piece, columns, options)[0]
+  }
 }
 
-function decodeObjectRow(row: WireValue[], columns: string[], intMode: IntMode): ObjectRow {
+function decodePiece<Row>(piece: RowsPiece, columns: string[], options: DecodeOptions): Row[] {
+  return (readRows(piece, columns, options) ??
+    (JSON.parse(`[${piece.text.slice(0, piece.characters)}]`) as WireValue[][]).map((row) =>
+      decodeRow(row, columns, options),
+    )) as Row[]
+}
+
+/**
+ * @throws {ProtocolError} for a row of more or fewer values than columns, and for a value that is none of the protocol's
+ * @throws {RangeError} for an integer beyond 2^53 in `number` mode, naming the column
+ */
+export function decodeRow<Row>(
+  row: WireValue[],
+  columns: string[],
+  { rowMode, intMode = 'number' }: DecodeOptions,
+): Row {
+  if (row.length !== columns.length) throw new ProtocolError('A row with more or fewer values than columns')
+  const values = row.map((value, index) => decodeValue(value, intMode, columns[index]!))
+  if (rowMode === 'array') return values as Row
   // Assigning to `__proto__` would set the prototype instead of a property.
   if (columns.includes('__proto__'))
-    return Object.fromEntries(
-      decodeArrayRow(row, columns, intMode).map((value, index) => [columns[index], value]),
-    )
+    return Object.fromEntries(values.map((value, index) => [columns[index], value])) as Row
   const decoded: ObjectRow = {}
-  for (const [index, value] of row.entries())
-    decoded[columns[index]!] = decodeValue(value, intMode, columns[index]!)
-  return decoded
+  for (const [index, column] of columns.entries()) decoded[column] = values[index]!
+  return decoded as Row
 }

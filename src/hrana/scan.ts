@@ -1,0 +1,137 @@
+/**
+ * Rows in the compact JSON that servers send → values, without `JSON.parse`. A pattern proves that a row is valid JSON of
+ * just that shape; what is proven can then be read by position, without a look at every character.
+ */
+import { decodeBase64 } from '../base64.ts'
+import type { DecodeOptions, ObjectRow } from './result.ts'
+import type { SqlValue } from './value.ts'
+
+/** Whole rows as they stand in the JSON, with commas between them: the first `characters` of `text`. */
+export interface RowsPiece {
+  text: string
+  characters: number
+}
+
+/**
+ * A string that is cut out of another keeps all of it in memory (in V8, from 13 characters on). So rows are read from
+ * copies of this many characters, and a value that outlives its result holds one of them at most, not the whole body.
+ */
+const PIECE_CHARACTERS = 0x10000
+
+const TEXT = String.raw`[^"\\\0-\x1f]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[^"\\\0-\x1f]*)*`
+const FLOAT = String.raw`null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?`
+const BASE64 = '(?:B{4})*(?:B{2}(?:==)?|B{3}=?)?'.replaceAll('B', '[A-Za-z0-9+/]')
+const VALUE = String.raw`\{"type":(?:"null"|"integer","value":"-?\d+"|"text","value":"${TEXT}"|"float","value":(?:${FLOAT})|"blob","base64":"${BASE64}")\}`
+const ROW = String.raw`\[(?:${VALUE}(?:,${VALUE})*)?\]`
+const NEXT_ROW = new RegExp(ROW, 'y')
+const ENTRY = new RegExp(String.raw`^\{"type":"row","row":(${ROW})\}$`)
+
+const COMMA = 44
+const OPENING_BRACE = 123
+const CLOSING_BRACKET = 93
+
+/**
+ * Takes an array of rows to pieces, the first row being at `start`.
+ *
+ * @returns where the array's `]` is; `undefined` when a row is of another shape, or longer than a piece
+ */
+export function cutRows(text: string, start: number, pieces: RowsPiece[]): number | undefined {
+  for (;;) {
+    // Only a join copies: what `slice` returns is a view.
+    const piece = [text.slice(start, start + PIECE_CHARACTERS), ''].join('')
+    let characters = 0
+    NEXT_ROW.lastIndex = 0
+    while (NEXT_ROW.test(piece)) {
+      characters = NEXT_ROW.lastIndex
+      if (piece.charCodeAt(characters) !== COMMA) break
+      NEXT_ROW.lastIndex++
+    }
+    if (characters === 0) return undefined
+    pieces.push({ text: piece, characters })
+    start += characters
+    // Asked of the text, since the piece may end with the row.
+    if (text.charCodeAt(start) !== COMMA)
+      return text.charCodeAt(start) === CLOSING_BRACKET ? start : undefined
+    start++
+  }
+}
+
+/** @returns the row of a cursor's entry; `undefined` when it is of another shape, or longer than a piece */
+export function cutEntry(line: string): RowsPiece | undefined {
+  const row = line.length < PIECE_CHARACTERS && ENTRY.exec(line)
+  return row ? { text: row[1]!, characters: row[1]!.length } : undefined
+}
+
+/**
+ * @returns `undefined` when a row has more or fewer values than columns, when an integer is too large for a number, and
+ *   for a column `__proto__`: then the JSON decides
+ */
+export function readRows(
+  { text, characters }: RowsPiece,
+  columns: readonly string[],
+  { rowMode, intMode = 'number' }: DecodeOptions,
+): (ObjectRow | SqlValue[])[] | undefined {
+  const isArray = rowMode === 'array'
+  const keys = isArray ? columns.map((_, index) => index) : columns
+  if (!isArray && columns.includes('__proto__')) return undefined
+  const rows: (ObjectRow | SqlValue[])[] = []
+  /** The next one that was not read yet; escapes stand in texts alone. */
+  let backslash = text.indexOf('\\')
+  // `at` is always at the `[` of a row or at what follows a value.
+  for (let at = 0; at < characters; at += 2) {
+    const row = (isArray ? [] : {}) as ObjectRow
+    for (const key of keys) {
+      if (text.charCodeAt(++at) !== OPENING_BRACE) return undefined
+      let value: SqlValue = null
+      let end: number
+      switch (text.charCodeAt(at + 9)) {
+        case 105: {
+          // {"type":"integer","value":"
+          at += 27
+          end = text.indexOf('"', at)
+          const digits = text.slice(at, end)
+          value = intMode === 'string' ? digits : intMode === 'bigint' ? BigInt(digits) : Number(digits)
+          if (intMode === 'number' && !Number.isSafeInteger(value)) return undefined
+          at = end + 2
+          break
+        }
+        case 116:
+          // {"type":"text","value":"
+          at += 24
+          end = text.indexOf('"', at)
+          if (backslash < 0 || end < backslash) value = text.slice(at, end)
+          else {
+            for (; backslash >= 0 && backslash < end; backslash = text.indexOf('\\', backslash + 2))
+              if (backslash + 1 === end) end = text.indexOf('"', end + 1)
+            value = JSON.parse(text.slice(at - 1, end + 1)) as string
+          }
+          at = end + 2
+          break
+        case 102: {
+          // {"type":"float","value":
+          at += 24
+          end = text.indexOf('}', at)
+          const number = text.slice(at, end)
+          value = number === 'null' ? Number.NaN : Number(number)
+          at = end + 1
+          break
+        }
+        case 98:
+          // {"type":"blob","base64":"
+          at += 25
+          end = text.indexOf('"', at)
+          value = decodeBase64(text.slice(at, end))
+          at = end + 2
+          break
+        default:
+          // {"type":"null"}
+          at += 15
+      }
+      ;(row as Record<string | number, SqlValue>)[key] = value
+    }
+    if (keys.length === 0) at++
+    if (text.charCodeAt(at) !== CLOSING_BRACKET) return undefined
+    rows.push(row)
+  }
+  return rows
+}

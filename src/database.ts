@@ -1,23 +1,48 @@
 /** What users hold: one database, queried over HTTP. */
-import type { CallOptions, Fetch } from './http.ts'
+import { isTursoError } from './errors.ts'
+import type { Fetch } from './http/fetch.ts'
+import { readHeaders } from './http/headers.ts'
+import { createRetrier, type RetryOptions } from './http/retry.ts'
+import { send } from './http/send.ts'
+import { createTokenSource, type AuthToken } from './http/token.ts'
+import type { CallOptions } from './http/watch.ts'
 import { encodeAtomicBatch, readAtomicBatch, requireMode, type TransactionMode } from './hrana/batch.ts'
-import { sendOnce, type PipelineTarget } from './hrana/pipeline.ts'
-import { createStream } from './hrana/stream.ts'
+import { sendOnce } from './hrana/pipeline.ts'
+import type { ObjectRow } from './hrana/result.ts'
+import type { Args, Statement, StatementObject } from './hrana/statement.ts'
+import { createStream, type StreamPosition } from './hrana/stream.ts'
+import { requestTo, type Hooks, type Target } from './hrana/target.ts'
+import { createTransactionLevel } from './hrana/transaction.ts'
 import { parseDatabaseUrl } from './hrana/url.ts'
 import type { IntMode } from './hrana/value.ts'
 import { DEFAULT_TIMEOUT_MS } from './limits.ts'
-import { createQueries, type Queries } from './queries.ts'
-import { createTransaction, type Transaction } from './transaction.ts'
+import { createQueries, type Queries, type QueryOptions, type RowOf } from './queries.ts'
+import { waitUntilReady, type ReadyOptions } from './ready.ts'
+import { streamRows, type RowStream } from './row-stream.ts'
+import { createDatabaseStream, type Stream } from './stream.ts'
+import { startTransaction, type Transaction } from './transaction.ts'
 
-export interface ConnectOptions {
+export interface ConnectOptions extends Hooks {
   /** `libsql://`, `turso://`, `https://` or `http://`; a path in it is kept. */
   url: string
-  /** A database or group token. None for a server without authentication. */
-  authToken?: string | undefined
+  /**
+   * A database or group token, or a function that returns one: asked for the first request, and again, once, when the
+   * server answers 401. None for a server without authentication.
+   */
+  authToken?: AuthToken | undefined
+  /** The key of an encrypted database, in base64, sent with every request. */
+  encryptionKey?: string | undefined
+  /** Headers for every request, beside those that the protocol needs. */
+  headers?: Readonly<Record<string, string>> | undefined
   /** Milliseconds that a call may take. Default 30,000. */
   timeoutMs?: number | undefined
   /** How integers come back, for calls that do not say. Default `number`. */
   intMode?: IntMode | undefined
+  /**
+   * How often a request is sent again. Only where that is safe: when the server cannot have acted on it (it answered
+   * 429, or there was no connection), or when it writes nothing by the caller's word. `false` for never.
+   */
+  retry?: RetryOptions | false | undefined
   /** Host name endings to which the server may send a transaction's stream, token and all. Default `['turso.io']`. */
   baseUrlSuffixes?: readonly string[] | undefined
   /** Stands in for the global `fetch`. */
@@ -46,57 +71,146 @@ export interface Database extends Queries {
   transaction<T>(run: (tx: Transaction) => Promise<T>, options?: TransactionOptions & CallOptions): Promise<T>
   /** A transaction to be ended by hand, or by `await using`, which rolls back what was not committed. */
   transaction(options?: TransactionOptions): Promise<Transaction>
+
+  /**
+   * The rows of a statement while they arrive, in constant memory. Nothing is sent before the first is asked for.
+   * Leaving the loop early ends the statement on the server. `timeoutMs` holds for each wait for the server, however
+   * long the rows are worked on in between.
+   *
+   * A failure after some rows is thrown after them; an answer that ends before the statement does is a
+   * {@link ProtocolError}.
+   *
+   * @example
+   * for await (const { id, title } of db.stream('select * from notes')) console.log(id, title)
+   */
+  stream<Row = ObjectRow, const Options extends QueryOptions = QueryOptions>(
+    statement: string,
+    args?: Args,
+    options?: Options,
+  ): RowStream<RowOf<Row, Options>>
+  stream<Row = ObjectRow, const Options extends QueryOptions = QueryOptions>(
+    statement: StatementObject,
+    options?: Options,
+  ): RowStream<RowOf<Row, Options>>
+  stream<Row = ObjectRow>(statement: Statement): RowStream<Row>
+
+  /**
+   * The protocol itself: a server-side connection to be closed by whoever opened it. Servers give it up after ten
+   * seconds without a request. For transactions use {@link Database.transaction}, which also watches over them.
+   */
+  openStream(): Stream
+  /**
+   * Goes on with a stream that was opened elsewhere. A baton can be used once: nobody else may use it any more.
+   *
+   * @throws {TypeError} for a `baseUrl` that is not trusted with the token
+   */
+  resume(position: StreamPosition): Stream
+
+  /** What the server says of its version. */
+  version(options?: CallOptions): Promise<string>
+  /** Whether the server calls itself healthy. Throws when there is no answer. */
+  health(options?: CallOptions): Promise<boolean>
+  /**
+   * Waits for a database that has just been created, which answers 404 for some seconds.
+   *
+   * @throws {TimeoutError} when it does not answer a query within `timeoutMs`, with the last failure as its `cause`
+   * @throws what else a query throws, at once: waiting does not help against a refused token
+   */
+  waitUntilReady(options?: ReadyOptions): Promise<void>
 }
 
 /**
  * A database by its URL. Does no I/O, and touches no global, until it is used: safe at module scope on Workers.
  *
  * Its calls throw {@link SqlError}, {@link HttpError}, {@link NetworkError}, {@link TimeoutError},
- * {@link ProtocolError}, in a transaction {@link StreamLostError}, `TypeError` and `RangeError` for values that cannot
- * be bound or decoded, and the reason of an aborted `signal`. Nothing is retried.
+ * {@link ProtocolError}, in a transaction {@link StreamLostError}, with a `schema` {@link RowError}, `TypeError` and
+ * `RangeError` for values that cannot be bound or decoded, and the reason of an aborted `signal`. Nothing that may
+ * have taken effect is sent again.
  *
- * @throws {TypeError} for a malformed URL
+ * @throws {TypeError} for a malformed URL or option
  */
 export function connect(options: ConnectOptions): Database {
-  const baseUrl = parseDatabaseUrl(options.url)
-  const { authToken: token, fetch, timeoutMs = DEFAULT_TIMEOUT_MS, baseUrlSuffixes = ['turso.io'] } = options
+  const { fetch, encryptionKey, onRequest, onResponse } = options
   if (fetch !== undefined && typeof fetch !== 'function') throw new TypeError('"fetch" must be a function')
   const defaults = { intMode: options.intMode }
 
-  const target: PipelineTarget = { baseUrl, token, fetch, timeoutMs }
+  const target: Target = {
+    baseUrl: parseDatabaseUrl(options.url),
+    baseUrlSuffixes: options.baseUrlSuffixes ?? ['turso.io'],
+    token: createTokenSource(options.authToken),
+    headers: {
+      ...readHeaders(options.headers ?? {}),
+      ...(encryptionKey === undefined ? {} : { 'x-turso-encryption-key': requireBase64(encryptionKey) }),
+    },
+    secret: encryptionKey,
+    fetch,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    retrier: createRetrier(options.retry),
+    hooks: { onRequest, onResponse },
+  }
 
-  const begin = ({ mode = 'write' }: TransactionOptions): Transaction =>
-    createTransaction(createStream(target, baseUrlSuffixes), requireMode(mode), defaults)
+  const probe = (path: string, call: CallOptions | undefined): Promise<string> =>
+    send(requestTo(target, 'GET', path, { ...call, isRepeatable: true }))
+
+  const queries = createQueries(
+    {
+      async execute(stmt, call) {
+        return (await sendOnce(target, { type: 'execute', stmt }, call)).result
+      },
+      async batch(statements, call, mode = 'write') {
+        const batch = encodeAtomicBatch(statements, requireMode(mode))
+        const { result } = await sendOnce(target, { type: 'batch', batch }, call)
+        return readAtomicBatch(result, statements.length)
+      },
+      async sequence(sql, call) {
+        await sendOnce(target, { type: 'sequence', sql }, call)
+      },
+      async describe(sql, call) {
+        return (await sendOnce(target, { type: 'describe', sql }, call)).result
+      },
+    },
+    defaults,
+  )
 
   async function transaction<T>(
     runOrOptions: ((tx: Transaction) => Promise<T>) | TransactionOptions = {},
     callOptions: TransactionOptions & CallOptions = {},
   ): Promise<T | Transaction> {
-    if (typeof runOrOptions !== 'function') return begin(runOrOptions)
-    const tx = begin(callOptions)
-    try {
-      const result = await runOrOptions(tx)
-      if (tx.isOpen) await tx.commit(callOptions)
-      return result
-    } catch (error) {
-      // What made it fail is what the caller must see, not that the rollback failed as well.
-      await tx.rollback(callOptions).catch(() => undefined)
-      throw error
-    }
+    const isCallback = typeof runOrOptions === 'function'
+    const mode = requireMode((isCallback ? callOptions : runOrOptions).mode ?? 'write')
+    return await startTransaction(
+      () => createTransactionLevel(createStream(target), mode),
+      defaults,
+      isCallback ? runOrOptions : undefined,
+      callOptions,
+    )
   }
 
-  const queries = createQueries(
-    {
-      async execute(stmt, call) {
-        return (await sendOnce<'execute'>(target, { type: 'execute', stmt }, call)).result
-      },
-      async batch(statements, call) {
-        const batch = encodeAtomicBatch(statements, requireMode(call?.mode ?? 'write'))
-        const { result } = await sendOnce<'batch'>(target, { type: 'batch', batch }, call)
-        return readAtomicBatch(result, statements.length)
-      },
-    },
-    defaults,
-  )
-  return { ...queries, transaction: transaction as Database['transaction'] }
+  return {
+    ...queries,
+    transaction: transaction as Database['transaction'],
+    stream: ((
+      statement: Statement,
+      argsOrOptions?: Args | QueryOptions,
+      lastOptions?: QueryOptions,
+    ): RowStream<unknown> =>
+      streamRows(target, defaults, statement, argsOrOptions, lastOptions)) as Database['stream'],
+    openStream: () => createDatabaseStream(target, defaults),
+    resume: (position) => createDatabaseStream(target, defaults, position),
+    version: async (call) => (await probe('version', call)).trim(),
+    health: (call) =>
+      probe('health', call).then(
+        () => true,
+        (error: unknown) => {
+          if (isTursoError(error, 'unavailable')) return false
+          throw error
+        },
+      ),
+    waitUntilReady: (call) => waitUntilReady(target, call),
+  }
+}
+
+function requireBase64(encryptionKey: string): string {
+  if (/^[A-Za-z0-9+/]+={0,2}$/.test(encryptionKey)) return encryptionKey
+  throw new TypeError('"encryptionKey" must be a key in base64')
 }

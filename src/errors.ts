@@ -27,6 +27,8 @@ export type TursoErrorCode =
   | 'network'
   /** No answer arrived in time. Whether the request took effect is unknown. */
   | 'timeout'
+  /** A row does not match the `schema` of the call. The statement has taken effect. */
+  | 'invalid_row'
   /** The answer broke the contract: not the expected JSON, cut off, or a redirect. The request may have taken effect. */
   | 'protocol'
 
@@ -120,8 +122,8 @@ export class TimeoutError extends TursoError {
   declare readonly code: 'timeout'
   readonly timeoutMs: number
 
-  constructor(message: string, timeoutMs: number) {
-    super('timeout', message)
+  constructor(message: string, timeoutMs: number, cause?: unknown) {
+    super('timeout', message, { cause })
     this.timeoutMs = timeoutMs
   }
 }
@@ -136,11 +138,35 @@ export class ProtocolError extends TursoError {
   }
 }
 
+/** A row is not what the caller's `schema` asks for. The statement has run; in a transaction it can be rolled back. */
+export class RowError extends TursoError {
+  override readonly name = 'RowError'
+  declare readonly code: 'invalid_row'
+  /** Zero-based. */
+  readonly rowIndex: number
+  /** As the validator gave them. */
+  readonly issues: readonly RowIssue[]
+
+  constructor(message: string, rowIndex: number, issues: readonly RowIssue[]) {
+    super('invalid_row', message)
+    this.rowIndex = rowIndex
+    this.issues = issues
+  }
+}
+
+/** What a validator says of a row. */
+export interface RowIssue {
+  readonly message: string
+  /** Where in the row. */
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
 interface ErrorsWithACodeOfTheirOwn {
   sql_error: SqlError
   stream_lost: StreamLostError
   network: NetworkError
   timeout: TimeoutError
+  invalid_row: RowError
   protocol: ProtocolError | HttpError
 }
 
@@ -149,7 +175,7 @@ export type TursoErrorOf<Code extends TursoErrorCode> = Code extends keyof Error
   ? ErrorsWithACodeOfTheirOwn[Code]
   : HttpError
 
-const NAMES = /^(Turso|Sql|StreamLost|Http|Network|Timeout|Protocol)Error$/
+const NAMES = /^(Turso|Sql|StreamLost|Http|Network|Timeout|Row|Protocol)Error$/
 
 /**
  * Whether an error is this library's, and optionally of one code. Works for errors that crossed RPC or a realm.

@@ -2,8 +2,15 @@
 
 export { connect } from './database.ts'
 export type { ConnectOptions, Database, TransactionOptions } from './database.ts'
-export type { ArrayRows, BatchOptions, Queries, QueryOptions } from './queries.ts'
+export type { BatchOptions, Description, Queries, QueryOptions, RowOf } from './queries.ts'
+export type { ReadyOptions } from './ready.ts'
+export type { RowStream } from './row-stream.ts'
+export type { SchemaResult, StandardSchema } from './schema.ts'
+export type { Stream } from './stream.ts'
 export type { Transaction } from './transaction.ts'
+export type { StreamPosition } from './hrana/stream.ts'
+export type { Hooks, RequestEvent, ResponseEvent } from './hrana/target.ts'
+export type * from './hrana/wire.ts'
 export type { ObjectRow, Result, RowMode } from './hrana/result.ts'
 export type { Args, Statement, StatementObject } from './hrana/statement.ts'
 export type { IntMode, SqlInput, SqlValue } from './hrana/value.ts'
@@ -31,10 +38,14 @@ export {
   isTursoError,
   NetworkError,
   ProtocolError,
+  RowError,
   SqlError,
   StreamLostError,
   TimeoutError,
   TursoError,
 } from './errors.ts'
-export type { HttpErrorDetails, TursoErrorCode, TursoErrorOf } from './errors.ts'
-export type { CallOptions, Fetch, FetchInit, FetchResponse } from './http.ts'
+export type { HttpErrorDetails, RowIssue, TursoErrorCode, TursoErrorOf } from './errors.ts'
+export type { Fetch, FetchInit, FetchResponse } from './http/fetch.ts'
+export type { RetryOptions } from './http/retry.ts'
+export type { AuthToken } from './http/token.ts'
+export type { CallOptions } from './http/watch.ts'

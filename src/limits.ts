@@ -11,3 +11,7 @@ export const MAX_QUOTED_CHARACTERS = 4_096
 
 /** `Retry-After` beyond this is not worth passing on as a number that somebody may sleep for. */
 export const MAX_RETRY_AFTER_MS = 3_600_000
+
+/** Between two looks whether a new database answers; it doubles up to the second. They are usually there in a second or two. */
+export const FIRST_READY_DELAY_MS = 50
+export const MAX_READY_DELAY_MS = 1_000

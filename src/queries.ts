@@ -1,21 +1,48 @@
-/** `execute` and `batch`, which a database and a transaction have alike: arguments in, rows out. */
-import type { CallOptions } from './http.ts'
-import type { TransactionMode } from './hrana/batch.ts'
+/** What a database, a transaction and a stream have alike: statements in, rows out. */
+import { ProtocolError } from './errors.ts'
 import { decodeResult, type DecodeOptions, type ObjectRow, type Result } from './hrana/result.ts'
 import { encodeStatement, type Args, type Statement, type StatementObject } from './hrana/statement.ts'
+import type { TransactionMode } from './hrana/batch.ts'
+import type { TargetCall } from './hrana/target.ts'
 import type { SqlValue } from './hrana/value.ts'
-import type { WireStatement, WireStatementResult } from './hrana/wire.ts'
+import type { WireDescribeResult, WireStatement, WireStatementResult } from './hrana/wire.ts'
+import type { CallOptions } from './http/watch.ts'
+import { validateRows, type StandardSchema } from './schema.ts'
 
 /** Per call, over the defaults of the database. */
-export interface QueryOptions extends CallOptions, DecodeOptions {}
+export interface QueryOptions extends CallOptions, DecodeOptions {
+  /**
+   * Checks each row, and makes of it what the schema makes of it: any validator of the Standard Schema kind. Rows are
+   * then typed by it.
+   */
+  schema?: StandardSchema | undefined
+  /**
+   * Declares that the statement writes nothing: outside transactions it may then be sent again whatever became of it.
+   * Default false, but true of a batch with the mode `read`.
+   */
+  readOnly?: boolean | undefined
+}
 
 export interface BatchOptions extends QueryOptions {
   /** Of a batch outside a transaction. Default `write`. */
   mode?: TransactionMode | undefined
 }
 
-/** Options with `rowMode: 'array'`, which make rows arrays. */
-export type ArrayRows = QueryOptions & { rowMode: 'array' }
+/** What rows are with these options: by the schema, in arrays, or as the caller says. */
+export type RowOf<Row, Options> = Options extends { schema: StandardSchema<infer Output> }
+  ? Output
+  : Options extends { rowMode: 'array' }
+    ? SqlValue[]
+    : Row
+
+/** What a statement would take and return. */
+export interface Description {
+  /** `null` for a parameter that has no name. */
+  parameters: { name: string | null }[]
+  columns: { name: string; type: string | null }[]
+  isExplain: boolean
+  isReadOnly: boolean
+}
 
 export interface Queries {
   /**
@@ -23,72 +50,141 @@ export interface Queries {
    *
    * @example
    * const { rows } = await db.execute('select * from notes where id = ?', [1])
+   * const notes = await db.execute(sql`select * from notes`, { schema: z.object({ id: z.number() }) })
    */
-  execute(statement: string, args: Args | undefined, options: ArrayRows): Promise<Result<SqlValue[]>>
-  execute<Row = ObjectRow>(statement: string, args?: Args, options?: QueryOptions): Promise<Result<Row>>
-  execute(statement: StatementObject, options: ArrayRows): Promise<Result<SqlValue[]>>
-  execute<Row = ObjectRow>(statement: StatementObject, options?: QueryOptions): Promise<Result<Row>>
+  execute<Row = ObjectRow, const Options extends QueryOptions = QueryOptions>(
+    statement: string,
+    args?: Args,
+    options?: Options,
+  ): Promise<Result<RowOf<Row, Options>>>
+  execute<Row = ObjectRow, const Options extends QueryOptions = QueryOptions>(
+    statement: StatementObject,
+    options?: Options,
+  ): Promise<Result<RowOf<Row, Options>>>
   execute<Row = ObjectRow>(statement: Statement): Promise<Result<Row>>
 
   /**
    * Runs statements in one request: all of them take effect, or none. A {@link SqlError} names the statement at fault
    * in `statementIndex`. The mode alone may stand for the options.
    */
-  batch(
+  batch<Row = ObjectRow, const Options extends BatchOptions | TransactionMode = BatchOptions>(
     statements: readonly Statement[],
-    options: ArrayRows & { mode?: TransactionMode },
-  ): Promise<Result<SqlValue[]>[]>
-  batch<Row = ObjectRow>(
-    statements: readonly Statement[],
-    options?: BatchOptions | TransactionMode,
-  ): Promise<Result<Row>[]>
+    options?: Options,
+  ): Promise<Result<RowOf<Row, Options>>[]>
+
+  /**
+   * Runs a script of statements without arguments, separated by semicolons, up to the first that fails. Within a
+   * transaction, all of them take effect or none; outside, what ran before stays, and the script may have transactions
+   * of its own.
+   */
+  executeMultiple(script: string, options?: CallOptions): Promise<void>
+
+  /** Compiles a statement without running it. */
+  describe(statement: string, options?: CallOptions): Promise<Description>
 }
 
 /** How statements get to the server. */
 export interface Runner {
-  execute(statement: WireStatement, options: QueryOptions | undefined): Promise<WireStatementResult>
+  execute(statement: WireStatement, call: TargetCall): Promise<WireStatementResult>
   batch(
     statements: readonly WireStatement[],
-    options: BatchOptions | undefined,
+    call: TargetCall,
+    mode: TransactionMode | undefined,
   ): Promise<WireStatementResult[]>
+  sequence(script: string, call: CallOptions | undefined): Promise<void>
+  describe(sql: string, call: TargetCall): Promise<WireDescribeResult>
 }
 
-/** @param defaults for what a call does not say */
-export function createQueries(runner: Runner, defaults: Pick<DecodeOptions, 'intMode'>): Queries {
-  const decode = <Row>(wire: WireStatementResult, call: QueryOptions | undefined): Result<Row> =>
-    decodeResult<Row>(wire, {
-      intMode: call?.intMode ?? defaults.intMode,
-      rowMode: call?.rowMode,
+/** What calls do not say. */
+export type QueryDefaults = Pick<QueryOptions, 'intMode'>
+
+type Call = TargetCall & Required<Pick<DecodeOptions, 'rowMode' | 'intMode'>>
+
+/** The options of a call with nothing left open. */
+export function resolveCall(options: QueryOptions | undefined, defaults: QueryDefaults): Call {
+  return {
+    signal: options?.signal,
+    timeoutMs: options?.timeoutMs,
+    rowMode: options?.rowMode ?? 'object',
+    intMode: options?.intMode ?? defaults.intMode ?? 'number',
+    isRepeatable: options?.readOnly,
+  }
+}
+
+/** @throws {TypeError} {@link RangeError} for what is not a statement with its arguments and options */
+export function readArguments<Options>(
+  statement: Statement,
+  argsOrOptions: Args | Options | undefined,
+  options: Options | undefined,
+): { encoded: WireStatement; options: Options | undefined } {
+  if (typeof statement !== 'string')
+    return { encoded: encodeStatement(statement), options: argsOrOptions as Options | undefined }
+  return { encoded: encodeStatement({ sql: statement, args: argsOrOptions as Args | undefined }), options }
+}
+
+export function createQueries(runner: Runner, defaults: QueryDefaults): Queries {
+  async function decode(
+    wires: readonly WireStatementResult[],
+    call: DecodeOptions,
+    schema: StandardSchema | undefined,
+  ): Promise<Result<unknown>[]> {
+    const results = wires.map((wire) => decodeResult<unknown>(wire, call))
+    if (schema) for (const result of results) result.rows = await validateRows(schema, result.rows)
+    return results
+  }
+
+  async function execute(
+    statement: Statement,
+    argsOrOptions?: Args | QueryOptions,
+    lastOptions?: QueryOptions,
+  ): Promise<Result<unknown>> {
+    const { encoded, options } = readArguments(statement, argsOrOptions, lastOptions)
+    const call = resolveCall(options, defaults)
+    return (await decode([await runner.execute(encoded, call)], call, options?.schema))[0]!
+  }
+
+  async function batch(
+    statements: readonly Statement[],
+    optionsOrMode?: BatchOptions | TransactionMode,
+  ): Promise<Result<unknown>[]> {
+    const options = typeof optionsOrMode === 'string' ? { mode: optionsOrMode } : optionsOrMode
+    const encoded = statements.map((statement, index) => {
+      try {
+        return encodeStatement(statement)
+      } catch (error) {
+        throw withContext(error, `Statement ${index} of the batch`)
+      }
     })
+    if (encoded.length === 0) return []
+    const call = resolveCall(options, defaults)
+    call.isRepeatable ??= options?.mode === 'read'
+    const results = await runner.batch(encoded, call, options?.mode)
+    return await decode(results, call, options?.schema)
+  }
 
   return {
-    async execute<Row>(
-      statement: Statement,
-      argsOrOptions?: Args | QueryOptions,
-      options?: QueryOptions,
-    ): Promise<Result<Row>> {
-      const isText = typeof statement === 'string'
-      const call = isText ? options : (argsOrOptions as QueryOptions | undefined)
-      const encoded = encodeStatement(
-        isText ? { sql: statement, args: argsOrOptions as Args | undefined } : statement,
-      )
-      return decode<Row>(await runner.execute(encoded, call), call)
+    execute: execute as Queries['execute'],
+    batch: batch as Queries['batch'],
+
+    async executeMultiple(script, options) {
+      if (typeof script !== 'string') throw new TypeError('A script is a string of SQL statements')
+      await runner.sequence(script, options)
     },
 
-    async batch<Row>(
-      statements: readonly Statement[],
-      optionsOrMode?: BatchOptions | TransactionMode,
-    ): Promise<Result<Row>[]> {
-      const call = typeof optionsOrMode === 'string' ? { mode: optionsOrMode } : optionsOrMode
-      const encoded = statements.map((statement, index) => {
-        try {
-          return encodeStatement(statement)
-        } catch (error) {
-          throw withContext(error, `Statement ${index} of the batch`)
-        }
-      })
-      if (encoded.length === 0) return []
-      return (await runner.batch(encoded, call)).map((wire) => decode<Row>(wire, call))
+    async describe(statement, options) {
+      const call = { ...options, isRepeatable: true }
+      const { params, cols, is_explain, is_readonly } = await runner.describe(
+        encodeStatement(statement).sql!,
+        call,
+      )
+      if (!Array.isArray(params) || !Array.isArray(cols))
+        throw new ProtocolError('A description without parameters or columns')
+      return {
+        parameters: params.map(({ name }) => ({ name })),
+        columns: cols.map(({ name, decltype }) => ({ name, type: decltype })),
+        isExplain: is_explain,
+        isReadOnly: is_readonly,
+      }
     },
   }
 }

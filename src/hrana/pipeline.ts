@@ -1,41 +1,59 @@
 /** One pipeline: requests and a baton in, results and the next baton out. Stateless. */
 import { ProtocolError } from '../errors.ts'
-import { parseJson, send, type CallOptions, type Fetch } from '../http.ts'
+import { parseBody } from '../http/json.ts'
+import { send } from '../http/send.ts'
+import { parseAnswer } from './answer.ts'
 import { toSqlError } from './batch.ts'
-import type { WirePipelineResponse, WireStreamRequest, WireStreamResponse, WireStreamResult } from './wire.ts'
-
-/** Where and how to send. */
-export interface PipelineTarget {
-  /** Ends with a slash. */
-  baseUrl: string
-  token: string | undefined
-  fetch: Fetch | undefined
-  /** For calls that do not say. */
-  timeoutMs: number
-}
+import { observe, requestTo, type Target, type TargetCall } from './target.ts'
+import type {
+  WirePipelineResponse,
+  WireStatementResult,
+  WireStreamRequest,
+  WireStreamResponse,
+  WireStreamResult,
+} from './wire.ts'
 
 /** @throws what {@link send} throws, and {@link ProtocolError} for an answer of another shape */
 export async function sendPipeline(
-  target: PipelineTarget,
+  target: Target,
   baton: string | null,
   requests: readonly WireStreamRequest[],
-  call: CallOptions | undefined,
+  call: TargetCall | undefined,
 ): Promise<WirePipelineResponse> {
-  const text = await send({
-    ...target,
-    method: 'POST',
-    url: `${target.baseUrl}v3/pipeline`,
-    body: { baton, requests },
-    timeoutMs: call?.timeoutMs ?? target.timeoutMs,
-    signal: call?.signal,
-  })
-  const answer = parseJson(text, 'a pipeline') as Partial<WirePipelineResponse> | null
-  const { baton: next = null, base_url = null, results } = answer ?? {}
-  if (!Array.isArray(results) || results.length !== requests.length)
-    throw new ProtocolError(
-      `A pipeline of ${requests.length} requests was answered with another number of results`,
-    )
-  return { baton: next, base_url, results }
+  return await observe(
+    target.hooks,
+    { ...requestTo(target, 'POST', 'v3/pipeline', call), body: { baton, requests } },
+    () => requests.flatMap(sqlOf),
+    async (request) => {
+      const text = await send(request)
+      const answer = parseBody(text, 'a pipeline', parseAnswer) as Partial<WirePipelineResponse> | null
+      const { baton: next = null, base_url = null, results } = answer ?? {}
+      if (!Array.isArray(results) || results.length !== requests.length)
+        throw new ProtocolError(
+          `A pipeline of ${requests.length} requests was answered with another number of results`,
+        )
+      return { baton: next, base_url, results }
+    },
+    ({ results }) => {
+      const counted = results.flatMap(statementResults)
+      const total = (count: 'rows_read' | 'rows_written'): number =>
+        counted.reduce((sum, result) => sum + (result?.[count] ?? 0), 0)
+      return [total('rows_read'), total('rows_written')]
+    },
+  )
+}
+
+function sqlOf(request: WireStreamRequest): string[] {
+  if (request.type === 'execute') return [request.stmt.sql ?? '']
+  if (request.type === 'batch') return request.batch.steps.map(({ stmt }) => stmt.sql ?? '')
+  return 'sql' in request ? [request.sql ?? ''] : []
+}
+
+function statementResults(result: WireStreamResult): (WireStatementResult | null)[] {
+  if (result?.type !== 'ok') return []
+  const { response } = result
+  if (response?.type === 'execute') return [response.result]
+  return response?.type === 'batch' ? (response.result?.step_results ?? []) : []
 }
 
 /**
@@ -46,24 +64,24 @@ export async function sendPipeline(
  * @throws what {@link sendPipeline} throws
  */
 export async function sendOnce<Type extends WireStreamRequest['type']>(
-  target: PipelineTarget,
+  target: Target,
   request: Extract<WireStreamRequest, { type: Type }>,
-  call: CallOptions | undefined,
+  call: TargetCall | undefined,
 ): Promise<Extract<WireStreamResponse, { type: Type }>> {
   const { results } = await sendPipeline(target, null, [request, { type: 'close' }], call)
-  return readResult(results[0], request.type) as Extract<WireStreamResponse, { type: Type }>
+  return readResult(results[0], request.type)
 }
 
 /**
  * @throws {SqlError} when the server refused the request
  * @throws {ProtocolError} for the response to another one
  */
-export function readResult(
+export function readResult<Type extends WireStreamRequest['type']>(
   result: WireStreamResult | undefined,
-  type: WireStreamRequest['type'],
-): WireStreamResponse {
+  type: Type,
+): Extract<WireStreamResponse, { type: Type }> {
   if (result?.type === 'error') throw toSqlError(result.error)
   if (result?.response?.type !== type)
     throw new ProtocolError(`A request of type ${type} was answered with another type`)
-  return result.response
+  return result.response as Extract<WireStreamResponse, { type: Type }>
 }

@@ -1,7 +1,7 @@
 /** One stream: a server-side connection that is named by a baton and lives over several pipelines. */
 import { ProtocolError } from '../errors.ts'
-import type { CallOptions } from '../http.ts'
-import { sendPipeline, type PipelineTarget } from './pipeline.ts'
+import { sendPipeline } from './pipeline.ts'
+import type { Target, TargetCall } from './target.ts'
 import { isTrustedBaseUrl } from './url.ts'
 import type { WireStreamRequest, WireStreamResult } from './wire.ts'
 
@@ -12,48 +12,49 @@ export interface HranaStream {
    *
    * Any failure but an in-band one loses the stream: whatever is sent on it fails with the first such error.
    */
-  send: (requests: readonly WireStreamRequest[], call?: CallOptions) => Promise<WireStreamResult[]>
+  send: (requests: readonly WireStreamRequest[], call?: TargetCall) => Promise<WireStreamResult[]>
   /** Whether the server has accepted anything on this stream. */
   isEstablished: () => boolean
+  position: () => StreamPosition
+}
+
+/** Where a stream goes on. */
+export interface StreamPosition {
+  /** `null` before the first request, after `close`, and from servers that keep no stream without state. */
+  readonly baton: string | null
+  /** Where the next request goes; `null` for the database's own address. */
+  readonly baseUrl: string | null
 }
 
 interface Entry {
   requests: readonly WireStreamRequest[]
-  call: CallOptions | undefined
+  call: TargetCall | undefined
   resolve: (results: WireStreamResult[]) => void
   reject: (error: unknown) => void
 }
 
-/**
- * Opens on the first pipeline; until then nothing is sent.
- *
- * @param baseUrlSuffixes host name endings to which the server may send the stream
- */
-export function createStream(target: PipelineTarget, baseUrlSuffixes: readonly string[]): HranaStream {
-  let { baseUrl } = target
-  let baton: string | null = null
-  let isEstablished = false
+/** Opens on the first pipeline; until then nothing is sent. */
+export function createStream(
+  target: Target,
+  position: StreamPosition = { baton: null, baseUrl: null },
+): HranaStream {
+  let { baton, baseUrl } = position
+  let isEstablished = baton !== null
   let isInFlight = false
   let loss: { error: unknown } | undefined
   let queue: Entry[] = []
 
   async function post(entries: readonly Entry[]): Promise<WireStreamResult[]> {
-    const signals = entries.flatMap(({ call }) => call?.signal ?? [])
     const answer = await sendPipeline(
-      { ...target, baseUrl },
+      baseUrl === null ? target : { ...target, baseUrl },
       baton,
       entries.flatMap(({ requests }) => requests),
-      {
-        timeoutMs: Math.max(...entries.map(({ call }) => call?.timeoutMs ?? target.timeoutMs)),
-        signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
-      },
+      combine(entries, target.timeoutMs),
     )
-    const next = answer.base_url
-    if (next !== null && !isTrustedBaseUrl(next, target.baseUrl, baseUrlSuffixes))
-      throw new ProtocolError('The server sent the stream to an address that is not trusted')
+    const next = readBaseUrl(answer.base_url, target)
     isEstablished = true
     baton = answer.baton
-    if (next !== null) baseUrl = next.replace(/\/?$/, '/')
+    baseUrl = next ?? baseUrl
     return answer.results
   }
 
@@ -85,5 +86,27 @@ export function createStream(target: PipelineTarget, baseUrlSuffixes: readonly s
         void flush()
       }),
     isEstablished: () => isEstablished,
+    position: () => ({ baton, baseUrl }),
   }
+}
+
+/** One call for several: the longest wait, and all signals. */
+function combine(entries: readonly Entry[], timeoutMs: number): TargetCall {
+  const signals = entries.flatMap(({ call }) => call?.signal ?? [])
+  return {
+    timeoutMs: Math.max(...entries.map(({ call }) => call?.timeoutMs ?? timeoutMs)),
+    signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
+  }
+}
+
+/**
+ * What a server's `base_url` makes of the address.
+ *
+ * @throws {ProtocolError} when it is not trusted with the token
+ */
+export function readBaseUrl(baseUrl: string | null | undefined, target: Target): string | null {
+  if (baseUrl == null) return null
+  if (!isTrustedBaseUrl(baseUrl, target.baseUrl, target.baseUrlSuffixes))
+    throw new ProtocolError('The server sent the stream to an address that is not trusted')
+  return baseUrl.replace(/\/?$/, '/')
 }

@@ -108,3 +108,24 @@ export interface WirePipelineResponse {
   base_url: string | null
   results: WireStreamResult[]
 }
+
+/** Body of `POST /v3/cursor`. */
+export interface WireCursorRequest {
+  baton?: string | null
+  batch: WireBatch
+}
+
+/** First line of the answer. */
+export interface WireCursorResponse {
+  baton?: string | null
+  base_url?: string | null
+}
+
+/** Each of the other lines. Servers add types of their own, such as `replication_index`. */
+export type WireCursorEntry =
+  | { type: 'step_begin'; step: number; cols: WireColumn[] }
+  | { type: 'row'; row: WireValue[] }
+  /** The specification has the rowid as a string; sqld and Turso Cloud send a number. */
+  | { type: 'step_end'; affected_row_count: number; last_insert_rowid: string | number | null }
+  | { type: 'step_error'; step: number; error: WireError }
+  | { type: 'error'; error: WireError }

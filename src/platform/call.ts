@@ -1,6 +1,6 @@
 /** What a resource needs to make one call, and how it reads the answer. */
 import { ProtocolError } from '../errors.ts'
-import type { CallOptions } from '../http.ts'
+import type { CallOptions } from '../http/watch.ts'
 
 export interface PlatformCallOptions extends CallOptions {
   /** Another organization than the client's. */

@@ -1,6 +1,9 @@
 /** The Turso Platform API: one object that holds the resources. */
-import type { Fetch } from '../http.ts'
-import { parseJson, send } from '../http.ts'
+import type { Fetch } from '../http/fetch.ts'
+import { parseBody } from '../http/json.ts'
+import { createRetrier } from '../http/retry.ts'
+import { send } from '../http/send.ts'
+import { createTokenSource } from '../http/token.ts'
 import { DEFAULT_TIMEOUT_MS } from '../limits.ts'
 import { parseHttpUrl } from '../url.ts'
 import { createDatabases, type Databases } from './databases.ts'
@@ -44,18 +47,23 @@ export function createPlatform(options: PlatformOptions): Platform {
     '',
   )
 
+  const tokens = createTokenSource(token)
+  const retrier = createRetrier(false)
   const call: PlatformCall = async (method, path, { query, body, options: callOptions }) => {
     const text = await send({
       method,
       url: baseUrl + path + encodeQuery(query),
-      token,
+      token: tokens,
+      headers: {},
       body,
       fetch,
       timeoutMs: callOptions?.timeoutMs ?? timeoutMs ?? DEFAULT_TIMEOUT_MS,
       signal: callOptions?.signal,
+      retrier,
+      isRepeatable: false,
     })
     // Several successes have an empty body.
-    return text.trim() === '' ? {} : parseJson(text, `${method} ${path}`)
+    return text.trim() === '' ? {} : parseBody(text, `${method} ${path}`)
   }
   const groups = createGroups(call, organization)
   return { databases: createDatabases(call, organization, groups), groups }

@@ -69,7 +69,7 @@ describe('a refused request', () => {
   test('a long body is cut and a token in it is masked', async () => {
     const error = await failureOf(query(answering(400, `token hunter2 refused ${'x'.repeat(100_000)}`)))
     expect(error.message.length).toBeLessThan(5000)
-    expect(error.message).toContain('token [token] refused')
+    expect(error.message).toContain('token [secret] refused')
     expect(JSON.stringify(Object.entries(error))).not.toContain('hunter2')
     // Also where the cut goes through it.
     for (let padding = 4085; padding < 4100; padding++) {

@@ -228,7 +228,7 @@ describe('a transaction that the server ends', () => {
   test.each([
     ['answered by a proxy', { kind: 'html', on: 'pipeline', effect: true }],
     ['cut off', { kind: 'truncated', on: 'pipeline', ending: 'clean' }],
-    ['refused', { kind: 'rate_limited', on: 'pipeline' }],
+    ['refused', { kind: 'respond', on: 'pipeline', status: 503, body: '' }],
   ] as const)('when COMMIT is %s, the outcome is unknown', async (_, fault) => {
     const tx = await db.transaction()
     await tx.execute(insert('perhaps'))
@@ -246,7 +246,8 @@ describe('a transaction that the server ends', () => {
 
   test('the first request fails with an error of its own, as nothing can have been lost', async () => {
     await failNext({ kind: 'rate_limited', on: 'pipeline', retryAfter: 3 })
-    const run = db.transaction(async (tx) => void (await tx.execute(insert('x'))))
+    const impatient = connect({ url: `libsql://${fixture.hostname}`, authToken: fixture.token, retry: false })
+    const run = impatient.transaction(async (tx) => void (await tx.execute(insert('x'))))
     await expect(run).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 3000 })
   })
 })

@@ -1,0 +1,122 @@
+/** `POST /v3/cursor`: the rows of a statement while they arrive. */
+import { HttpError, ProtocolError, SqlError } from '../errors.ts'
+import { parseBody } from '../http/json.ts'
+import { open, type TextBody } from '../http/send.ts'
+import { toSqlError } from './batch.ts'
+import { sendPipeline } from './pipeline.ts'
+import { createRowDecoder, decodeRow, type DecodeOptions } from './result.ts'
+import { readBaseUrl } from './stream.ts'
+import { observe, requestTo, type Target, type TargetCall } from './target.ts'
+import type { WireCursorEntry, WireCursorResponse, WireStatement } from './wire.ts'
+
+/**
+ * Yields the rows of one statement, as many at a time as came in one piece. Ended early or not, it gives the server's
+ * stream back, which otherwise stays open until its idle limit.
+ *
+ * @param columns is filled with the column names before the first rows
+ * @throws {SqlError} when the statement fails, perhaps after some rows
+ * @throws {ProtocolError} when the answer ends before the statement does
+ */
+export async function* readCursor<Row>(
+  target: Target,
+  stmt: WireStatement,
+  call: TargetCall & DecodeOptions,
+  columns: string[],
+): AsyncGenerator<Row[], void, undefined> {
+  const body = await openCursor(target, stmt, call)
+  let head: WireCursorResponse | undefined
+  let decode: ((line: string) => Row | undefined) | undefined
+  let isComplete = false
+
+  /** The row in a line, if it is one. */
+  function readLine(line: string): Row | undefined {
+    if (line === '') return undefined
+    const row = decode?.(line)
+    if (row !== undefined) return row
+    const entry = parseBody(line, 'a cursor') as (WireCursorEntry & WireCursorResponse) | null
+    if (!head) {
+      head = entry ?? {}
+      return undefined
+    }
+    switch (entry?.type) {
+      case 'step_begin':
+        columns.push(...entry.cols.map((column) => column?.name ?? ''))
+        decode = createRowDecoder<Row>(columns, call)
+        return undefined
+      case 'row':
+        if (decode) return decodeRow<Row>(entry.row, columns, call)
+        break
+      case 'step_end':
+        isComplete = true
+        return undefined
+      case 'step_error':
+      case 'error':
+        throw toSqlError(entry.error)
+    }
+    if (isComplete || entry?.type) return undefined
+    throw new ProtocolError("A cursor with an entry that is none of the protocol's")
+  }
+
+  try {
+    // A line is put together once, however many pieces it comes in.
+    let waiting: string[] = []
+    for (let piece = await body.read(); piece !== undefined; piece = await body.read()) {
+      waiting.push(piece)
+      if (!piece.includes('\n')) continue
+      const text = waiting.join('')
+      const rows: Row[] = []
+      let start = 0
+      for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', start)) {
+        const row = readLine(text.slice(start, end))
+        if (row !== undefined) rows.push(row)
+        start = end + 1
+      }
+      waiting = [text.slice(start)]
+      if (rows.length > 0) yield rows
+    }
+    const last = waiting.join('')
+    const row = readLine(last)
+    if (row !== undefined) yield [row]
+    if (!isComplete)
+      throw new ProtocolError('The rows were cut off: the answer ended before the statement did')
+  } finally {
+    body.cancel()
+    await giveBack(target, head)
+  }
+}
+
+async function openCursor(target: Target, stmt: WireStatement, call: TargetCall): Promise<TextBody> {
+  const request = {
+    ...requestTo(target, 'POST', 'v3/cursor', call),
+    body: { baton: null, batch: { steps: [{ stmt }] } },
+  }
+  try {
+    return await observe(
+      target.hooks,
+      request,
+      () => [stmt.sql ?? ''],
+      open,
+      () => [0, 0],
+    )
+  } catch (error) {
+    // Of a statement that it cannot parse sqld says so with the status of a failure of its own.
+    if (
+      error instanceof HttpError &&
+      error.status === 500 &&
+      /SQL string could not be parsed/.test(error.serverMessage)
+    )
+      throw new SqlError(error.serverMessage, 'SQL_PARSE_ERROR')
+    throw error
+  }
+}
+
+/** Best effort: what is left open ends by itself, and why the rows ended matters more. */
+async function giveBack(target: Target, head: WireCursorResponse | undefined): Promise<void> {
+  if (head?.baton == null) return
+  try {
+    const baseUrl = readBaseUrl(head.base_url, target) ?? target.baseUrl
+    await sendPipeline({ ...target, baseUrl }, head.baton, [{ type: 'close' }], undefined)
+  } catch {
+    // See above.
+  }
+}

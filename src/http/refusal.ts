@@ -1,0 +1,67 @@
+/** A bad status → the error that says what to do about it. */
+import { HttpError, type TursoErrorCode } from '../errors.ts'
+import { MAX_QUOTED_CHARACTERS, MAX_RETRY_AFTER_MS } from '../limits.ts'
+import type { FetchResponse } from './fetch.ts'
+
+/** @param secrets what a server may echo, and an error must not say */
+export function refusal(
+  what: string,
+  { status, headers }: FetchResponse,
+  text: string,
+  ...secrets: (string | undefined)[]
+): HttpError {
+  // Masked before it is cut, or a token across the cut would stay in part.
+  for (const secret of secrets) if (secret) text = text.replaceAll(secret, '[secret]')
+  const words = quote(text)
+  const explanation = status >= 300 && status < 400 ? 'a redirect, which is never followed' : words
+  return new HttpError(
+    codeFor(status, words),
+    `${what} answered ${status}${explanation === '' ? '' : `: ${explanation}`}`,
+    {
+      status,
+      serverMessage: words,
+      requestId: headers.get('x-request-id') ?? headers.get('cf-ray'),
+      retryAfterMs: retryAfter(headers.get('retry-after')),
+    },
+  )
+}
+
+/**
+ * "Already exists" has been 409 and 400 (turso-docs#409), and "not supported" is a 400 with those words, so the
+ * server's text decides where the status does not.
+ */
+function codeFor(status: number, words: string): TursoErrorCode {
+  if (status === 409 || (status === 400 && /already exists/i.test(words))) return 'already_exists'
+  if (status === 401) return 'unauthorized'
+  if (status === 402) return 'plan_limit'
+  if (status === 403) return 'forbidden'
+  if (status === 404) return 'not_found'
+  if (status === 429) return 'rate_limited'
+  // A database that its owner or its quota has blocked says so with a 500.
+  if (status === 500 && /\bblocked\b/i.test(words)) return 'forbidden'
+  if (status === 408 || status >= 500) return 'unavailable'
+  if (status < 400) return 'protocol'
+  return /not supported/i.test(words) ? 'unsupported' : 'invalid_request'
+}
+
+/** Turso says `{"error": …}`, sqld also `{"message": …}` or plain text, a proxy in between an HTML page. */
+function quote(text: string): string {
+  let words = text.trim()
+  try {
+    const body = JSON.parse(words) as { error?: unknown; message?: unknown } | null
+    const said = body?.error ?? body?.message
+    if (said !== undefined) words = typeof said === 'string' ? said : JSON.stringify(said)
+  } catch {
+    if (words.startsWith('<')) words = words.replaceAll(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/gi, ' ')
+    words = words.replaceAll(/\s+/g, ' ').trim()
+  }
+  return words.length > MAX_QUOTED_CHARACTERS ? `${words.slice(0, MAX_QUOTED_CHARACTERS - 1)}…` : words
+}
+
+/** Seconds or an HTTP date (RFC 9110, section 10.2.3). */
+function retryAfter(header: string | null): number | null {
+  if (header === null || header.trim() === '') return null
+  const seconds = Number(header)
+  const ms = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1000
+  return Number.isNaN(ms) ? null : Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS)
+}

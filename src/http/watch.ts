@@ -1,0 +1,76 @@
+/** Bounds what is waited for: by a number of milliseconds, and by the caller's signal. */
+import { TimeoutError } from '../errors.ts'
+
+export interface CallOptions {
+  /** Aborts the call, which then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+  /**
+   * Milliseconds for the whole call, from connecting to the last byte of the body, retries included. Of a stream of
+   * rows: for each wait for the server. Default 30,000.
+   */
+  timeoutMs?: number | undefined
+}
+
+export interface Watch {
+  /** Aborted with what {@link Watch.during} then rejects with. */
+  readonly signal: AbortSignal
+  /** Milliseconds left of the wait that is under way. */
+  remainingMs(): number
+  /** Waits for `work`, which must end with the signal; a stand-in for `fetch` may ignore it, and the wait ends all the same. */
+  during<T>(work: Promise<T>): Promise<T>
+  /** Within `during`: does nothing for a while. Never resolves when that is interrupted. */
+  pause(ms: number): Promise<void>
+  abort(): void
+  /** To be called when nothing is waited for any more. */
+  release(): void
+}
+
+/**
+ * @param what names what is waited for, in an error
+ * @throws {RangeError} for a `timeoutMs` that is not positive, and the reason of a signal that was aborted before
+ */
+export function createWatch(
+  what: () => string,
+  timeoutMs: number,
+  callerSignal: AbortSignal | undefined,
+): Watch {
+  if (!(timeoutMs > 0)) throw new RangeError(`"timeoutMs" must be a positive number; got ${timeoutMs}`)
+  callerSignal?.throwIfAborted()
+  const controller = new AbortController()
+  const { signal } = controller
+  let endsAt = 0
+  const interrupted = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason)),
+  )
+  // It also interrupts when nothing is waited for.
+  interrupted.catch(() => undefined)
+  const onAbort = (): void => controller.abort(callerSignal?.reason)
+  callerSignal?.addEventListener('abort', onAbort, { once: true })
+
+  return {
+    signal,
+    remainingMs: () => endsAt - Date.now(),
+    async during(work) {
+      endsAt = Date.now() + timeoutMs
+      const timer = setTimeout(
+        () =>
+          controller.abort(new TimeoutError(`${what()} did not answer within ${timeoutMs} ms`, timeoutMs)),
+        Math.min(timeoutMs, 2 ** 31 - 1),
+      )
+      try {
+        return await Promise.race([work, interrupted])
+      } catch (error) {
+        throw signal.aborted ? signal.reason : error
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    pause: (ms) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms)
+        signal.addEventListener('abort', () => clearTimeout(timer))
+      }),
+    abort: () => controller.abort(),
+    release: () => callerSignal?.removeEventListener('abort', onAbort),
+  }
+}

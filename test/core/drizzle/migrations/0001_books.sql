@@ -1,0 +1,1 @@
+CREATE TABLE `books` (`id` integer PRIMARY KEY NOT NULL, `author_id` integer REFERENCES `authors`(`id`));

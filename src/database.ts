@@ -6,7 +6,7 @@ import { createRetrier, type RetryOptions } from './http/retry.ts'
 import { send } from './http/send.ts'
 import { createTokenSource, type AuthToken } from './http/token.ts'
 import type { CallOptions } from './http/watch.ts'
-import { encodeAtomicBatch, readAtomicBatch, requireMode, type TransactionMode } from './hrana/batch.ts'
+import { requireMode, type TransactionMode } from './hrana/batch.ts'
 import { sendOnce } from './hrana/pipeline.ts'
 import type { ObjectRow } from './hrana/result.ts'
 import type { Args, Statement, StatementObject } from './hrana/statement.ts'
@@ -16,7 +16,7 @@ import { createTransactionLevel } from './hrana/transaction.ts'
 import { parseDatabaseUrl } from './hrana/url.ts'
 import type { IntMode } from './hrana/value.ts'
 import { DEFAULT_TIMEOUT_MS } from './limits.ts'
-import { createQueries, type Queries, type QueryOptions, type RowOf } from './queries.ts'
+import { createQueries, createRunner, type Queries, type QueryOptions, type RowOf } from './queries.ts'
 import { waitUntilReady, type ReadyOptions } from './ready.ts'
 import { streamRows, type RowStream } from './row-stream.ts'
 import { createDatabaseStream, type Stream } from './stream.ts'
@@ -152,26 +152,6 @@ export function connect(options: ConnectOptions): Database {
   const probe = (path: string, call: CallOptions | undefined): Promise<string> =>
     send(requestTo(target, 'GET', path, { ...call, isRepeatable: true }))
 
-  const queries = createQueries(
-    {
-      async execute(stmt, call) {
-        return (await sendOnce(target, { type: 'execute', stmt }, call)).result
-      },
-      async batch(statements, call, mode = 'write') {
-        const batch = encodeAtomicBatch(statements, requireMode(mode))
-        const { result } = await sendOnce(target, { type: 'batch', batch }, call)
-        return readAtomicBatch(result, statements.length)
-      },
-      async sequence(sql, call) {
-        await sendOnce(target, { type: 'sequence', sql }, call)
-      },
-      async describe(sql, call) {
-        return (await sendOnce(target, { type: 'describe', sql }, call)).result
-      },
-    },
-    defaults,
-  )
-
   async function transaction<T>(
     runOrOptions: ((tx: Transaction) => Promise<T>) | TransactionOptions = {},
     callOptions: TransactionOptions & CallOptions = {},
@@ -187,7 +167,10 @@ export function connect(options: ConnectOptions): Database {
   }
 
   return {
-    ...queries,
+    ...createQueries(
+      createRunner((request, call) => sendOnce(target, request, call)),
+      defaults,
+    ),
     transaction: transaction as Database['transaction'],
     stream: ((
       statement: Statement,

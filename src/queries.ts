@@ -2,10 +2,16 @@
 import { ProtocolError } from './errors.ts'
 import { decodeResult, type DecodeOptions, type ObjectRow, type Result } from './hrana/result.ts'
 import { encodeStatement, type Args, type Statement, type StatementObject } from './hrana/statement.ts'
-import type { TransactionMode } from './hrana/batch.ts'
+import { encodeAtomicBatch, readAtomicBatch, requireMode, type TransactionMode } from './hrana/batch.ts'
 import type { TargetCall } from './hrana/target.ts'
 import type { SqlValue } from './hrana/value.ts'
-import type { WireDescribeResult, WireStatement, WireStatementResult } from './hrana/wire.ts'
+import type {
+  WireDescribeResult,
+  WireStatement,
+  WireStatementResult,
+  WireStreamRequest,
+  WireStreamResponse,
+} from './hrana/wire.ts'
 import type { CallOptions } from './http/watch.ts'
 import { validateRows, type StandardSchema } from './schema.ts'
 
@@ -93,6 +99,27 @@ export interface Runner {
   ): Promise<WireStatementResult[]>
   sequence(script: string, call: CallOptions | undefined): Promise<void>
   describe(sql: string, call: TargetCall): Promise<WireDescribeResult>
+}
+
+/** Sends one request of the protocol and resolves with its response. */
+export type SendRequest = <Type extends WireStreamRequest['type']>(
+  request: Extract<WireStreamRequest, { type: Type }>,
+  call: TargetCall | undefined,
+) => Promise<Extract<WireStreamResponse, { type: Type }>>
+
+/** Each by one request, outside of any transaction that this library knows of. */
+export function createRunner(send: SendRequest): Runner {
+  return {
+    execute: async (stmt, call) => (await send({ type: 'execute', stmt }, call)).result,
+    async batch(statements, call, mode = 'write') {
+      const batch = encodeAtomicBatch(statements, requireMode(mode))
+      return readAtomicBatch((await send({ type: 'batch', batch }, call)).result, statements.length)
+    },
+    async sequence(sql, call) {
+      await send({ type: 'sequence', sql }, call)
+    },
+    describe: async (sql, call) => (await send({ type: 'describe', sql }, call)).result,
+  }
 }
 
 /** What calls do not say. */

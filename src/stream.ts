@@ -1,12 +1,11 @@
 /** A server-side connection in the hands of the user: the protocol's stream, with its baton in sight. */
-import { encodeAtomicBatch, readAtomicBatch, requireMode } from './hrana/batch.ts'
 import { readResult } from './hrana/pipeline.ts'
 import { createStream, type StreamPosition } from './hrana/stream.ts'
 import type { Target } from './hrana/target.ts'
 import { isTrustedBaseUrl } from './hrana/url.ts'
 import type { WireStreamRequest, WireStreamResponse, WireStreamResult } from './hrana/wire.ts'
 import type { CallOptions } from './http/watch.ts'
-import { createQueries, type Queries, type QueryDefaults } from './queries.ts'
+import { createQueries, createRunner, type Queries, type QueryDefaults } from './queries.ts'
 
 /**
  * A stream. It is opened by the first call; one request is under way at a time, and what is called meanwhile goes out
@@ -57,22 +56,8 @@ export function createDatabaseStream(
     isClosed = true
   }
 
-  const queries = createQueries(
-    {
-      execute: async (stmt, call) => (await request({ type: 'execute', stmt }, call)).result,
-      async batch(statements, call, mode = 'write') {
-        const batch = encodeAtomicBatch(statements, requireMode(mode))
-        return readAtomicBatch((await request({ type: 'batch', batch }, call)).result, statements.length)
-      },
-      async sequence(sql, call) {
-        await request({ type: 'sequence', sql }, call)
-      },
-      describe: async (sql, call) => (await request({ type: 'describe', sql }, call)).result,
-    },
-    defaults,
-  )
   return {
-    ...queries,
+    ...createQueries(createRunner(request), defaults),
     send,
     isAutocommit: async (call) => (await request({ type: 'get_autocommit' }, call)).is_autocommit,
     close,

@@ -11,10 +11,10 @@ import { offlineWrangler } from './wrangler-environment.ts'
 
 /** In bytes, minified and gzipped, without the packages that a user brings along. */
 const LIMITS: Readonly<Record<string, number>> = {
-  "import { connect, sql } from 'turso-edge'": 7_400,
-  "import { createPlatform } from 'turso-edge'": 3_200,
-  "import * from 'turso-edge'": 8_500,
-  Worker: 40 * 1024,
+  "import { connect, sql } from 'turso-edge'": 12_800,
+  "import { createPlatform } from 'turso-edge'": 3_950,
+  "import * from 'turso-edge'": 14_000,
+  Worker: 43_500,
 }
 
 const root = path.join(import.meta.dirname, '..')

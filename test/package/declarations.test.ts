@@ -17,8 +17,8 @@ beforeAll(async () => {
   library = await readPublicPackage()
   published = path.join(consumer.folder, 'node_modules', library.name)
   await copyInto(consumer, 'test/types')
-  const runtimes = ['@types/node', 'undici-types', '@cloudflare/workers-types']
-  for (const name of [...runtimes, ...library.peers]) await consumer.provide(name)
+  const others = ['@types/node', 'undici-types', '@cloudflare/workers-types', 'valibot', 'zod']
+  for (const name of [...others, ...library.peers]) await consumer.provide(name)
 }, 120_000)
 afterAll(() => consumer.remove())
 

@@ -114,7 +114,12 @@ test('works in a Worker that has nothing of Node', async () => {
     },
   })
   try {
-    await worker.ready
+    // A worker that cannot be built is never ready.
+    const failed = new Promise<never>((_, reject) => {
+      worker.raw.once('buildFailed', () => reject(new Error('the Worker could not be built')))
+      worker.raw.once('error', reject)
+    })
+    await Promise.race([worker.ready, failed])
     const response = await fetch(await worker.url, { method: 'POST', body: JSON.stringify(access) })
     expect(await response.json()).toEqual({ isBare: true, empty: [], ...EXPECTED })
   } finally {

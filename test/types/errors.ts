@@ -4,6 +4,8 @@ import {
   type HttpError,
   type NetworkError,
   type ProtocolError,
+  type RowError,
+  type RowIssue,
   type SqlError,
   type StreamLostError,
   type TimeoutError,
@@ -27,6 +29,11 @@ export function aCodeNarrowsToItsClass(error: unknown): void {
     typeOf(error).is<HttpError>()
     typeOf(error.retryAfterMs).is<number | null>()
     typeOf(error.status).is<number>()
+  }
+  if (isTursoError(error, 'invalid_row')) {
+    typeOf(error).is<RowError>()
+    typeOf(error.rowIndex).is<number>()
+    typeOf(error.issues).is<readonly RowIssue[]>()
   }
   if (isTursoError(error, 'network')) typeOf(error).is<NetworkError>()
   if (isTursoError(error, 'timeout')) typeOf(error.timeoutMs).is<TimeoutError['timeoutMs']>()
@@ -58,6 +65,7 @@ export function everyCodeCanBeThoughtOf(code: TursoErrorCode): 'caller' | 'later
     case 'plan_limit':
     case 'invalid_request':
     case 'unsupported':
+    case 'invalid_row':
       return 'caller'
     case 'rate_limited':
     case 'unavailable':

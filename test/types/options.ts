@@ -28,9 +28,21 @@ export async function whatMayBeUndefinedCanBePassedOn(environment: Environment):
     intMode,
     fetch,
     baseUrlSuffixes: undefined,
+    encryptionKey: undefined,
+    headers: undefined,
+    retry: undefined,
+    onRequest: undefined,
+    onResponse: undefined,
   }
   const db = connect(options)
-  await db.execute('select 1', undefined, { signal, timeoutMs, intMode, rowMode: undefined })
+  await db.execute('select 1', undefined, {
+    signal,
+    timeoutMs,
+    intMode,
+    rowMode: undefined,
+    schema: undefined,
+    readOnly: undefined,
+  })
   await db.execute({ sql: 'select 1', args: undefined }, { signal, timeoutMs })
   await db.batch(['select 1'], { signal, timeoutMs, mode: undefined })
   await db.batch(['select 1'], { rowMode: 'array', signal, timeoutMs, mode: undefined })
@@ -39,6 +51,13 @@ export async function whatMayBeUndefinedCanBePassedOn(environment: Environment):
   await tx.commit({ signal, timeoutMs })
   const platformOptions: PlatformOptions = { token: 'token', organization: 'acme', fetch, timeoutMs }
   await createPlatform(platformOptions).databases.retrieve('acme', { signal, timeoutMs })
+}
+
+export function tokensCanBeFetched(token: string): void {
+  connect({ url: 'libsql://example.turso.io', authToken: () => token })
+  connect({ url: 'libsql://example.turso.io', authToken: async () => token })
+  // @ts-expect-error -- no token at all is said by leaving it out
+  connect({ url: 'libsql://example.turso.io', authToken: async () => undefined })
 }
 
 export function fetchIsWhatTheRuntimeHas(): void {

@@ -6,11 +6,15 @@ import {
   type Database,
   type ObjectRow,
   type Result,
+  type RowStream,
   type SqlFragment,
   type SqlInput,
   type SqlValue,
+  type StandardSchema,
   type Statement,
   type StatementObject,
+  type Stream,
+  type StreamPosition,
   type Transaction,
 } from 'turso-edge'
 import { typeOf } from './type-of.ts'
@@ -30,7 +34,7 @@ export async function rowsAreWhatTheCallerSays(): Promise<void> {
   typeOf(await db.execute<Note>({ sql: 'select 1' }, { timeoutMs: 1_000 })).is<Result<Note>>()
   typeOf(await db.execute<Note>(sql`select * from notes where id = ${1}`)).is<Result<Note>>()
   typeOf(await db.batch(['select 1', sql`select 2`])).is<Result<ObjectRow>[]>()
-  typeOf(await db.batch<Note>(['select 1'], 'read')).is<Result<Note>[]>()
+  typeOf(await db.batch(['select 1'], 'read')).is<Result<ObjectRow>[]>()
   typeOf(await db.batch<Note>(['select 1'], { mode: 'deferred' })).is<Result<Note>[]>()
 }
 
@@ -45,6 +49,32 @@ export async function arrayRowsAreArraysOfValues(): Promise<void> {
   typeOf(await db.execute<[number, string]>('select 1, 2', [], { rowMode: 'array' })).is<
     Result<[number, string]>
   >()
+}
+
+export async function aSchemaSaysWhatRowsAre(schema: StandardSchema<Note>): Promise<void> {
+  typeOf(await db.execute('select 1', [], { schema })).is<Result<Note>>()
+  typeOf(await db.execute(sql`select 1`, { schema, timeoutMs: 1_000 })).is<Result<Note>>()
+  typeOf(await db.batch(['select 1'], { schema, mode: 'read' })).is<Result<Note>[]>()
+  // What a schema makes of a row counts, not how the row came.
+  typeOf(await db.execute('select 1', [], { schema, rowMode: 'array' })).is<Result<Note>>()
+  for await (const row of db.stream('select 1', [], { schema })) typeOf(row).is<Note>()
+  // @ts-expect-error -- a function is no schema
+  await db.execute('select 1', [], { schema: (row: unknown) => row })
+}
+
+export async function rowsOfAStreamAreOfTheSameTypes(): Promise<void> {
+  typeOf(db.stream('select 1')).is<RowStream<ObjectRow>>()
+  typeOf(db.stream<Note>(sql`select 1`)).is<RowStream<Note>>()
+  typeOf(db.stream('select 1', [], { rowMode: 'array' })).is<RowStream<SqlValue[]>>()
+  for await (const row of db.stream<Note>('select * from notes')) typeOf(row).is<Note>()
+}
+
+export async function aStreamByHandHasItsPosition(): Promise<void> {
+  await using stream = db.openStream()
+  typeOf(stream).is<Stream>()
+  typeOf(await stream.execute<Note>('select 1')).is<Result<Note>>()
+  const position: StreamPosition = stream
+  typeOf(db.resume(position)).is<Stream>()
 }
 
 export async function aResultSaysWhatIsKnownOfIt(): Promise<void> {
@@ -114,6 +144,7 @@ export async function aTransactionReturnsWhatItsFunctionReturns(): Promise<void>
       { mode: 'read', timeoutMs: 1_000 },
     ),
   ).is<Note | undefined>()
+  typeOf(await db.transaction((tx) => tx.transaction(async (inner) => inner.isOpen))).is<boolean>()
   // @ts-expect-error -- a transaction cannot end before its statements have been awaited
   await db.transaction(() => 1)
   // @ts-expect-error -- there is no such mode

@@ -30,6 +30,7 @@ export const stages: readonly (readonly Lane[])[] = [
     ],
     [commandStep('types:consumer', ['tsc', '-p', 'tsconfig.consumer.json'])],
     [commandStep('package', (context) => ['node', 'tools/check-package.ts', tarballIn(context)])],
+    [commandStep('api', ['node', 'tools/api-reference.ts', '--check'])],
     [commandStep('size:worker', ['node', 'tools/check-size.ts', 'worker'])],
     [commandStep('size:library', ['node', 'tools/check-size.ts', 'library'])],
   ],

@@ -91,10 +91,14 @@ export function createRowDecoder<Row>(
 }
 
 function decodePiece<Row>(piece: RowsPiece, columns: string[], options: DecodeOptions): Row[] {
-  return (readRows(piece, columns, options) ??
-    (JSON.parse(`[${piece.text.slice(0, piece.characters)}]`) as WireValue[][]).map((row) =>
-      decodeRow(row, columns, options),
-    )) as Row[]
+  try {
+    const rows = readRows(piece, columns, options)
+    if (rows) return rows as Row[]
+  } catch {
+    // The same error comes below, with the column's name.
+  }
+  const rows = JSON.parse(`[${piece.text.slice(0, piece.characters)}]`) as WireValue[][]
+  return rows.map((row) => decodeRow<Row>(row, columns, options))
 }
 
 /**

@@ -20,8 +20,7 @@ const PIECE_CHARACTERS = 0x10000
 
 const TEXT = String.raw`[^"\\\0-\x1f]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[^"\\\0-\x1f]*)*`
 const FLOAT = String.raw`null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?`
-const BASE64 = '(?:B{4})*(?:B{2}(?:==)?|B{3}=?)?'.replaceAll('B', '[A-Za-z0-9+/]')
-const VALUE = String.raw`\{"type":(?:"null"|"integer","value":"-?\d+"|"text","value":"${TEXT}"|"float","value":(?:${FLOAT})|"blob","base64":"${BASE64}")\}`
+const VALUE = String.raw`\{"type":(?:"null"|"integer","value":"-?\d+"|"text","value":"${TEXT}"|"float","value":(?:${FLOAT})|"blob","base64":"[A-Za-z0-9+/]*={0,2}")\}`
 const ROW = String.raw`\[(?:${VALUE}(?:,${VALUE})*)?\]`
 const NEXT_ROW = new RegExp(ROW, 'y')
 const ENTRY = new RegExp(String.raw`^\{"type":"row","row":(${ROW})\}$`)
@@ -65,6 +64,7 @@ export function cutEntry(line: string): RowsPiece | undefined {
 /**
  * @returns `undefined` when a row has more or fewer values than columns, when an integer is too large for a number, and
  *   for a column `__proto__`: then the JSON decides
+ * @throws {SyntaxError} what {@link decodeBase64} throws
  */
 export function readRows(
   { text, characters }: RowsPiece,
@@ -85,16 +85,25 @@ export function readRows(
       let value: SqlValue = null
       let end: number
       switch (text.charCodeAt(at + 9)) {
-        case 105: {
+        case 105:
           // {"type":"integer","value":"
           at += 27
-          end = text.indexOf('"', at)
-          const digits = text.slice(at, end)
-          value = intMode === 'string' ? digits : intMode === 'bigint' ? BigInt(digits) : Number(digits)
-          if (intMode === 'number' && !Number.isSafeInteger(value)) return undefined
+          if (intMode === 'number') {
+            const isNegative = text.charCodeAt(at) === 45
+            let number = 0
+            let code
+            for (end = isNegative ? at + 1 : at; (code = text.charCodeAt(end)) !== 34; end++)
+              number = number * 10 + (code - 48)
+            // What is larger was rounded on the way, to something larger still.
+            if (number > Number.MAX_SAFE_INTEGER) return undefined
+            value = isNegative ? -number : number
+          } else {
+            end = text.indexOf('"', at)
+            const digits = text.slice(at, end)
+            value = intMode === 'string' ? digits : BigInt(digits)
+          }
           at = end + 2
           break
-        }
         case 116:
           // {"type":"text","value":"
           at += 24

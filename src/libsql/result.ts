@@ -47,25 +47,27 @@ const isTaken = (name: string): boolean => name === 'length' || name === '__prot
 
 function assignPerName(columns: readonly string[], values: Value[]): Row {
   const row: Record<string, Value> = {}
-  for (let index = 0; index < values.length; index++) row[columns[index]!] = values[index]!
-  for (let index = 0; index < values.length; index++) define(row, index, values[index]!)
-  return define(row, 'length', values.length)
+  // One descriptor for all: with one for each, rows take a third longer.
+  const hidden: { value: Value } = { value: values.length }
+  Object.defineProperty(row, 'length', hidden)
+  for (let index = 0; index < values.length; index++) {
+    row[columns[index]!] = hidden.value = values[index]!
+    Object.defineProperty(row, index, hidden)
+  }
+  return row as Row
 }
 
 /** In the order that decides which of two meanings of a name wins. */
 function definePerName(columns: readonly string[], values: Value[]): Row {
-  const row = define({}, 'length', values.length)
+  const row = Object.defineProperty({}, 'length', { value: values.length }) as Row
   for (const [index, value] of values.entries()) {
-    define(row, index, value)
+    Object.defineProperty(row, index, { value })
     const name = columns[index]!
     if (!Object.hasOwn(row, name))
       Object.defineProperty(row, name, { value, enumerable: true, configurable: true, writable: true })
   }
   return row
 }
-
-const define = (row: object, key: string | number, value: Value): Row =>
-  Object.defineProperty(row, key, { value }) as Row
 
 function toJson(set: Omit<ResultSet, 'toJSON'>): unknown {
   return {

@@ -119,6 +119,13 @@ describe('a client', () => {
     expect(sent).toEqual([expect.stringContaining(begin)])
   })
 
+  test('migrates in one request', async () => {
+    await requestsSeen()
+    await client.migrate(['select 1', 'select 2'])
+    expect(await requestsSeen()).toHaveLength(1)
+    expect((await openStreams()).filter(({ database }) => database === fixture.name)).toEqual([])
+  })
+
   test('migrates without foreign keys, and enforces them afterwards', async () => {
     await client.execute('pragma foreign_keys')
     const results = await client.migrate([
@@ -291,6 +298,36 @@ describe('a transaction', () => {
     expect(error).toMatchObject({ name: 'LibsqlError', code: 'TRANSACTION_CLOSED' })
     expect(tx.closed).toBe(true)
     expect(await titles()).toEqual([])
+  })
+
+  test.each(['stream_expired', 'restart'] as const)(
+    'is closed after %s, with nothing left of it',
+    async (kind) => {
+      const tx = await client.transaction('write')
+      await tx.execute("insert into notes (title) values ('a')")
+      await failNext({ kind, on: 'pipeline' })
+      const error = await failureOf(() => tx.execute("insert into notes (title) values ('b')"))
+      expect(error).toMatchObject({ code: 'TRANSACTION_CLOSED', cause: { outcome: 'rolled_back' } })
+      expect(tx.closed).toBe(true)
+      expect(await failureOf(() => tx.commit())).toMatchObject({ code: 'TRANSACTION_CLOSED' })
+      await tx.rollback()
+      expect(await titles()).toEqual([])
+    },
+  )
+
+  test('undoes all of a batch that fails in it, and stays open', async () => {
+    const tx = await client.transaction('write')
+    const batch = tx.batch(["insert into notes (title) values ('a')", 'not sql'])
+    expect(await failureOf(() => batch)).toMatchObject({ name: 'LibsqlBatchError', statementIndex: 1 })
+    await tx.execute("insert into notes (title) values ('b')")
+    await tx.commit()
+    expect(await titles()).toEqual(['b'])
+  })
+
+  test('cannot be ended by a statement', async () => {
+    const tx = await client.transaction('write')
+    expect(await failureOf(() => tx.execute('COMMIT'))).toBeInstanceOf(TypeError)
+    tx.close()
   })
 
   test('sends nothing before its first statement', async () => {

@@ -1,0 +1,102 @@
+/** A process of Node in which the clients of one scenario race each other. Started by `race.ts`, asked once. */
+import { GCProfiler } from 'node:v8'
+import { compareCells } from '../cells.ts'
+import type { BenchClient, OpenClient } from '../clients/contract.ts'
+import { race, type Runner } from '../harness.ts'
+import { replay, type RecordedAnswer } from '../replay.ts'
+import { createScenarios, type Scenario, type ScenarioName, type ScenarioSizes } from '../scenarios.ts'
+
+export interface RaceRequest {
+  scenario: ScenarioName
+  sizes: ScenarioSizes
+  /** Milliseconds for all of it, about. */
+  budgetMs: number
+  clients: { name: string; modulePath: string | undefined; answer: RecordedAnswer }[]
+}
+
+export interface RaceAnswer {
+  times: Map<string, number[]>
+  /** Bytes of the heap by client, of one time. */
+  allocated: Map<string, number>
+}
+
+const SAMPLE_MS = 12
+const WARM_UP_MS = 250
+const ROUNDS = { least: 11, most: 41 }
+
+/** What was decoded last; it must not look unused. */
+export let sink: unknown
+
+process.once('message', (request: RaceRequest) => {
+  void answer(request).then((result) => process.send!(result, () => process.exit()))
+})
+
+async function answer({ scenario: name, sizes, budgetMs, clients }: RaceRequest): Promise<RaceAnswer> {
+  const scenario = createScenarios(sizes).find((candidate) => candidate.name === name)!
+  const works: { name: string; work: () => Promise<unknown> }[] = []
+  for (const { name: client, modulePath, answer } of clients) {
+    const { open } = modulePath ? ((await import(modulePath)) as { open: OpenClient }) : {}
+    const replaying = replay(open, answer)
+    await check(scenario, client, replaying)
+    works.push({ name: client, work: () => scenario.run(replaying) })
+  }
+
+  let roundMs = 0
+  const runners: Runner[] = []
+  for (const { name: client, work } of works) {
+    const workMs = await warmUp(work)
+    const times = Math.max(1, Math.ceil(SAMPLE_MS / workMs))
+    roundMs += times * workMs
+    runners.push({ name: client, sample: () => sample(work, times) })
+  }
+  const rounds = Math.min(ROUNDS.most, Math.max(ROUNDS.least, Math.floor(budgetMs / roundMs)))
+  const times = (await race(runners, { rounds, warmUp: 2 })) as Map<string, number[]>
+
+  const allocated = new Map<string, number>()
+  for (const { name: client, work } of works) allocated.set(client, await allocationOf(work))
+  return { times, allocated }
+}
+
+async function check(scenario: Scenario, name: string, client: BenchClient): Promise<void> {
+  const outcome = await scenario.run(client)
+  // There is nothing to read in a request.
+  if (name === 'JSON.parse' && scenario.parsed === 'request') return
+  compareCells(`${name}, ${scenario.name}`, scenario.read(client, outcome), scenario.expected)
+}
+
+/** @returns the milliseconds that one time takes in the end */
+async function warmUp(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  let times = 1
+  for (;;) {
+    const micros = await sample(work, times)
+    if (performance.now() - startedAt > WARM_UP_MS && times > 2) return micros / 1_000
+    // The last turn is a third of it, or three times if those take longer.
+    times = Math.max(times + 1, Math.floor((WARM_UP_MS * 1_000) / 3 / micros))
+  }
+}
+
+async function sample(work: () => Promise<unknown>, times: number): Promise<number> {
+  const startedAt = performance.now()
+  for (let time = 0; time < times; time++) sink = await work()
+  return ((performance.now() - startedAt) / times) * 1_000
+}
+
+/** What the heap grew by, and what was collected meanwhile. Buffers and very long strings are not on it. */
+async function allocationOf(work: () => Promise<unknown>): Promise<number> {
+  const times = 20
+  globalThis.gc!()
+  const profiler = new GCProfiler()
+  profiler.start()
+  const before = process.memoryUsage().heapUsed
+  for (let time = 0; time < times; time++) sink = await work()
+  const after = process.memoryUsage().heapUsed
+  const collected = profiler
+    .stop()
+    .statistics.reduce(
+      (sum, { beforeGC, afterGC }) =>
+        sum + beforeGC.heapStatistics.usedHeapSize - afterGC.heapStatistics.usedHeapSize,
+      0,
+    )
+  return (after - before + collected) / times
+}

@@ -1,0 +1,117 @@
+/** A race in workerd, timed from outside: what an empty request takes is subtracted. */
+import { compareCells, type Cell } from '../cells.ts'
+import { bundle } from '../bundle.ts'
+import { JSON_PARSE } from '../clients/catalogue.ts'
+import type { Entrant } from '../entrants.ts'
+import { race, spread, type Runner, type Times } from '../harness.ts'
+import type { RecordedAnswer } from '../replay.ts'
+import type { Scenario, ScenarioSizes } from '../scenarios.ts'
+import { startWorkerd } from './process.ts'
+
+export interface WorkerdRace {
+  readonly version: string
+  /** Microseconds by client. */
+  run(scenario: Scenario, answers: ReadonlyMap<string, RecordedAnswer>, budgetMs: number): Promise<Times>
+  /** Throws when a client decodes something else than it should. */
+  check(scenario: Scenario, answers: ReadonlyMap<string, RecordedAnswer>): Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/** Kept from the start: some clients can only be given another one by replacing the global. */
+const { fetch } = globalThis
+
+const SAMPLE_MS = 25
+const WARM_UP_MS = 250
+const ROUNDS = { least: 9, most: 31 }
+
+export async function startWorkerdRace(
+  entrants: readonly Entrant[],
+  { folder, sizes }: { folder: string; sizes: ScenarioSizes },
+): Promise<WorkerdRace> {
+  const idOf = new Map(entrants.map(({ name }, index) => [name, `worker-${index}`]))
+  const workerd = await startWorkerd(
+    await Promise.all(
+      entrants.map(
+        async ({ name, contestant: { entry = 'export const open = undefined', needsNode = false } }) => ({
+          name: idOf.get(name)!,
+          needsNode,
+          code: await bundle(
+            `
+          import { createWorker } from '../workerd/worker.ts'
+          import { open } from 'client'
+          export default createWorker(open)`,
+            { client: entry },
+          ),
+        }),
+      ),
+    ),
+    folder,
+  )
+
+  const ask = async (name: string, path: string, init?: RequestInit): Promise<Response> => {
+    const response = await fetch(`${workerd.urlOf(idOf.get(name)!)}${path}`, init)
+    if (!response.ok) throw new Error(`${name}: ${await response.text()}`)
+    return response
+  }
+
+  const check: WorkerdRace['check'] = async (scenario, answers) => {
+    for (const { name } of entrants) {
+      const { body, contentType } = answers.get(name)!
+      const query = new URLSearchParams({ scenario: scenario.name, sizes: JSON.stringify(sizes) })
+      await ask(name, `/prepare?${query.toString()}`, {
+        method: 'POST',
+        headers: { 'content-type': contentType },
+        body: body as Uint8Array<ArrayBuffer>,
+      })
+      // There is nothing to read in a request.
+      if (name === JSON_PARSE && scenario.parsed === 'request') continue
+      const cells = (await (await ask(name, '/read')).json()) as Cell[][]
+      compareCells(`${name} in workerd, ${scenario.name}`, cells, scenario.expected)
+    }
+  }
+
+  const timeOf = async (name: string, times: number): Promise<number> => {
+    const startedAt = performance.now()
+    await (await ask(name, `/run?times=${times}`)).arrayBuffer()
+    return performance.now() - startedAt
+  }
+
+  return {
+    version: workerd.version,
+    check,
+    async run(scenario, answers, budgetMs) {
+      await check(scenario, answers)
+      const runners: Runner[] = []
+      let roundMs = 0
+      for (const { name } of entrants) {
+        const { times, overheadMs } = await warmUp((count) => timeOf(name, count))
+        roundMs += SAMPLE_MS
+        runners.push({
+          name,
+          sample: async () => ((await timeOf(name, times)) - overheadMs) * (1_000 / times),
+        })
+      }
+      const rounds = Math.min(ROUNDS.most, Math.max(ROUNDS.least, Math.floor(budgetMs / roundMs)))
+      return await race(runners, { rounds, warmUp: 2 })
+    },
+    stop: workerd.stop,
+  }
+}
+
+/** @returns how many times to work for a sample, and the milliseconds of a request that has nothing to do */
+async function warmUp(
+  timeOf: (times: number) => Promise<number>,
+): Promise<{ times: number; overheadMs: number }> {
+  const startedAt = performance.now()
+  const empty: number[] = []
+  let times = 1
+  for (;;) {
+    empty.push(await timeOf(0))
+    const workMs = Math.max(0.001, ((await timeOf(times)) - Math.min(...empty)) / times)
+    const wanted = Math.max(1, Math.ceil(SAMPLE_MS / workMs))
+    if (performance.now() - startedAt > WARM_UP_MS && empty.length > 4)
+      return { times: wanted, overheadMs: spread(empty).median }
+    // Not at once, or the first, slow time would decide.
+    times = Math.min(wanted, times * 4)
+  }
+}

@@ -1,20 +1,17 @@
 /** Fixtures that run in Node and in workerd alike: there, the global fetch reaches the local Turso. */
+import type { BehaviourName } from '../../local/behaviour.ts'
 import type { Fault } from '../../local/faults/script.ts'
-import { connect, createPlatform, type Database, type Platform } from '../../src/index.ts'
+import {
+  connect,
+  createPlatform,
+  type ConnectOptions,
+  type Database,
+  type Platform,
+} from '../../src/index.ts'
 
 export const PLATFORM_TOKEN = 'local-platform-token'
 
-export function localPlatform(): Platform {
-  return createPlatform({ token: PLATFORM_TOKEN, organization: 'local' })
-}
-
-let counter = 0
-
-/** A name that no other test has; the local Turso is shared by the files of a project. */
-export function uniqueName(prefix: string): string {
-  counter += 1
-  return `${prefix}-${crypto.randomUUID().slice(0, 8)}-${counter}`
-}
+export const BEHAVIOUR_NAMES: readonly BehaviourName[] = ['spec', 'sqld', 'cloud']
 
 export interface TestDatabase {
   name: string
@@ -23,29 +20,68 @@ export interface TestDatabase {
   database: Database
 }
 
+/** A local Turso, and what a test may do to it. */
+export interface TestTurso {
+  platform: () => Platform
+  /** A fresh database, and a client for it. */
+  createDatabase: (options?: Partial<ConnectOptions>) => Promise<TestDatabase>
+  /** Makes it fail as the fault says, the next time that a request matches it, or from there on `times`. */
+  failNext: (fault: Fault) => Promise<void>
+  /** Forgets all faults and the log of requests. */
+  clearFaults: () => Promise<void>
+  /** `METHOD host/path` of every request that reached it since the last call. */
+  requestsSeen: () => Promise<string[]>
+  openStreams: () => Promise<{ database: string; inTransaction: boolean }[]>
+  /** Streams idle for 10 s expire; a transaction of 5 s loses the write lock to whoever waits for it. */
+  advanceClock: (ms: number) => Promise<void>
+}
+
+function tursoOf(organization: string): TestTurso {
+  const control = (path: string, body?: unknown): Promise<Response> =>
+    fetch(`https://control.test/${path}?organization=${organization}`, {
+      method: 'POST',
+      body: JSON.stringify(body ?? null),
+    })
+  const platform = (): Platform => createPlatform({ token: PLATFORM_TOKEN, organization })
+  return {
+    platform,
+    async createDatabase(options) {
+      const { databases } = platform()
+      const { name, hostname } = await databases.create(uniqueName('test'), { location: 'aws-eu-west-1' })
+      const token = await databases.createToken(name)
+      const database = connect({ url: `libsql://${hostname}`, authToken: token, ...options })
+      return { name, hostname, token, database }
+    },
+    failNext: async (fault) => void (await control('fail', { nth: 1, ...fault })),
+    clearFaults: async () => void (await control('clear')),
+    requestsSeen: async () => await (await control('requests')).json(),
+    openStreams: async () => await (await control('streams')).json(),
+    advanceClock: async (ms) => void (await control('advance', ms)),
+  }
+}
+
+/** A local Turso for the caller alone, with a clock that can be put forward. */
+export async function startTurso(options: {
+  behaviour: BehaviourName
+  maxResponseBytes?: number
+}): Promise<TestTurso> {
+  const started = await fetch('https://control.test/start', {
+    method: 'POST',
+    body: JSON.stringify(options),
+  })
+  return tursoOf(await started.json())
+}
+
+/** As specified, and shared by the files of a project. */
+export const { platform: localPlatform, failNext, clearFaults, requestsSeen, openStreams } = tursoOf('local')
+
 /** A fresh database, and a client for it. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const turso = localPlatform()
-  const { name, hostname } = await turso.databases.create(uniqueName('test'), { location: 'aws-eu-west-1' })
-  const token = await turso.databases.createToken(name)
-  return { name, hostname, token, database: connect({ url: `libsql://${hostname}`, authToken: token }) }
-}
+export const createTestDatabase = (): Promise<TestDatabase> => tursoOf('local').createDatabase()
 
-/** Makes the local Turso fail as the fault says, the next time that a request matches it, or from there on `times`. */
-export async function failNext(fault: Fault): Promise<void> {
-  await fetch('https://control.test/fail', { method: 'POST', body: JSON.stringify({ nth: 1, ...fault }) })
-}
+let counter = 0
 
-/** Forgets all faults and the log of requests. */
-export async function clearFaults(): Promise<void> {
-  await fetch('https://control.test/clear')
-}
-
-/** `METHOD host/path` of every request that reached Turso since the last call. */
-export async function requestsSeen(): Promise<string[]> {
-  return await (await fetch('https://control.test/requests')).json()
-}
-
-export async function openStreams(): Promise<{ database: string; inTransaction: boolean }[]> {
-  return await (await fetch('https://control.test/streams')).json()
+/** A name that no other test has; the local Turso is shared by the files of a project. */
+export function uniqueName(prefix: string): string {
+  counter += 1
+  return `${prefix}-${crypto.randomUUID().slice(0, 8)}-${counter}`
 }

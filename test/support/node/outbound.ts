@@ -1,21 +1,65 @@
 /**
- * The internet of a Worker under test: the local Turso, in process, and a host `control.test` by which a test inside
- * workerd can look at it and get in its way.
+ * The internet of a Worker under test: a local Turso, in process, and a host `control.test` by which a test inside
+ * workerd can look at it, get in its way, and start others that it has to itself.
  */
-import { createLocalTurso, type Fault } from '../../../local/index.ts'
+import { randomUUID } from 'node:crypto'
+import {
+  createLocalTurso,
+  type Fault,
+  type LocalTurso,
+  type LocalTursoOptions,
+} from '../../../local/index.ts'
 
 export interface Outbound {
   fetch: (request: { url: string }) => Promise<Response>
-  /** Removes the local Turso's temporary folder. Waits for nothing, so it may be called at the end of a process. */
+  /** Removes the temporary folders. Waits for nothing, so it may be called at the end of a process. */
   close: () => void
 }
 
+/** One local Turso. Its organization's slug is its name, so that its host names are its own too. */
+interface Instance {
+  organization: string
+  turso: LocalTurso
+  log: string[]
+  clockAheadMs: number
+}
+
+const DEFAULT_ORGANIZATION = 'local'
+
 export function createOutbound(): Outbound {
-  const turso = createLocalTurso()
-  const log: string[] = []
+  const instances: Instance[] = []
+
+  function start(organization: string, options: LocalTursoOptions): Instance {
+    const now = (): number => Date.now() + instance.clockAheadMs
+    const turso = createLocalTurso({ ...options, organization, now })
+    const instance: Instance = { organization, turso, log: [], clockAheadMs: 0 }
+    instances.push(instance)
+    return instance
+  }
+  const standard = start(DEFAULT_ORGANIZATION, {})
+
+  /** Whose request it is: by the organization in the path of the Platform API, or at the end of a database's name. */
+  function instanceOf({ hostname, pathname }: URL): Instance {
+    const [label = ''] = hostname.split('.')
+    return (
+      instances.find(
+        ({ organization }) =>
+          pathname.startsWith(`/v1/organizations/${organization}/`) || label.endsWith(`-${organization}`),
+      ) ?? standard
+    )
+  }
 
   async function control(request: Request): Promise<Response> {
-    switch (new URL(request.url).pathname) {
+    const { pathname, searchParams } = new URL(request.url)
+    if (pathname === '/start') {
+      const options = (await request.json()) as LocalTursoOptions
+      return Response.json(start(`t${randomUUID().slice(0, 8)}`, options).organization)
+    }
+    const organization = searchParams.get('organization') ?? DEFAULT_ORGANIZATION
+    const instance = instances.find((other) => other.organization === organization)
+    if (!instance) return new Response(null, { status: 404 })
+    const { turso, log } = instance
+    switch (pathname) {
       case '/streams':
         return Response.json(turso.streams())
       case '/requests':
@@ -27,6 +71,9 @@ export function createOutbound(): Outbound {
         turso.faults.clear()
         log.length = 0
         return new Response()
+      case '/advance':
+        instance.clockAheadMs += (await request.json()) as number
+        return new Response()
       default:
         return new Response(null, { status: 404 })
     }
@@ -35,13 +82,20 @@ export function createOutbound(): Outbound {
   async function answer(incoming: { url: string }): Promise<Response> {
     // Miniflare hands over a Request of its own undici; Turso wants one of this Node.
     const theirs = incoming as Request
-    const body = theirs.method === 'GET' || theirs.method === 'HEAD' ? null : await theirs.arrayBuffer()
-    const request = new Request(theirs.url, { method: theirs.method, headers: [...theirs.headers], body })
+    const { method, signal } = theirs
+    const body = method === 'GET' || method === 'HEAD' ? null : await theirs.arrayBuffer()
+    const request = new Request(theirs.url, { method, headers: [...theirs.headers], body, signal })
     const url = new URL(request.url)
     if (url.hostname === 'control.test') return await control(request)
-    log.push(`${request.method} ${url.hostname}${url.pathname}`)
+    const { turso, log } = instanceOf(url)
+    log.push(`${method} ${url.hostname}${url.pathname}`)
     return await turso.fetch(request)
   }
 
-  return { fetch: answer, close: () => void turso.close() }
+  return {
+    fetch: answer,
+    close: () => {
+      for (const { turso } of instances) void turso.close()
+    },
+  }
 }

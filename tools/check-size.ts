@@ -14,6 +14,8 @@ const LIMITS: Readonly<Record<string, number>> = {
   "import { connect, sql } from 'turso-edge'": 12_800,
   "import { createPlatform } from 'turso-edge'": 3_950,
   "import * from 'turso-edge'": 14_000,
+  "import * from 'turso-edge/libsql'": 15_200,
+  "import * from 'turso-edge/drizzle'": 15_800,
   Worker: 43_500,
 }
 

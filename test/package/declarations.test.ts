@@ -45,7 +45,7 @@ function createProgram(files: readonly string[], changes: ts.CompilerOptions): t
   host.getCurrentDirectory = () => consumer.folder
   const known = parsed.get(options.moduleResolution) ?? new Map<string, ts.SourceFile | undefined>()
   parsed.set(options.moduleResolution, known)
-  const { getSourceFile } = host
+  const getSourceFile = host.getSourceFile.bind(host)
   host.getSourceFile = (name, ...how) => {
     if (!known.has(name)) known.set(name, getSourceFile(name, ...how))
     return known.get(name)

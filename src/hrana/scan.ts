@@ -36,8 +36,8 @@ const CLOSING_BRACKET = 93
  */
 export function cutRows(text: string, start: number, pieces: RowsPiece[]): number | undefined {
   for (;;) {
-    // Only a join copies: what `slice` returns is a view.
-    const piece = [text.slice(start, start + PIECE_CHARACTERS), ''].join('')
+    // Only a join copies, and only when there is something to join: what `slice` returns is a view.
+    const piece = [text.slice(start, start + PIECE_CHARACTERS), ' '].join('')
     let characters = 0
     NEXT_ROW.lastIndex = 0
     while (NEXT_ROW.test(piece)) {

@@ -37,7 +37,8 @@ export function drizzle<TSchema extends Schema = Record<string, never>, TClient 
   const [first, second] = params
   if (typeof first === 'string') return construct(open<TClient>(first), second)
   if ('execute' in first) return construct(first, second)
-  return construct('client' in first ? first.client : open<TClient>(first.connection), first)
+  const { client, connection } = first as { client?: TClient; connection: string | Config }
+  return construct(client ?? open<TClient>(connection), first)
 }
 
 /** Whoever names a type of client gives the client too. */

@@ -60,7 +60,7 @@ export function toLibsqlError(error: unknown, statementIndex?: number): unknown 
       ? new LibsqlError(message, ...details)
       : new LibsqlBatchError(message, index, ...details)
   }
-  if (error instanceof NetworkError) return error.cause
+  if (error instanceof NetworkError) return error.cause ?? error
   if (error instanceof HttpError) {
     const words = error.serverMessage && `: ${error.serverMessage}`
     return wrap(error, 'SERVER_ERROR', `Server returned HTTP status ${error.status}${words}`)

@@ -1,5 +1,7 @@
 /** One suite for drizzle's own driver over this client, and for the driver that leaves `@libsql/client` out. */
 import { count, DrizzleQueryError, eq, sql } from 'drizzle-orm'
+import { Cache } from 'drizzle-orm/cache/core'
+import { sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { drizzle as ofDrizzleOrm } from 'drizzle-orm/libsql'
 import { drizzle as ofDrizzleOrmWeb } from 'drizzle-orm/libsql/web'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -244,8 +246,32 @@ describe('turso-edge/drizzle', () => {
   test('translates names as casing says, and logs what it runs', async () => {
     const queries: string[] = []
     const logger = { logQuery: (query: string) => void queries.push(query) }
-    const db = drizzle({ connection: await openDatabase(), schema, logger, casing: 'snake_case' })
-    await db.run(sql`select 1`)
-    expect(queries).toEqual(['select 1'])
+    const people = sqliteTable('people', { firstName: text() })
+    const db = drizzle({ connection: await openDatabase(), logger, casing: 'snake_case' })
+    await db.run(sql`create table people (first_name text)`)
+    await db.insert(people).values({ firstName: 'Ada' })
+    expect(await db.select().from(people)).toEqual([{ firstName: 'Ada' }])
+    expect(queries.at(-1)).toBe('select "first_name" from "people"')
+  })
+
+  test('asks a cache before the database, and tells it of changes', async () => {
+    const stored = new Map<string, unknown[]>()
+    class MemoryCache extends Cache {
+      override strategy = () => 'all' as const
+      override get = async (key: string) => stored.get(key)
+      override put = async (key: string, rows: unknown[]) => void stored.set(key, rows)
+      override onMutate = async () => stored.clear()
+    }
+    const db = drizzle({ connection: await openDatabase(), cache: new MemoryCache() })
+    for (const statement of schema.createTables) await db.run(statement)
+    await db.insert(authors).values({ name: 'Ada' })
+    expect(await db.select().from(authors)).toHaveLength(1)
+    expect(stored.size).toBe(1)
+    await db.$cache.invalidate({ tables: 'authors' })
+    expect(stored.size).toBe(0)
+  })
+
+  test('needs to be told what to connect to', () => {
+    expect(() => drizzle({ schema } as never)).toThrow(TypeError)
   })
 })

@@ -24,7 +24,7 @@ import { measureSizes } from './sizes.ts'
 import { startWorkerdRace } from './workerd/race.ts'
 
 /** Of one scenario in one runtime, without what it takes to get warm. */
-const BUDGET_MS = 5_000
+const BUDGET_MS = 4_000
 
 const startedAt = new Date()
 const words = process.argv.slice(2)

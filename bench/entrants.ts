@@ -12,7 +12,9 @@ import type { Scenario } from './scenarios.ts'
 export interface Entrant {
   readonly contestant: Contestant
   readonly name: string
-  /** The bundle, as an address to import; none for `JSON.parse`. */
+  /** The bundle, the same for both runtimes; none for `JSON.parse`. */
+  readonly code: string | undefined
+  /** Its address, to be imported. */
   readonly modulePath: string | undefined
   readonly open: OpenClient | undefined
 }
@@ -22,12 +24,14 @@ export async function bundleEntrants(contestants: readonly Contestant[], folder:
   return await Promise.all(
     contestants.map(async (contestant, index): Promise<Entrant> => {
       const { name, entry } = contestant
-      if (entry === undefined) return { contestant, name, modulePath: undefined, open: undefined }
+      if (entry === undefined)
+        return { contestant, name, code: undefined, modulePath: undefined, open: undefined }
       const file = path.join(folder, `client-${index}.mjs`)
-      await writeFile(file, await bundle(entry))
+      const code = await bundle(entry)
+      await writeFile(file, code)
       const modulePath = pathToFileURL(file).href
       const { open } = (await import(/* @vite-ignore */ modulePath)) as { open: OpenClient }
-      return { contestant, name, modulePath, open }
+      return { contestant, name, code, modulePath, open }
     }),
   )
 }

@@ -18,13 +18,25 @@ export interface Spread {
   max: number
 }
 
-/** Some rounds to get warm are not counted. */
+export interface RaceOptions {
+  /** At most. */
+  rounds: number
+  /** After so many rounds it ends when the budget is spent. Default: all. */
+  least?: number
+  /** Milliseconds. */
+  budgetMs?: number
+  /** Rounds before those that count. Default 1. */
+  warmUp?: number
+}
+
 export async function race(
   runners: readonly Runner[],
-  { rounds, warmUp = 1 }: { rounds: number; warmUp?: number },
+  { rounds, least = rounds, budgetMs = 0, warmUp = 1 }: RaceOptions,
 ): Promise<Times> {
   const times = new Map(runners.map(({ name }) => [name, [] as number[]]))
+  const endsAt = performance.now() + budgetMs
   for (let round = -warmUp; round < rounds; round++) {
+    if (round >= least && performance.now() > endsAt) break
     const turn = round + warmUp
     const start = turn % runners.length
     const order = [...runners.slice(start), ...runners.slice(0, start)]

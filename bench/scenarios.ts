@@ -1,6 +1,6 @@
 /** What is asked, and the data it is asked of. The same in every run, and in every runtime. */
 import { toCell, type Cell } from './cells.ts'
-import type { BenchClient, BenchStatement, InputValue } from './clients/contract.ts'
+import type { BenchClient, BenchStatement, InputValue, OpenClient } from './clients/contract.ts'
 
 export interface Scenario {
   readonly name: ScenarioName
@@ -126,6 +126,11 @@ export function createScenarios({ thousand, tenThousand, inserts, blobBytes }: S
       written: { sql: 'select data from files where id = 2', expected: [[toCell(written)]] },
     },
   ]
+}
+
+/** `JSON.parse` is not always given an answer, and in what was sent there is nothing to read. */
+export function isReadable(scenario: Scenario, open: OpenClient | undefined): boolean {
+  return open !== undefined || scenario.parsed === 'answer'
 }
 
 function queryScenario(

@@ -13,8 +13,6 @@ export interface StreamRequest {
 export interface StreamAnswer {
   /** Bytes that the process grew by, at most. */
   peakBytes: number
-  /** Bytes of what was in use just after a collection, at most, above idle. */
-  liveBytes: number
   rowsPerSecond: number
   /** Times what `JSON.parse` takes for every line of the cursor. */
   ratio: Spread
@@ -27,8 +25,8 @@ export interface StreamAnswer {
  */
 type Read = (network: typeof fetch, onCollected: () => void) => Promise<number>
 
-const IDLE_ROWS = 50_000
-const RACE_ROWS = 50_000
+const IDLE_ROWS = 20_000
+const RACE_ROWS = 20_000
 const RACE_ROUNDS = 7
 const SERVER = { url: 'https://replayed.example', authToken: 'token' }
 const STATEMENT = { sql: 'select * from items', args: [] }
@@ -41,27 +39,17 @@ async function answer({ modulePath, way, rows }: StreamRequest): Promise<StreamA
   const { open } = (await import(modulePath)) as { open: OpenClient }
   const read = way === 'stream' ? streamWith(open) : queryWith(open)
 
-  // Idle is a process that has done this before: its code is compiled and its young generation has grown.
+  // Idle is a process that has done this before: its code is compiled.
   await readAll(read, IDLE_ROWS, () => undefined)
   globalThis.gc!()
-  const idle = process.memoryUsage()
+  const idleBytes = process.memoryUsage.rss()
 
   let peakBytes = 0
   const startedAt = performance.now()
   await readAll(read, rows, () => {
-    peakBytes = Math.max(peakBytes, process.memoryUsage.rss() - idle.rss)
+    peakBytes = Math.max(peakBytes, process.memoryUsage.rss() - idleBytes)
   })
   const seconds = (performance.now() - startedAt) / 1_000
-
-  // Again for what is alive, since the collections in between would have spoilt the time.
-  let liveBytes = 0
-  let chunks = 0
-  await readAll(read, Math.min(rows, 200_000), (isCollected) => {
-    if (chunks++ % 100 !== 99 && !isCollected) return
-    globalThis.gc!()
-    const { heapUsed, external } = process.memoryUsage()
-    liveBytes = Math.max(liveBytes, heapUsed + external - idle.heapUsed - idle.external)
-  })
 
   const runners = (
     [
@@ -77,13 +65,13 @@ async function answer({ modulePath, way, rows }: StreamRequest): Promise<StreamA
     },
   }))
   const times = await race(runners, { rounds: RACE_ROUNDS })
-  return { peakBytes, liveBytes, rowsPerSecond: rows / seconds, ratio: ratio(times, 'client', 'lines') }
+  return { peakBytes, rowsPerSecond: rows / seconds, ratio: ratio(times, 'client', 'lines') }
 }
 
 /** @param watch called whenever more of the answer is asked for, and when a client that collects has it all */
-async function readAll(read: Read, rows: number, watch: (isCollected: boolean) => void): Promise<void> {
-  const answer = createLongAnswer(rows, () => watch(false))
-  const sum = await read(answer.fetch, () => watch(true))
+async function readAll(read: Read, rows: number, watch: () => void): Promise<void> {
+  const answer = createLongAnswer(rows, watch)
+  const sum = await read(answer.fetch, watch)
   if (sum !== answer.sum) throw new Error(`the first column adds up to ${sum}, not ${answer.sum}`)
 }
 

@@ -1,11 +1,10 @@
 /** A race in workerd, timed from outside: what an empty request takes is subtracted. */
 import { compareCells, type Cell } from '../cells.ts'
 import { bundle } from '../bundle.ts'
-import { JSON_PARSE } from '../clients/catalogue.ts'
 import type { Entrant } from '../entrants.ts'
 import { race, spread, type Runner, type Times } from '../harness.ts'
 import type { RecordedAnswer } from '../replay.ts'
-import type { Scenario, ScenarioSizes } from '../scenarios.ts'
+import { isReadable, type Scenario, type ScenarioSizes } from '../scenarios.ts'
 import { startWorkerd } from './process.ts'
 
 export interface WorkerdRace {
@@ -20,9 +19,13 @@ export interface WorkerdRace {
 /** Kept from the start: some clients can only be given another one by replacing the global. */
 const { fetch } = globalThis
 
-const SAMPLE_MS = 25
+const WORKER = `
+  import { createWorker } from '../workerd/worker.ts'
+  import { open } from 'client'
+  export default createWorker(open)`
+const SAMPLE_MS = 20
 const WARM_UP_MS = 250
-const ROUNDS = { least: 9, most: 31 }
+const ROUNDS = { least: 11, rounds: 41, warmUp: 2 }
 
 export async function startWorkerdRace(
   entrants: readonly Entrant[],
@@ -31,19 +34,11 @@ export async function startWorkerdRace(
   const idOf = new Map(entrants.map(({ name }, index) => [name, `worker-${index}`]))
   const workerd = await startWorkerd(
     await Promise.all(
-      entrants.map(
-        async ({ name, contestant: { entry = 'export const open = undefined', needsNode = false } }) => ({
-          name: idOf.get(name)!,
-          needsNode,
-          code: await bundle(
-            `
-          import { createWorker } from '../workerd/worker.ts'
-          import { open } from 'client'
-          export default createWorker(open)`,
-            { client: entry },
-          ),
-        }),
-      ),
+      entrants.map(async ({ name, code = 'export const open = undefined', contestant }) => ({
+        name: idOf.get(name)!,
+        needsNode: contestant.needsNode ?? false,
+        code: await bundle(WORKER, { client: code }),
+      })),
     ),
     folder,
   )
@@ -55,7 +50,7 @@ export async function startWorkerdRace(
   }
 
   const check: WorkerdRace['check'] = async (scenario, answers) => {
-    for (const { name } of entrants) {
+    for (const { name, open } of entrants) {
       const { body, contentType } = answers.get(name)!
       const query = new URLSearchParams({ scenario: scenario.name, sizes: JSON.stringify(sizes) })
       await ask(name, `/prepare?${query.toString()}`, {
@@ -63,8 +58,7 @@ export async function startWorkerdRace(
         headers: { 'content-type': contentType },
         body: body as Uint8Array<ArrayBuffer>,
       })
-      // There is nothing to read in a request.
-      if (name === JSON_PARSE && scenario.parsed === 'request') continue
+      if (!isReadable(scenario, open)) continue
       const cells = (await (await ask(name, '/read')).json()) as Cell[][]
       compareCells(`${name} in workerd, ${scenario.name}`, cells, scenario.expected)
     }
@@ -82,17 +76,14 @@ export async function startWorkerdRace(
     async run(scenario, answers, budgetMs) {
       await check(scenario, answers)
       const runners: Runner[] = []
-      let roundMs = 0
       for (const { name } of entrants) {
         const { times, overheadMs } = await warmUp((count) => timeOf(name, count))
-        roundMs += SAMPLE_MS
         runners.push({
           name,
           sample: async () => ((await timeOf(name, times)) - overheadMs) * (1_000 / times),
         })
       }
-      const rounds = Math.min(ROUNDS.most, Math.max(ROUNDS.least, Math.floor(budgetMs / roundMs)))
-      return await race(runners, { rounds, warmUp: 2 })
+      return await race(runners, { ...ROUNDS, budgetMs })
     },
     stop: workerd.stop,
   }

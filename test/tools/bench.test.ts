@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { compareCells } from '../../bench/cells.ts'
-import { CONTESTANTS, JSON_PARSE, TURSO_EDGE } from '../../bench/clients/catalogue.ts'
+import { CONTESTANTS, TURSO_EDGE } from '../../bench/clients/catalogue.ts'
 import { bundleEntrants, recordAnswers, type Entrant } from '../../bench/entrants.ts'
 import { race, ratio, spread } from '../../bench/harness.ts'
 import { createRecorder, type Recorder } from '../../bench/recorded-answers.ts'
 import { replay } from '../../bench/replay.ts'
 import { countRequests, FLOWS } from '../../bench/requests.ts'
-import { createScenarios, SCENARIO_NAMES } from '../../bench/scenarios.ts'
+import { createScenarios, isReadable, SCENARIO_NAMES } from '../../bench/scenarios.ts'
 import { select } from '../../bench/selection.ts'
 import { startWorkerdRace } from '../../bench/workerd/race.ts'
 
@@ -34,7 +34,7 @@ describe('the bench', () => {
     const answers = await recordAnswers(recorder, scenario, entrants)
     expect([...answers.keys()].toSorted()).toEqual(entrants.map(({ name }) => name).toSorted())
     for (const { name, open } of entrants) {
-      if (name === JSON_PARSE && scenario.parsed === 'request') continue
+      if (!isReadable(scenario, open)) continue
       const client = replay(open, answers.get(name)!)
       // Twice: an answer is not used up.
       for (let time = 0; time < 2; time++)
@@ -96,6 +96,12 @@ describe('a race', () => {
       warmUp: 3,
     })
     expect(times.get('a')).toEqual([4, 5])
+  })
+
+  it('ends when its budget is spent, but not before its least rounds', async () => {
+    const runner = { name: 'a', sample: () => Promise.resolve(1) }
+    const times = await race([runner], { rounds: 100, least: 3, budgetMs: -1 })
+    expect(times.get('a')).toHaveLength(3)
   })
 
   it('has a median between two in the middle', () => {

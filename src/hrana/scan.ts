@@ -39,6 +39,8 @@ export function cutRows(text: string, start: number, pieces: RowsPiece[]): numbe
     // Only a join copies, and only when there is something to join: what `slice` returns is a view.
     const piece = [text.slice(start, start + PIECE_CHARACTERS), ' '].join('')
     let characters = 0
+    // The pattern would find out more slowly that a long blob does not end here.
+    if (!piece.includes(']')) return undefined
     NEXT_ROW.lastIndex = 0
     while (NEXT_ROW.test(piece)) {
       characters = NEXT_ROW.lastIndex

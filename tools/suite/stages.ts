@@ -6,12 +6,14 @@ import { vitestStep } from './vitest-step.ts'
 export type Lane = readonly Step[]
 
 /**
- * What `npm test` runs. Stages follow each other; the lanes of a stage run side by side. Vitest comes last and alone:
- * some of its tests look at the packed package, and others measure time.
+ * What `npm test` runs. Stages follow each other; the lanes of a stage run side by side. The tests of whole processes
+ * mostly wait for them, so that the checks of the sources have room beside them. All other tests come last and alone:
+ * some of them look at the packed package, and others measure time.
  */
 export const stages: readonly (readonly Lane[])[] = [
   [[commandStep('generate', ['node', 'tools/bundle-migrations.ts'])]],
   [
+    [vitestStep('vitest:stack', 'stack')],
     [commandStep('format', ['oxfmt', '--check'])],
     [commandStep('lint', ['oxlint', '--type-aware', '--deny-warnings'])],
     [commandStep('types:worker', ['tsc', '-p', 'tsconfig.worker.json'])],
@@ -34,7 +36,7 @@ export const stages: readonly (readonly Lane[])[] = [
     [commandStep('size:worker', ['node', 'tools/check-size.ts', 'worker'])],
     [commandStep('size:library', ['node', 'tools/check-size.ts', 'library'])],
   ],
-  [[vitestStep]],
+  [[vitestStep('vitest:others', '!stack')]],
 ]
 
 /** The stages without the steps that were not asked for; `undefined` stands for all. */

@@ -8,25 +8,38 @@ import { TARBALL_VARIABLE, tarballIn } from './tarball.ts'
 
 const VITEST_TIMEOUT_MS = 1_200_000
 
-/** All projects of vitest.config.ts; counts what really ran, by vitest's own report. */
-export const vitestStep: Step = {
-  name: 'vitest',
-  run: async (context) => {
-    const { temporaryFolder, signal } = context
-    const reportFile = path.join(temporaryFolder, 'vitest.json')
-    const tarball = tarballIn(context)
-    const { succeeded, output } = await runCommand(
-      ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`],
-      {
-        timeoutMs: VITEST_TIMEOUT_MS,
-        signal,
-        // There is none when the package could not be packed, or when only this step was asked for.
-        env: existsSync(tarball) ? { [TARBALL_VARIABLE]: tarball } : {},
-      },
-    )
-    const report = await readFile(reportFile, 'utf8').catch(() => undefined)
-    return countVitest({ succeeded, output, report })
-  },
+/**
+ * Projects of vitest.config.ts; counts what really ran, by vitest's own report.
+ *
+ * @param projects as in `vitest --project`: a name, or `!` and the name of the one to leave out
+ */
+export function vitestStep(name: string, projects: string): Step {
+  return {
+    name,
+    run: async (context) => {
+      const { temporaryFolder, signal } = context
+      const reportFile = path.join(temporaryFolder, `${name.replace(':', '-')}.json`)
+      const tarball = tarballIn(context)
+      const { succeeded, output } = await runCommand(
+        [
+          'vitest',
+          'run',
+          `--project=${projects}`,
+          '--reporter=default',
+          '--reporter=json',
+          `--outputFile.json=${reportFile}`,
+        ],
+        {
+          timeoutMs: VITEST_TIMEOUT_MS,
+          signal,
+          // There is none when the package could not be packed, or when only this step was asked for.
+          env: existsSync(tarball) ? { [TARBALL_VARIABLE]: tarball } : {},
+        },
+      )
+      const report = await readFile(reportFile, 'utf8').catch(() => undefined)
+      return countVitest({ succeeded, output, report })
+    },
+  }
 }
 
 const Report = z.object({

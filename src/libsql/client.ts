@@ -38,6 +38,11 @@ export function createClient(config: Config): RemoteClient {
       }
     })
 
+  function close(): void {
+    isClosed = true
+    for (const tx of transactions) tx.close()
+  }
+
   return {
     execute: (stmt: InStatement, args?: InArgs) =>
       call(async () => {
@@ -64,12 +69,9 @@ export function createClient(config: Config): RemoteClient {
     sync() {
       throw new LibsqlError('sync not supported in http mode', 'SYNC_NOT_SUPPORTED')
     },
-    close() {
-      isClosed = true
-      for (const tx of transactions) tx.close()
-    },
+    close,
     reconnect() {
-      this.close()
+      close()
       isClosed = false
     },
     get closed() {

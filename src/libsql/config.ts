@@ -1,6 +1,5 @@
 /** Configuration as `@libsql/client` reads it → options of the core. */
 import type { ConnectOptions } from '../database.ts'
-
 import { LibsqlError } from './errors.ts'
 import type { Config } from './types.ts'
 

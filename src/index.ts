@@ -21,16 +21,23 @@ export { isTrustedBaseUrl } from './hrana/url.ts'
 export { isDeadStream } from './hrana/dead-stream.ts'
 
 export { createPlatform } from './platform/client.ts'
-export type { Platform, PlatformOptions } from './platform/client.ts'
-export type { PlatformCallOptions } from './platform/call.ts'
-export type {
-  CreatedDatabase,
-  CreateDatabaseOptions,
-  CreateTokenOptions,
-  DatabaseDetails,
-  Databases,
-} from './platform/databases.ts'
-export type { CreateGroupOptions, Group, Groups } from './platform/groups.ts'
+export type { Platform, PlatformOptions, RequestOptions } from './platform/client.ts'
+export type { ById, PlatformCallOptions } from './platform/call.ts'
+export type { Listing, Page } from './platform/pages.ts'
+export { permissions } from './platform/permissions.ts'
+export type { TableAction, TablePermission } from './platform/permissions.ts'
+export type { Databases, DatabasesById } from './platform/databases.ts'
+export type { Groups, GroupsById } from './platform/groups.ts'
+export type { Locations } from './platform/locations.ts'
+export type { Organizations } from './platform/organizations.ts'
+export type { Invites, Members } from './platform/members.ts'
+export type { ApiTokens, CreateApiTokenOptions } from './platform/api-tokens.ts'
+export type { AuditLogs } from './platform/audit-logs.ts'
+export type { KeySets, KeySetTemplate, KeySetTemplateOptions } from './platform/key-sets.ts'
+export type { Users } from './platform/user.ts'
+export { uploadDatabase } from './platform/upload.ts'
+export type { DatabaseFile, UploadOptions, UploadTarget } from './platform/upload.ts'
+export type * from './platform/types.ts'
 export { path } from './path.ts'
 
 export {

@@ -1,5 +1,5 @@
-/** What a resource needs to make one call, and how it reads the answer. */
-import { ProtocolError } from '../errors.ts'
+/** One call of the Platform API, and what an error of it means to the caller. */
+import { HttpError, isTursoError, type TursoErrorCode } from '../errors.ts'
 import type { CallOptions } from '../http/watch.ts'
 
 export interface PlatformCallOptions extends CallOptions {
@@ -7,38 +7,49 @@ export interface PlatformCallOptions extends CallOptions {
   organization?: string | undefined
 }
 
-/** Sends one request to the Platform API and resolves with the parsed body, `{}` when it was empty. */
-export type PlatformCall = (
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
-  path: string,
-  request: {
-    query?: Record<string, string | undefined>
-    body?: unknown
-    options: PlatformCallOptions | undefined
-  },
-) => Promise<unknown>
-
-/**
- * The named member of an answer, which the API wraps in an object.
- *
- * @throws {ProtocolError} when it is not there
- */
-export function unwrap(answer: unknown, member: string): Record<string, unknown> {
-  const value = (answer as Record<string, unknown> | null)?.[member]
-  if (typeof value !== 'object' || value === null)
-    throw new ProtocolError(`The Platform API answered without "${member}"`)
-  return value as Record<string, unknown>
+/** Routes of version 3 know an organization by its id. */
+export interface ById extends PlatformCallOptions {
+  /** Default: looked up by the slug, once. */
+  organizationId?: string | undefined
 }
 
-/**
- * A string under the first of several spellings: the API's casing is mixed, and has changed.
- *
- * @throws {ProtocolError} when none is there
- */
-export function requireString(record: Record<string, unknown>, ...spellings: string[]): string {
-  for (const spelling of spellings) {
-    const value = record[spelling]
-    if (typeof value === 'string' && value !== '') return value
-  }
-  throw new ProtocolError(`The Platform API answered without "${spellings[0]}"`)
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** One request to the Platform API, or to a database. */
+export interface PlatformRequest {
+  method: Method
+  /** A whole address, or a path below the client's. */
+  url: string
+  /** Sent as JSON; `undefined` sends no body. */
+  body?: unknown
+  options: CallOptions | undefined
+  /** `true`: repeating it does no harm. `undefined`: it is repeated only if it had no effect. `false`: never. */
+  isRepeatable?: boolean | undefined
+  /** What a token must be allowed to do, to say so when it is not. */
+  scope?: string | undefined
+}
+
+/** Sends a request and resolves with the parsed body, `undefined` when it was empty. */
+export type PlatformCall = (request: PlatformRequest) => Promise<unknown>
+
+/** The same error with the code and the hint that only somebody who knows the Platform API can give. */
+export function explain(error: unknown, scope: string | undefined): unknown {
+  if (!isTursoError(error) || !('status' in error)) return error
+  const { status, serverMessage, requestId, retryAfterMs, message } = error as HttpError
+  let code: TursoErrorCode = error.code
+  let hint = ''
+  if (/^40[03]$/.test(`${status}`) && /\bplans?\b|quota|\bcount (of|limit)\b/i.test(serverMessage))
+    code = 'plan_limit'
+  else if (status === 401 && /jwt id/i.test(serverMessage))
+    hint = 'this is the token of a database or group, and the Platform API takes a token of its own'
+  else if (status === 403)
+    hint = scope ? `the token may lack the scope ${scope}` : 'no token of a group is allowed to do this'
+  else if (status === 422) hint = 'the name is taken, or was deleted so lately that it is not free yet'
+  if (!hint && code === error.code) return error
+  return new HttpError(code, hint ? `${message} (${hint})` : message, {
+    status,
+    serverMessage,
+    requestId,
+    retryAfterMs,
+  })
 }

@@ -1,129 +1,268 @@
-/** Databases: create, retrieve, delete, and mint tokens for them. */
-import { isTursoError } from '../errors.ts'
-import { path } from '../path.ts'
-import { requireString, unwrap, type PlatformCall, type PlatformCallOptions } from './call.ts'
-import type { Groups } from './groups.ts'
-import type { WireCreateDatabaseRequest } from './wire.ts'
+/** Databases. */
+import type { ById, PlatformCallOptions } from './call.ts'
+import { textOf, type Answer, type Endpoints } from './endpoint.ts'
+import type { Listing } from './pages.ts'
+import type {
+  CreatedDatabase,
+  CreateDatabaseOptions,
+  CreateTokenOptions,
+  DatabaseConfiguration,
+  DatabaseDetails,
+  DatabaseUsage,
+  DeletedDatabase,
+  Instance,
+  ListDatabasesOptions,
+  NewDatabase,
+  QueryStatistics,
+  UpdateDatabaseOptions,
+  UsageOptions,
+} from './types.ts'
 
-/** What `create` answers with. */
-export interface CreatedDatabase {
-  /** Changes when a deleted name is used again; tokens are bound to it. */
-  id: string
-  name: string
-  /** Of the database, without scheme. Always taken from here: it cannot be derived from the name. */
-  hostname: string
-  /** The answer as sent, with the members that are not listed here. */
-  raw: Record<string, unknown>
-}
-
-export interface DatabaseDetails extends CreatedDatabase {
-  group: string
-  /** Code of the location that takes the writes; `null` where the API does not say. */
-  primaryLocation: string | null
-  blockReads: boolean
-  blockWrites: boolean
-  deleteProtection: boolean
-}
-
-export interface CreateDatabaseOptions extends PlatformCallOptions {
-  /** Default `default`. */
-  group?: string | undefined
-  /** Where to create the group when it does not exist; without it, a missing group is an error. */
-  location?: string | undefined
-  /** Bytes, or with a unit: `256mb`. Refused for databases on AWS. */
-  sizeLimit?: string | undefined
-}
-
-export interface CreateTokenOptions extends PlatformCallOptions {
-  /** `never`, or numbers with the units w, d, h and m: `2w1d30m`. Default `never`. */
-  expiration?: string | undefined
-  /** Default `full-access`. */
-  authorization?: 'full-access' | 'read-only' | undefined
-}
-
+/** `ORG` stands for `/v1/organizations/{organization}`. What all methods throw is said at {@link createPlatform}. */
 export interface Databases {
   /**
-   * Creates a database. A missing group is created first if `location` is given, but only after the API has said that
-   * it is missing, so the common case is one request.
+   * `GET ORG/databases`, in pages. Never a way to find out whether a database exists: `retrieve` is.
    *
-   * Throws {@link HttpError}: `already_exists` when the organization has a database of that name, `not_found` when
-   * the group is missing and no location was given, `plan_limit` when the plan allows no more.
+   * A server that lists 1,000 databases and says nothing of a next page is a {@link ProtocolError}, since more may be
+   * missing; with a `limit` it is not.
+   *
+   * @example
+   * for await (const { name } of turso.databases.list({ group: 'default' })) console.log(name)
+   */
+  list(options?: ListDatabasesOptions): Listing<DatabaseDetails>
+  /**
+   * `POST ORG/databases`. A missing group is created first if `location` is given, but only after the API has said that
+   * it is missing, so the common case is one request. A new database may answer 404 to SQL for some seconds; see
+   * `waitUntilReady` of {@link Database}.
+   *
+   * After an answer that leaves open what has happened (`network`, `unavailable`, `protocol`) it looks before it asks
+   * again. A database that is there then may be this call's or somebody else's: the error is thrown, and so it is when
+   * `timeoutMs` is over. {@link Databases.ensure} is for those who want the database in either case.
+   *
+   * Throws {@link HttpError}: `already_exists` when the organization has a database of that name, `invalid_request` when
+   * the group is missing and no location was given or the name is not free, `plan_limit` when the plan allows no more,
+   * `unsupported` for an option that databases on AWS do not have.
    */
   create(name: string, options?: CreateDatabaseOptions): Promise<CreatedDatabase>
-  /** Throws {@link HttpError} `not_found` when there is none of that name. */
+  /**
+   * The same, or the database that is there already, if it is in the group that was asked for and, when seeded from a
+   * database, from that one. Its other options are not compared. Harmless to repeat, so it is retried.
+   *
+   * Throws {@link HttpError} `already_exists` when what is there is in another group or has another parent.
+   */
+  ensure(name: string, options?: CreateDatabaseOptions): Promise<CreatedDatabase>
+  /** `GET ORG/databases/{name}`. Throws {@link HttpError} `not_found` when there is none of that name. */
   retrieve(name: string, options?: PlatformCallOptions): Promise<DatabaseDetails>
-  /** Mints a token for SQL. Safe to repeat: each call makes another one. */
-  createToken(name: string, options?: CreateTokenOptions): Promise<string>
-  /** Deletes the database with all its data. Throws {@link HttpError} `not_found` when there is none. */
+  /** `DELETE ORG/databases/{name}`, with all its data. Throws {@link HttpError} `not_found` when there is none. */
   delete(name: string, options?: PlatformCallOptions): Promise<void>
+  /** `GET ORG/databases/{name}/configuration`. */
+  configuration(name: string, options?: PlatformCallOptions): Promise<DatabaseConfiguration>
+  /**
+   * `PATCH ORG/databases/{name}/configuration`. Resolves with the whole configuration.
+   *
+   * Throws {@link HttpError}: `unsupported` for what databases on AWS do not have, `plan_limit` for what needs another
+   * plan.
+   */
+  update(name: string, options: UpdateDatabaseOptions): Promise<DatabaseConfiguration>
+  /**
+   * `POST ORG/databases/{name}/auth/tokens`: a token for SQL. Safe to repeat, since each call makes another one, so it
+   * is retried. A single token cannot be revoked: give it a short expiration, and keep it until then.
+   *
+   * Throws {@link HttpError} `unsupported` when permissions are asked of a database on AWS.
+   */
+  createToken(name: string, options?: CreateTokenOptions): Promise<string>
+  /**
+   * `POST ORG/databases/{name}/auth/rotate`: ends all tokens of the database; on older servers those of its whole group.
+   * Cuts off everybody, so it is sent once and never retried. May take up to an hour to take effect everywhere. Elsewhere
+   * it is called `rotateTokens`.
+   */
+  invalidateTokens(name: string, options?: PlatformCallOptions): Promise<void>
+  /** `GET ORG/databases/{name}/usage`. */
+  usage(name: string, options?: UsageOptions): Promise<DatabaseUsage>
+  /** `GET ORG/databases/{name}/stats`: the statements that read and write most. */
+  stats(name: string, options?: PlatformCallOptions): Promise<QueryStatistics[]>
+  /** `GET ORG/databases/{name}/instances`. */
+  instances(name: string, options?: PlatformCallOptions): Promise<Instance[]>
+  /** `GET ORG/databases/{name}/instances/{instance}`, by the instance's name. */
+  retrieveInstance(name: string, instance: string, options?: PlatformCallOptions): Promise<Instance>
+  /** `GET /v3/organizations/{id}/databases?deleted=true`, in pages: of the last five days. Paid plans only. */
+  listDeleted(
+    options?: { search?: string | undefined; limit?: number | undefined } & ById,
+  ): Listing<DeletedDatabase>
+  /**
+   * `POST /v3/organizations/{id}/databases/{databaseId}/restore`, under its old name unless another one is given.
+   * Throws {@link HttpError} `invalid_request` when the organization has `restoreEnabled` off.
+   */
+  restore(id: string, options?: { name?: string | undefined } & ById): Promise<DeletedDatabase>
+  /**
+   * `GET ORG/databases/{name}/usage/queries?from={unix seconds}`.
+   * @experimental From the Turso CLI (databases.go), which no command of it uses.
+   */
+  queryStatistics(name: string, options: { from: number } & PlatformCallOptions): Promise<QueryStatistics[]>
+  /**
+   * `POST ORG/databases/{name}/transfer`, to another organization.
+   * @experimental From the Turso CLI (databases.go).
+   */
+  transfer(name: string, toOrganization: string, options?: PlatformCallOptions): Promise<void>
+  /**
+   * `POST ORG/databases/{name}/wakeup`.
+   * @experimental From the Turso CLI (databases.go).
+   */
+  wakeUp(name: string, options?: PlatformCallOptions): Promise<void>
 }
 
-export function createDatabases(call: PlatformCall, defaultOrganization: string, groups: Groups): Databases {
-  const collection = (options: PlatformCallOptions | undefined): string =>
-    path`/v1/organizations/${options?.organization ?? defaultOrganization}/databases`
-  const one = (name: string, options: PlatformCallOptions | undefined): string =>
-    collection(options) + path`/${name}`
-
-  async function post(name: string, options: CreateDatabaseOptions): Promise<CreatedDatabase> {
-    const body: WireCreateDatabaseRequest = { name, group: options.group ?? 'default' }
-    if (options.sizeLimit !== undefined) body.size_limit = options.sizeLimit
-    return readDatabase(unwrap(await call('POST', collection(options), { body, options }), 'database'))
-  }
-
-  return {
-    async create(name, options = {}) {
-      try {
-        return await post(name, options)
-      } catch (error) {
-        if (options.location === undefined || !isMissingGroup(error)) throw error
-      }
-      try {
-        await groups.create(options.group ?? 'default', { ...options, location: options.location })
-      } catch (error) {
-        // Another caller may have been faster; the second attempt will tell.
-        if (!isTursoError(error, 'already_exists')) throw error
-      }
-      return post(name, options)
-    },
-
-    async retrieve(name, options) {
-      const raw = unwrap(await call('GET', one(name, options), { options }), 'database')
-      return {
-        ...readDatabase(raw),
-        group: requireString(raw, 'group'),
-        primaryLocation: typeof raw['primaryRegion'] === 'string' ? raw['primaryRegion'] : null,
-        blockReads: raw['block_reads'] === true,
-        blockWrites: raw['block_writes'] === true,
-        deleteProtection: raw['delete_protection'] === true,
-      }
-    },
-
-    async createToken(name, options) {
-      // The options belong in the query, and no body may be sent: AWS databases refuse even an empty permissions
-      // object (turso-api-client-ts#30).
-      const query = { expiration: options?.expiration, authorization: options?.authorization }
-      const answer = await call('POST', `${one(name, options)}/auth/tokens`, { query, options })
-      return requireString((answer ?? {}) as Record<string, unknown>, 'jwt')
-    },
-
-    async delete(name, options) {
-      await call('DELETE', one(name, options), { options })
-    },
-  }
+/**
+ * Databases by their ids, as version 3 of the API addresses them.
+ * @experimental From the Turso CLI (databases_v3.go, behind a hidden flag).
+ */
+export interface DatabasesById {
+  /** `GET /v3/organizations/{id}/databases`, in pages. */
+  list(
+    options?: {
+      groupId?: string | undefined
+      parentDbId?: string | undefined
+      search?: string | undefined
+      limit?: number | undefined
+    } & ById,
+  ): Listing<DatabaseDetails>
+  /** `POST /v3/organizations/{id}/databases`. Never repeated: see {@link Databases.create}, which is careful about it. */
+  create(name: string, options: { groupId: string } & NewDatabase & ById): Promise<CreatedDatabase>
+  /** `GET /v3/organizations/{id}/databases/{databaseId}`. */
+  retrieve(id: string, options?: ById): Promise<DatabaseDetails>
+  /** `DELETE /v3/organizations/{id}/databases/{databaseId}`. */
+  delete(id: string, options?: ById): Promise<void>
+  /** `POST /v3/organizations/{id}/databases/{databaseId}/auth/tokens`. */
+  createToken(id: string, options?: CreateTokenOptions & ById): Promise<string>
 }
 
-function readDatabase(raw: Record<string, unknown>): CreatedDatabase {
-  return {
-    id: requireString(raw, 'DbId', 'dbId'),
-    name: requireString(raw, 'Name', 'name'),
-    hostname: requireString(raw, 'Hostname', 'hostname'),
-    raw,
-  }
+const CREATED = 'id name hostname'
+const DETAILS = `${CREATED} group ?primaryLocation !blockReads !blockWrites !deleteProtection`
+const DELETED = `${CREATED} group ?primaryLocation !deleteProtection ?deletedAt ?groupDeletedAt`
+const CONFIGURATION = '!allowAttach !blockReads !blockWrites !deleteProtection'
+const TOKEN_QUERY = 'expiration authorization'
+const jwt = (answer: Answer): string => textOf(answer, 'jwt')
+
+/** Those of {@link Databases} that are one request; `create` and `ensure` are made of the one here. */
+export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
+  list: {
+    route: 'GET /v1/organizations/:organization/databases',
+    list: 'cursor',
+    answer: 'databases',
+    fields: DETAILS,
+    scope: 'read',
+  },
+  create: {
+    route: 'POST /v1/organizations/:organization/databases',
+    body: 'name',
+    answer: 'database',
+    fields: CREATED,
+    scope: 'db:create',
+  },
+  retrieve: {
+    route: 'GET /v1/organizations/:organization/databases/:name',
+    answer: 'database',
+    fields: DETAILS,
+    scope: 'read',
+  },
+  delete: { route: 'DELETE /v1/organizations/:organization/databases/:name', scope: 'db:delete' },
+  configuration: {
+    route: 'GET /v1/organizations/:organization/databases/:name/configuration',
+    answer: '',
+    fields: CONFIGURATION,
+    scope: 'read',
+  },
+  update: {
+    route: 'PATCH /v1/organizations/:organization/databases/:name/configuration',
+    answer: '',
+    fields: CONFIGURATION,
+    scope: 'db:configure',
+  },
+  createToken: {
+    route: 'POST /v1/organizations/:organization/databases/:name/auth/tokens',
+    query: TOKEN_QUERY,
+    answer: jwt,
+    isRepeatable: true,
+    scope: 'db:mint-token',
+  },
+  invalidateTokens: {
+    route: 'POST /v1/organizations/:organization/databases/:name/auth/rotate',
+    isRepeatable: false,
+    scope: 'db:rotate-creds',
+  },
+  usage: {
+    route: 'GET /v1/organizations/:organization/databases/:name/usage',
+    // The reference and the service differ in where the sum is.
+    answer: ({ database, total }) => ({ ...database, usage: database.usage ?? database.total ?? total }),
+    fields: 'id',
+    scope: 'read',
+  },
+  stats: {
+    route: 'GET /v1/organizations/:organization/databases/:name/stats',
+    list: true,
+    answer: 'top_queries',
+    scope: 'read',
+  },
+  instances: {
+    route: 'GET /v1/organizations/:organization/databases/:name/instances',
+    list: true,
+    answer: 'instances',
+    fields: 'id name',
+    scope: 'read',
+  },
+  retrieveInstance: {
+    route: 'GET /v1/organizations/:organization/databases/:name/instances/:instance',
+    answer: 'instance',
+    fields: 'id name',
+    scope: 'read',
+  },
+  listDeleted: {
+    route: 'GET /v3/organizations/:organizationId/databases?deleted=true',
+    list: 'cursor',
+    answer: 'databases',
+    fields: DELETED,
+  },
+  restore: {
+    route: 'POST /v3/organizations/:organizationId/databases/:id/restore',
+    answer: 'database',
+    fields: DELETED,
+  },
+  queryStatistics: {
+    route: 'GET /v1/organizations/:organization/databases/:name/usage/queries',
+    list: true,
+    answer: (queries) => queries,
+    scope: 'read',
+  },
+  transfer: { route: 'POST /v1/organizations/:organization/databases/:name/transfer', body: 'org' },
+  wakeUp: { route: 'POST /v1/organizations/:organization/databases/:name/wakeup', scope: 'db:configure' },
 }
 
-function isMissingGroup(error: unknown): boolean {
-  return (
-    (isTursoError(error, 'invalid_request') || isTursoError(error, 'not_found')) &&
-    /group not found/i.test(error.serverMessage)
-  )
+export const databasesById: Endpoints<DatabasesById> = {
+  list: {
+    route: 'GET /v3/organizations/:organizationId/databases',
+    list: 'cursor',
+    answer: 'databases',
+    fields: DETAILS,
+    scope: 'read',
+  },
+  create: {
+    route: 'POST /v3/organizations/:organizationId/databases',
+    body: 'name',
+    answer: 'database',
+    fields: CREATED,
+    scope: 'db:create',
+  },
+  retrieve: {
+    route: 'GET /v3/organizations/:organizationId/databases/:id',
+    answer: 'database',
+    fields: DETAILS,
+    scope: 'read',
+  },
+  delete: { route: 'DELETE /v3/organizations/:organizationId/databases/:id', scope: 'db:delete' },
+  createToken: {
+    route: 'POST /v3/organizations/:organizationId/databases/:id/auth/tokens',
+    query: TOKEN_QUERY,
+    answer: jwt,
+    isRepeatable: true,
+    scope: 'db:mint-token',
+  },
 }

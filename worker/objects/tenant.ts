@@ -93,6 +93,8 @@ export class Tenant extends DurableObject<Env> {
       organization: configuration.organization,
       baseUrl: configuration.apiUrl,
       timeoutMs: PLATFORM_TIMEOUT_MS,
+      // A signup is taken up again as a whole, from what is written down.
+      retry: false,
     })
     const authorization = token.authorization ?? 'full-access'
     const wasActive = record.status === 'active'

@@ -1,0 +1,61 @@
+/** Key sets of other issuers of tokens, such as Clerk or Auth0. */
+import type { PlatformCallOptions } from './call.ts'
+import type { Endpoints } from './endpoint.ts'
+import type { TablePermission } from './permissions.ts'
+import type { KeySet, LocationCode } from './types.ts'
+
+export interface KeySetTemplateOptions {
+  /** Default `full-access`. */
+  authorization?: 'full-access' | 'read-only' | undefined
+  /** Made by {@link permissions}. */
+  permissions?: TablePermission[] | undefined
+  /** The claim `rid` of a token that {@link Databases.createToken} has minted: Turso's own template has it. */
+  rid?: string | undefined
+}
+
+/** The claims that an issuer has to put into its tokens. */
+export interface KeySetTemplate {
+  a: 'rw' | 'ro'
+  /** The id of the database. */
+  id?: string
+  /** The id of the group. */
+  gid?: string
+  rid?: string
+  perm: TablePermission[]
+}
+
+/**
+ * A token of such an issuer that lacks the claims of a template opens every database of the organization: never register
+ * a key set that also signs other tokens.
+ *
+ * @experimental Not in the API's reference; from the Turso CLI (organizations.go) and the documentation of JWKS.
+ */
+export interface KeySets {
+  /** `GET /v2/organizations/{organization}/jwks`. */
+  list(options?: PlatformCallOptions): Promise<KeySet[]>
+  /**
+   * `PUT /v2/organizations/{organization}/jwks/{name}`: registers the `https:` address of a key set in a region, or
+   * changes it. Throws {@link HttpError} `plan_limit` for more than two on the free plan.
+   */
+  save(name: string, url: string, options: { region: LocationCode } & PlatformCallOptions): Promise<void>
+  /** `DELETE /v2/organizations/{organization}/jwks/{name}`. */
+  delete(name: string, options: { region: LocationCode } & PlatformCallOptions): Promise<void>
+  /**
+   * The claims of tokens for a database (`id`) or for all of a group (`groupId`). Made here, without a request: the route
+   * of the API for it is a GET with a body, which `fetch` cannot send.
+   */
+  template(subject: { id: string } | { groupId: string }, options?: KeySetTemplateOptions): KeySetTemplate
+}
+
+export const keySets: Endpoints<Omit<KeySets, 'template'>> = {
+  list: { route: 'GET /v2/organizations/:organization/jwks', list: true, answer: 'jwks', fields: 'name url' },
+  save: { route: 'PUT /v2/organizations/:organization/jwks/:name', body: 'jwks_url' },
+  delete: { route: 'DELETE /v2/organizations/:organization/jwks/:name' },
+}
+
+export const keySetTemplate: KeySets['template'] = (subject, options = {}) => {
+  const { authorization, permissions: perm = [], rid } = options
+  const a = authorization === 'read-only' ? 'ro' : 'rw'
+  const claims = 'id' in subject ? { id: subject.id } : { gid: subject.groupId }
+  return { a, ...claims, perm, ...(rid !== undefined && { rid }) }
+}

@@ -1,0 +1,39 @@
+/** Lists that come in pages. */
+import { ProtocolError } from '../errors.ts'
+
+export interface Page<Item> {
+  items: Item[]
+  /** What to ask the next page with; `null` on the last one. */
+  next: string | null
+  /** The answer as sent. */
+  raw: Record<string, unknown>
+}
+
+/**
+ * A list that is asked for page by page. `for await` walks over all items and holds one page at a time; nothing is
+ * requested before the first step, and nothing after the last that is taken. Each walk starts anew.
+ *
+ * It is no promise on purpose: an `async` function that returns one would load all of it. `await Array.fromAsync(list)`
+ * does that where it is wanted.
+ */
+export interface Listing<Item> extends AsyncIterable<Item> {
+  /** One page: the first, or the one that `next` of another page names. */
+  page(cursor?: string): Promise<Page<Item>>
+}
+
+export function createListing<Item>(page: Listing<Item>['page']): Listing<Item> {
+  return {
+    page,
+    async *[Symbol.asyncIterator]() {
+      for (let cursor: string | undefined; ;) {
+        const { items, next } = await page(cursor)
+        yield* items
+        if (next === null) return
+        // A walk that never ends is worse than one that fails.
+        if (next === cursor)
+          throw new ProtocolError('The Platform API names a page as the next one of itself')
+        cursor = next
+      }
+    },
+  }
+}

@@ -1,0 +1,151 @@
+/** The file of a new database, sent to the database itself. */
+import { ProtocolError } from '../errors.ts'
+import { globalFetch, type Fetch } from '../http/fetch.ts'
+import { parseBody } from '../http/json.ts'
+import { createRetrier, type RetryOptions } from '../http/retry.ts'
+import { send as sendText } from '../http/send.ts'
+import { createTokenSource, type AuthToken } from '../http/token.ts'
+import type { CallOptions } from '../http/watch.ts'
+import { path } from '../path.ts'
+import { parseHttpUrl } from '../url.ts'
+import type { EncryptionCipher } from './types.ts'
+
+export type DatabaseFile = ReadableStream<Uint8Array> | Blob | Uint8Array<ArrayBuffer> | ArrayBuffer
+
+export interface UploadTarget {
+  /** The base URL of the database: `https://` and the host name that `create` answered with. */
+  url: string
+  /** A token for SQL that may write. */
+  authToken: AuthToken
+}
+
+export interface UploadOptions extends CallOptions {
+  /**
+   * `whole`: one request, as the API's reference has it. `chunks`: as the Turso CLI does it, each chunk retried by itself.
+   * Default `whole`.
+   */
+  protocol?: 'whole' | 'chunks' | undefined
+  /** Bytes of a stream that is sent in chunks: the server wants to know beforehand. */
+  sizeBytes?: number | undefined
+  /** Of a file that is encrypted: the key in base64. */
+  encryptionKey?: string | undefined
+  encryptionCipher?: EncryptionCipher | undefined
+  /** Milliseconds for each request. Default 600,000. */
+  timeoutMs?: number | undefined
+  /** What is sent again: see {@link PlatformOptions}. */
+  retry?: RetryOptions | false | undefined
+  /** Stands in for the global `fetch`. Besides what it is always given, it gets a body that is no text. */
+  fetch?: Fetch | undefined
+}
+
+/** A file may have a gigabyte. */
+const UPLOAD_TIMEOUT_MS = 600_000
+
+/**
+ * Fills a database that was created with the seed `database_upload`: `POST {url}/v1/upload`, or in chunks
+ * `PUT {url}/v2/upload/start`, `…/{id}/chunk/{n}` and `…/{id}/finalize`. The file must be in WAL mode with pages of 4,096
+ * bytes, UTF-8 and without auto-vacuum.
+ *
+ * A stream is read once, in constant memory (one chunk, where the server wants chunks), and whole it goes out only once;
+ * anything else is sent again after a failure that passes.
+ *
+ * It stands beside the client because a bundle without it is smaller by a tenth.
+ *
+ * @throws {HttpError} `invalid_request` for a file that is not as it must be, `not_found` when the database awaits no file
+ * @throws {NetworkError} {@link TimeoutError}, {@link ProtocolError}, or the reason of `signal`
+ * @throws {TypeError} for a malformed address, and for a stream in chunks without `sizeBytes`
+ * @see https://docs.turso.tech/api-reference/databases/upload
+ * @example
+ * const { hostname } = await turso.databases.create('acme', { seed: { type: 'database_upload' } })
+ * const authToken = await turso.databases.createToken('acme', { expiration: '1h' })
+ * await uploadDatabase({ url: `https://${hostname}`, authToken }, file)
+ */
+export async function uploadDatabase(
+  { url, authToken }: UploadTarget,
+  file: DatabaseFile,
+  options: UploadOptions = {},
+): Promise<void> {
+  const { protocol, sizeBytes, signal, encryptionKey, encryptionCipher, retry, fetch = globalFetch } = options
+  const { timeoutMs = UPLOAD_TIMEOUT_MS } = options
+  const isStream = file instanceof ReadableStream
+  const size = sizeBytes ?? (isStream ? undefined : file instanceof Blob ? file.size : file.byteLength)
+  if (protocol === 'chunks' && size === undefined)
+    throw new TypeError('"sizeBytes" is missing: how long the stream is')
+  const baseUrl = parseHttpUrl(url, 'url').href.replace(/\/+$/, '')
+  const token = createTokenSource(authToken)
+  const retrier = createRetrier(retry)
+  const headers: Record<string, string> = {}
+  if (encryptionKey) headers['x-turso-encryption-key'] = encryptionKey
+  if (encryptionCipher) headers['x-turso-encryption-cipher'] = encryptionCipher
+
+  /** `content` goes out as it is, which JSON bodies do not. */
+  const send = (method: string, place: string, content?: DatabaseFile, body?: unknown): Promise<string> =>
+    sendText({
+      method,
+      url: baseUrl + place,
+      token,
+      headers,
+      secret: encryptionKey,
+      body,
+      fetch: content === undefined ? fetch : withBody(fetch, content),
+      timeoutMs,
+      signal,
+      // A stream that was begun cannot be sent again.
+      retrier: content instanceof ReadableStream ? createRetrier(false) : retrier,
+      isRepeatable: content !== undefined,
+    })
+
+  if (protocol !== 'chunks') {
+    await send('POST', '/v1/upload', file)
+    return
+  }
+  const answer = parseBody(
+    await send('PUT', '/v2/upload/start', undefined, { db_size_bytes: size }),
+    'the start of the upload',
+  ) as { chunk_size?: unknown; upload_id?: unknown } | null
+  const { chunk_size: chunkBytes, upload_id: id } = answer ?? {}
+  if (!(typeof chunkBytes === 'number' && chunkBytes > 0 && typeof id === 'string'))
+    throw new ProtocolError('The upload began without a size of its chunks and an id')
+  let index = 0
+  for await (const chunk of chunksOf(isStream ? file : new Blob([file]).stream(), chunkBytes))
+    await send('PUT', path`/v2/upload/${id}/chunk/${`${index++}`}`, chunk)
+  await send('PUT', path`/v2/upload/${id}/finalize`)
+}
+
+/** A fetch that sends this body. Node wants to be told that a stream is one. */
+function withBody(fetch: Fetch, body: DatabaseFile): Fetch {
+  const extra = { body, duplex: 'half' } as object
+  return (url, init) =>
+    fetch(url, {
+      ...init,
+      headers: { ...init.headers, 'content-type': 'application/octet-stream' },
+      ...extra,
+    })
+}
+
+/** The same bytes in pieces of one size, the last one shorter. Holds one piece. */
+async function* chunksOf(
+  stream: ReadableStream<Uint8Array>,
+  chunkBytes: number,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = stream.getReader()
+  let chunk = new Uint8Array(chunkBytes)
+  let filled = 0
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      for (let rest = part.value; rest.length > 0;) {
+        const taken = rest.subarray(0, chunkBytes - filled)
+        chunk.set(taken, filled)
+        filled += taken.length
+        rest = rest.subarray(taken.length)
+        if (filled < chunkBytes) continue
+        yield chunk
+        chunk = new Uint8Array(chunkBytes)
+        filled = 0
+      }
+    }
+    if (filled > 0) yield chunk.slice(0, filled)
+  } finally {
+    await reader.cancel()
+  }
+}

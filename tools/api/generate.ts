@@ -34,10 +34,16 @@ export async function generateReference(folder: string): Promise<void> {
     AFTER_LINKS_ARE_RESOLVED,
   )
   const project = await app.convert()
-  if (project) app.validate(project)
-  if (!project || app.logger.hasErrors() || app.logger.hasWarnings())
-    throw new Error('the docstrings have the faults above')
+  if (!project) throw new Error('typedoc could not read the sources')
+  app.validate(project)
+  requireSilence(app)
   await app.generateOutputs(project)
+  // Only now is it known which names have a place that can be linked to.
+  requireSilence(app)
+}
+
+function requireSilence({ logger }: Application): void {
+  if (logger.hasErrors() || logger.hasWarnings()) throw new Error('the docstrings have the faults above')
 }
 
 /** Members are explained once, where they are declared, if that can be read here. */
@@ -59,18 +65,27 @@ function nameOptions(project: ProjectReflection): void {
     if (parameter.name === '__namedParameters') parameter.name = 'options'
 }
 
-/** The type of `@throws {TypeError} for …` becomes part of the sentence, and a link if it is one of ours. */
+/**
+ * The type of `@throws {TypeError} for …` becomes part of the sentence, and a link if it is one of ours. Several are one
+ * list.
+ */
 function nameErrors(project: ProjectReflection): void {
   const classes = new Set(project.getReflectionsByKind(ReflectionKind.Class).map(({ name }) => name))
-  for (const { comment } of project.getReflectionsByKind(ReflectionKind.All))
-    for (const tag of comment?.getTags('@throws') ?? []) {
-      const name = tag.typeAnnotation?.replaceAll(/[{}]/g, '')
+  for (const { comment } of project.getReflectionsByKind(ReflectionKind.All)) {
+    const tags = comment?.getTags('@throws') ?? []
+    for (const { content, typeAnnotation } of tags) {
+      const name = typeAnnotation?.replaceAll(/[{}]/g, '')
       if (name === undefined) continue
-      tag.content.unshift(
+      content.unshift(
         classes.has(name)
           ? { kind: 'inline-tag', tag: '@link', text: name }
           : { kind: 'code', text: `\`${name}\`` },
         { kind: 'text', text: ' ' },
       )
     }
+    const [first, ...others] = tags
+    if (!comment || !first || others.length === 0) continue
+    first.content = tags.flatMap(({ content }) => [{ kind: 'text', text: '\n- ' } as const, ...content])
+    comment.blockTags = comment.blockTags.filter((tag) => !others.includes(tag))
+  }
 }

@@ -13,6 +13,11 @@ const ORGANIZATION_TOKENS = '/v1/organizations/:organization/api-tokens'
 export const apiTokenRoutes: Route[] = [
   // They never expire here.
   route('GET', '/v1/auth/validate', 'any', () => ({ exp: -1 })),
+  // A route of the CLI: everything but the token that always works.
+  route('POST', '/v1/auth/invalidate', 'organization', ({ catalogue, caller, now }) => {
+    for (const { id } of catalogue.apiTokens.list(caller.organizationId)) catalogue.apiTokens.delete(id)
+    return { valid_from: Math.floor(now() / 1000) }
+  }),
   route('GET', TOKENS, 'organization', ({ catalogue, caller }) => ({
     tokens: catalogue.apiTokens.list(caller.organizationId).map(toWireToken),
   })),

@@ -21,6 +21,9 @@ export const databaseRoutes: Route[] = [
     instances: instancesOf(requireDatabase(call)),
   })),
   route('GET', `${DATABASES}/:database/instances/:instance`, 'read', retrieveInstance),
+  // Two routes of the CLI. No database ever sleeps here.
+  route('POST', `${DATABASES}/:database/wakeup`, 'db:configure', (call) => void requireDatabase(call)),
+  route('POST', `${DATABASES}/:database/transfer`, 'organization', refuseTransfer),
 ]
 
 function listDatabases({ catalogue, organization, caller, query, traps }: Call) {
@@ -54,6 +57,11 @@ export function deleteDatabase(call: Call): { database: string } {
   call.catalogue.databases.delete(record.id, call.now())
   call.audit('db-delete', `database ${record.name} deleted`, { database: record.name, id: record.id })
   return { database: record.name }
+}
+
+function refuseTransfer(call: Call): never {
+  requireDatabase(call)
+  throw new HttpFailure(400, 'the transfer of one database is not supported by the local Turso')
 }
 
 function retrieveInstance(call: Call) {

@@ -28,6 +28,13 @@ export const groupRoutes: Route[] = [
   route('GET', `${GROUPS}/:group/locations/:location/wait`, 'read', (call) => {
     requireGroup(call)
   }),
+  // From the older servers to AWS, as the CLI asks for it. There is nowhere to go here.
+  route('GET', `${GROUPS}/:group/aws/migration/info`, 'organization', (call) => {
+    requireGroup(call)
+    return { status: 'none', comment: '' }
+  }),
+  route('POST', `${GROUPS}/:group/aws/migration/start`, 'organization', refuseMigration),
+  route('POST', `${GROUPS}/:group/aws/migration/abort`, 'organization', refuseMigration),
 ]
 
 /** All groups, for a group-scoped token its own one. */
@@ -147,6 +154,11 @@ function unarchiveGroup(call: Call) {
   const group = requireGroup(call)
   call.audit('group-unarchive', `group ${group.name} unarchived`, { group: group.name })
   return { group: toWireGroup(group) }
+}
+
+function refuseMigration(call: Call): never {
+  requireGroup(call)
+  throw new HttpFailure(400, 'the migration of a group is not supported by the local Turso')
 }
 
 /** A short downtime on the real service: connections are cut here as well. */

@@ -11,6 +11,8 @@ const ORGANIZATION = '/v1/organizations/:organization'
 export const usageRoutes: Route[] = [
   route('GET', `${ORGANIZATION}/databases/:database/usage`, 'read', retrieveDatabaseUsage),
   route('GET', `${ORGANIZATION}/databases/:database/stats`, 'read', retrieveStats),
+  // A route of the CLI: the same as a bare array. The beginning that is asked for is not heeded.
+  route('GET', `${ORGANIZATION}/databases/:database/usage/queries`, 'read', (call) => topQueriesOf(call)),
   route('GET', `${ORGANIZATION}/usage`, 'organization', retrieveOrganizationUsage),
 ]
 
@@ -24,15 +26,16 @@ function retrieveDatabaseUsage(call: Call): WireUsageResponse {
 }
 
 function retrieveStats(call: Call): WireStatsResponse {
-  const queries = call.catalogue.usage.topQueries(requireDatabase(call).id)
-  if (queries.length === 0) return { top_queries: null }
-  return {
-    top_queries: queries.map(({ sql, rowsRead, rowsWritten }) => ({
-      query: sql,
-      rows_read: rowsRead,
-      rows_written: rowsWritten,
-    })),
-  }
+  const queries = topQueriesOf(call)
+  return { top_queries: queries.length === 0 ? null : queries }
+}
+
+function topQueriesOf(call: Call): NonNullable<WireStatsResponse['top_queries']> {
+  return call.catalogue.usage.topQueries(requireDatabase(call).id).map(({ sql, rowsRead, rowsWritten }) => ({
+    query: sql,
+    rows_read: rowsRead,
+    rows_written: rowsWritten,
+  }))
 }
 
 function retrieveOrganizationUsage(call: Call) {

@@ -249,7 +249,8 @@ describe('a token', () => {
       for (const authToken of [token, () => token, () => Promise.resolve(token)]) {
         const error = (await failureOf(client(authToken).execute('select 1'))) as Error
         expect(error).toBeInstanceOf(TypeError)
-        expect(error.message).toBe('The token is empty or has characters that a header cannot carry')
+        expect(error.message).toMatch(/^The token is .*has characters that a header cannot carry$/)
+        expect(error.message).not.toMatch(/hunter|h\u00fcnter/)
         expect(error.cause).toBeUndefined()
       }
       expect(await requestsSeen()).toEqual([])

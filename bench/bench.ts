@@ -2,11 +2,11 @@
  * `npm run bench`: the clients of Turso side by side, in Node and in workerd.
  *
  * `-- rows1k node` runs only what is named: scenarios, `decode` and `blob` for several of them, `node` or `workerd`, and
- * `sizes`, `load`, `requests`, `cursor`. `-- --write` keeps the results in `bench/results.md`.
+ * `sizes`, `load`, `requests`, `cursor`. `-- --write` runs everything and keeps the results in `bench/results.md`.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { CONTESTANTS } from './clients/catalogue.ts'
@@ -14,6 +14,7 @@ import { measureCursor } from './cursor.ts'
 import { bundleEntrants, recordAnswers, type Entrant } from './entrants.ts'
 import { measureEvaluation } from './module-evaluation.ts'
 import { raceInNode } from './node/race.ts'
+import { onStopRequest } from '../tools/process/stop-request.ts'
 import { createRecorder } from './recorded-answers.ts'
 import { printTables, reportOf, tablesOf } from './report.ts'
 import { countRequests } from './requests.ts'
@@ -26,8 +27,11 @@ import { startWorkerdRace } from './workerd/race.ts'
 /** Of one scenario in one runtime, without what it takes to get warm. */
 const BUDGET_MS = 4_000
 
+onStopRequest((signal) => process.exit(128 + constants.signals[signal]))
 const startedAt = new Date()
 const words = process.argv.slice(2)
+const isWritten = words.includes('--write')
+if (isWritten && words.length > 1) throw new Error('only the results of everything are written')
 const selection = select(words.filter((word) => word !== '--write'))
 const folder = await mkdtemp(path.join(tmpdir(), 'turso-edge-bench-'))
 try {
@@ -47,7 +51,7 @@ try {
     ({ races: results.races, workerdVersion } = await raceAll(entrants, selection))
 
   printTables(tablesOf(results))
-  if (words.includes('--write')) {
+  if (isWritten) {
     const file = path.join(import.meta.dirname, 'results.md')
     await writeFile(file, await reportOf(results, { startedAt, workerdVersion }))
     console.log(`\nwritten to ${path.relative(process.cwd(), file)}`)
@@ -99,12 +103,13 @@ async function told<T>(what: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** As the check of `npm test` measures it. */
-async function measureWorker(): Promise<number | undefined> {
+async function measureWorker(): Promise<number> {
   const tool = path.join(import.meta.dirname, '../tools/check-size.ts')
   // Too large is what the goals tell.
   const { stdout } = await promisify(execFile)(process.execPath, [tool, 'worker']).catch(
     (error: { stdout: string }) => error,
   )
-  const size = /worker: (\d+) B/.exec(stdout)?.[1]
-  return size === undefined ? undefined : Number(size)
+  const size = /^worker\D+(\d+) B/im.exec(stdout)?.[1]
+  if (size === undefined) throw new Error(`no size of the Worker: ${stdout}`)
+  return Number(size)
 }

@@ -70,11 +70,11 @@ function raceTable({ scenario, runtime, times, allocated }: RaceResult): Table {
     ],
     rows: [...times].map(([name, values]) => [
       name,
-      count(spread(values).median),
-      count(spread(values).min),
+      measured(spread(values).median),
+      measured(spread(values).min),
       range(ratio(times, name, JSON_PARSE)),
       range(ratio(times, name, BARE_FETCH)),
-      ...(allocated ? [count(allocated.get(name)! / 1024)] : []),
+      ...(allocated ? [measured(allocated.get(name)! / 1024)] : []),
     ]),
   }
 }
@@ -121,7 +121,8 @@ function goalTable(results: Results): Table {
     rows: GOALS.flatMap((goal) => {
       const found = goal.measure(results)
       if (found === undefined) return []
-      const shown = typeof found === 'number' ? count(found) : range(found)
+      const shown =
+        typeof found !== 'number' ? range(found) : Number.isInteger(found) ? count(found) : measured(found)
       const limit = `${goal.limit.toLocaleString('en')} ${goal.unit}`.trim()
       return [[goal.text, limit, shown, isReached(goal, found) ? 'reached' : 'not reached']]
     }),
@@ -187,5 +188,14 @@ function digits(value: number): string {
 }
 
 function count(value: number): string {
-  return value.toLocaleString('en', { maximumFractionDigits: Math.abs(value) < 100 ? 1 : 0 })
+  return value.toLocaleString('en', { maximumFractionDigits: 0 })
+}
+
+/** What is measured: three digits and more. */
+function measured(value: number): string {
+  const fractionDigits = Math.abs(value) < 100 ? 1 : 0
+  return value.toLocaleString('en', {
+    minimumFractionDigits: fractionDigits,
+    maximumFractionDigits: fractionDigits,
+  })
 }

@@ -20,7 +20,7 @@ export interface Results {
   races: RaceResult[]
   sizes?: Size[]
   /** Gzipped, in bytes. */
-  workerSize?: number | undefined
+  workerSize?: number
   evaluation?: EvaluationTime[]
   requests?: Map<string, FlowOutcome[]>
   cursor?: CursorResult[]

@@ -17,6 +17,9 @@ export async function askChild<Answer>(
     execArgv: ['--expose-gc', ...execArgv],
     serialization: 'advanced',
   })
+  const kill = () => child.kill('SIGKILL')
+  // Whatever ends this process, no other stays behind.
+  process.once('exit', kill)
   const answered = once(child, 'message') as Promise<[Answer]>
   const ended = once(child, 'exit').then(([code, signal]) => {
     throw new Error(`${file} ended with ${String(code ?? signal)}`)
@@ -25,6 +28,6 @@ export async function askChild<Answer>(
   try {
     return (await Promise.race([answered, ended]))[0]
   } finally {
-    ended.catch(() => undefined)
+    ended.catch(() => undefined).finally(() => process.off('exit', kill))
   }
 }

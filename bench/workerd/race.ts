@@ -2,7 +2,7 @@
 import { compareCells, type Cell } from '../cells.ts'
 import { bundle } from '../bundle.ts'
 import type { Entrant } from '../entrants.ts'
-import { race, spread, type Runner, type Times } from '../harness.ts'
+import { race, type Runner, type Times } from '../harness.ts'
 import type { RecordedAnswer } from '../replay.ts'
 import { isReadable, type Scenario, type ScenarioSizes } from '../scenarios.ts'
 import { startWorkerd } from './process.ts'
@@ -23,7 +23,7 @@ const WORKER = `
   import { createWorker } from '../workerd/worker.ts'
   import { open } from 'client'
   export default createWorker(open)`
-const SAMPLE_MS = 20
+const SAMPLE_MS = 30
 const WARM_UP_MS = 250
 const ROUNDS = { least: 11, rounds: 41, warmUp: 2 }
 
@@ -94,15 +94,18 @@ async function warmUp(
   timeOf: (times: number) => Promise<number>,
 ): Promise<{ times: number; overheadMs: number }> {
   const startedAt = performance.now()
-  const empty: number[] = []
-  let times = 1
-  for (;;) {
-    empty.push(await timeOf(0))
-    const workMs = Math.max(0.001, ((await timeOf(times)) - Math.min(...empty)) / times)
-    const wanted = Math.max(1, Math.ceil(SAMPLE_MS / workMs))
-    if (performance.now() - startedAt > WARM_UP_MS && empty.length > 4)
-      return { times: wanted, overheadMs: spread(empty).median }
-    // Not at once, or the first, slow time would decide.
-    times = Math.min(wanted, times * 4)
+  // The least of several, since others on the machine only ever make it slower.
+  const least = async (times: number, turns: number) => {
+    let ms = Number.POSITIVE_INFINITY
+    for (let turn = 0; turn < turns; turn++) ms = Math.min(ms, await timeOf(times))
+    return ms
+  }
+  await timeOf(1)
+  const overheadMs = await least(0, 5)
+  for (let times = 1; ; times *= 2) {
+    const workMs = (await least(times, 2)) - overheadMs
+    if (workMs < SAMPLE_MS / 2) continue
+    while (performance.now() - startedAt < WARM_UP_MS) await timeOf(times)
+    return { times: Math.ceil((times * SAMPLE_MS) / workMs), overheadMs }
   }
 }

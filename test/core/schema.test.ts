@@ -97,6 +97,16 @@ describe('a schema', () => {
     expect(rows).toEqual([[1n, 'one']])
   })
 
+  test('may answer by anything that has a then, as promises of other realms do', async () => {
+    const then = (resolve: (result: unknown) => void): void => resolve({ value: 'later' })
+    // oxlint-disable-next-line unicorn/no-thenable -- what it is about
+    const later: unknown = { then }
+    const schema: StandardSchema<string> = {
+      '~standard': { version: 1, vendor: 'test', validate: () => later as never },
+    }
+    expect((await db.execute('select 1', [], { schema })).rows).toEqual(['later'])
+  })
+
   test('may be a function that has the property, and is called as a method', async () => {
     const schema = Object.assign(() => 'never called', {
       '~standard': {

@@ -124,6 +124,31 @@ describe.each(BEHAVIOUR_NAMES)('a script (%s)', (behaviour) => {
       expect(await titles()).toEqual(['kept'])
     })
 
+    test('may end no transaction, wherever it says so, but may speak of it', async () => {
+      await db.transaction(async (tx) => {
+        await tx.execute(insert('before'))
+        for (const end of ['commit', 'END transaction', '/* x */ rollback', 'begin', ';;\n-- x\n Commit'])
+          await expect(tx.executeMultiple(`${insert('gone')}; ${end}; ${insert('stray')}`)).rejects.toThrow(
+            /A transaction is ended by its commit and rollback/,
+          )
+        await tx.executeMultiple(`${insert('; commit;')}; -- commit;\nselect 1 /* ; rollback; */ as "; end;"`)
+        await tx.executeMultiple(`create trigger upper_title after insert on notes begin
+          update notes set title = upper(title) where id = new.id; end; ${insert('after')}`)
+      })
+      await db.execute('drop trigger upper_title')
+      expect(await titles()).toEqual(['before', '; commit;', 'AFTER'])
+    })
+
+    test('without the end of its comment is refused, and nothing of it is kept', async () => {
+      await db.transaction(async (tx) => {
+        await expect(tx.executeMultiple(`${insert('gone')} /* and`)).rejects.toThrow(
+          /a comment without an end/,
+        )
+        await tx.execute(insert('after'))
+      })
+      expect(await titles()).toEqual(['after'])
+    })
+
     test('that fails in a transaction within is undone there alone', async () => {
       await db.transaction(async (tx) => {
         await tx.executeMultiple(`${insert('a')}; ${insert('b')}`)

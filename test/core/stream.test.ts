@@ -158,6 +158,25 @@ describe('close', () => {
     await expect(stream.isAutocommit()).rejects.toThrow('The stream is closed')
   })
 
+  test('waits for what is under way, and leaves nothing of it', async () => {
+    const stream = db.openStream()
+    const call = stream.execute('begin')
+    await stream.close()
+    await call
+    expect(await streams()).toEqual([])
+    await expect(stream.execute('select 1')).rejects.toThrow('The stream is closed')
+  })
+
+  test('of a stream that is lost does nothing, so that the end of a block does not hide why', async () => {
+    const run = async (): Promise<void> => {
+      await using stream = db.openStream()
+      await stream.execute('select 1')
+      await failNext({ kind: 'restart', on: 'pipeline' })
+      await stream.execute('select 1')
+    }
+    await expect(run()).rejects.toMatchObject({ code: 'invalid_request', status: 400 })
+  })
+
   test('comes with the end of its block', async () => {
     {
       await using stream = db.openStream()

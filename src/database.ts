@@ -5,7 +5,7 @@ import { readHeaders } from './http/headers.ts'
 import { createRetrier, type RetryOptions } from './http/retry.ts'
 import { send } from './http/send.ts'
 import { createTokenSource, type AuthToken } from './http/token.ts'
-import type { CallOptions } from './http/watch.ts'
+import { requireUsable, type CallOptions } from './http/watch.ts'
 import { requireMode, type TransactionMode } from './hrana/batch.ts'
 import { sendOnce } from './hrana/pipeline.ts'
 import type { ObjectRow } from './hrana/result.ts'
@@ -16,7 +16,14 @@ import { createTransactionLevel } from './hrana/transaction.ts'
 import { parseDatabaseUrl } from './hrana/url.ts'
 import type { IntMode } from './hrana/value.ts'
 import { DEFAULT_TIMEOUT_MS } from './limits.ts'
-import { createQueries, createRunner, type Queries, type QueryOptions, type RowOf } from './queries.ts'
+import {
+  createQueries,
+  createRunner,
+  type ObjectRows,
+  type Queries,
+  type QueryOptions,
+  type RowOf,
+} from './queries.ts'
 import { waitUntilReady, type ReadyOptions } from './ready.ts'
 import { streamRows, type RowStream } from './row-stream.ts'
 import { createDatabaseStream, type Stream } from './stream.ts'
@@ -83,16 +90,18 @@ export interface Database extends Queries {
    * @example
    * for await (const { id, title } of db.stream('select * from notes')) console.log(id, title)
    */
-  stream<Row = ObjectRow, const Options extends QueryOptions = QueryOptions>(
-    statement: string,
-    args?: Args,
-    options?: Options,
-  ): RowStream<RowOf<Row, Options>>
-  stream<Row = ObjectRow, const Options extends QueryOptions = QueryOptions>(
-    statement: StatementObject,
-    options?: Options,
-  ): RowStream<RowOf<Row, Options>>
+  stream<Row = ObjectRow>(statement: string, args?: Args, options?: ObjectRows): RowStream<Row>
+  stream<Row = ObjectRow>(statement: StatementObject, options?: ObjectRows): RowStream<Row>
   stream<Row = ObjectRow>(statement: Statement): RowStream<Row>
+  stream<const Options extends QueryOptions>(
+    statement: string,
+    args: Args | undefined,
+    options: Options,
+  ): RowStream<RowOf<Options>>
+  stream<const Options extends QueryOptions>(
+    statement: StatementObject,
+    options: Options,
+  ): RowStream<RowOf<Options>>
 
   /**
    * The protocol itself: a server-side connection to be closed by whoever opened it. Servers give it up after ten
@@ -127,11 +136,12 @@ export interface Database extends Queries {
  * `RangeError` for values that cannot be bound or decoded, and the reason of an aborted `signal`. Nothing that may
  * have taken effect is sent again.
  *
- * @throws {TypeError} for a malformed URL or option
+ * @throws {TypeError} {@link RangeError} for a malformed URL or option
  */
 export function connect(options: ConnectOptions): Database {
   const { fetch, encryptionKey, onRequest, onResponse } = options
   if (fetch !== undefined && typeof fetch !== 'function') throw new TypeError('"fetch" must be a function')
+  requireUsable(options)
   const defaults = { intMode: options.intMode }
 
   const target: Target = {

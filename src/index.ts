@@ -2,7 +2,7 @@
 
 export { connect } from './database.ts'
 export type { ConnectOptions, Database, TransactionOptions } from './database.ts'
-export type { BatchOptions, Description, Queries, QueryOptions, RowOf } from './queries.ts'
+export type { BatchOptions, Description, ObjectRows, Queries, QueryOptions, RowOf } from './queries.ts'
 export type { ReadyOptions } from './ready.ts'
 export type { RowStream } from './row-stream.ts'
 export type { SchemaResult, StandardSchema } from './schema.ts'

@@ -15,3 +15,6 @@ export const MAX_RETRY_AFTER_MS = 3_600_000
 /** Between two looks whether a new database answers; it doubles up to the second. They are usually there in a second or two. */
 export const FIRST_READY_DELAY_MS = 50
 export const MAX_READY_DELAY_MS = 1_000
+
+/** What is waited for a stream to be given back, whose result is known already. Its idle limit ends it otherwise. */
+export const CLOSE_TIMEOUT_MS = 1_000

@@ -34,12 +34,25 @@ export interface BatchOptions extends QueryOptions {
   mode?: TransactionMode | undefined
 }
 
-/** What rows are with these options: by the schema, in arrays, or as the caller says. */
-export type RowOf<Row, Options> = Options extends { schema: StandardSchema<infer Output> }
-  ? Output
-  : Options extends { rowMode: 'array' }
+/** Options that leave rows objects: the caller may say of what type. */
+export type ObjectRows = QueryOptions & { rowMode?: 'object' | undefined; schema?: undefined }
+
+/** What rows are with other options: by the schema, or arrays. */
+export type RowOf<Options> = 'schema' extends keyof Options
+  ? Options extends { schema: StandardSchema<infer Output> }
+    ? Output
+    : Options extends { schema?: undefined }
+      ? RowOfMode<Options>
+      : unknown
+  : RowOfMode<Options>
+
+type RowOfMode<Options> = 'rowMode' extends keyof Options
+  ? Options extends { rowMode: 'array' }
     ? SqlValue[]
-    : Row
+    : Options extends { rowMode?: 'object' | undefined }
+      ? ObjectRow
+      : ObjectRow | SqlValue[]
+  : ObjectRow
 
 /** What a statement would take and return. */
 export interface Description {
@@ -58,25 +71,31 @@ export interface Queries {
    * const { rows } = await db.execute('select * from notes where id = ?', [1])
    * const notes = await db.execute(sql`select * from notes`, { schema: z.object({ id: z.number() }) })
    */
-  execute<Row = ObjectRow, const Options extends QueryOptions = QueryOptions>(
-    statement: string,
-    args?: Args,
-    options?: Options,
-  ): Promise<Result<RowOf<Row, Options>>>
-  execute<Row = ObjectRow, const Options extends QueryOptions = QueryOptions>(
-    statement: StatementObject,
-    options?: Options,
-  ): Promise<Result<RowOf<Row, Options>>>
+  execute<Row = ObjectRow>(statement: string, args?: Args, options?: ObjectRows): Promise<Result<Row>>
+  execute<Row = ObjectRow>(statement: StatementObject, options?: ObjectRows): Promise<Result<Row>>
   execute<Row = ObjectRow>(statement: Statement): Promise<Result<Row>>
+  execute<const Options extends QueryOptions>(
+    statement: string,
+    args: Args | undefined,
+    options: Options,
+  ): Promise<Result<RowOf<Options>>>
+  execute<const Options extends QueryOptions>(
+    statement: StatementObject,
+    options: Options,
+  ): Promise<Result<RowOf<Options>>>
 
   /**
    * Runs statements in one request: all of them take effect, or none. A {@link SqlError} names the statement at fault
    * in `statementIndex`. The mode alone may stand for the options.
    */
-  batch<Row = ObjectRow, const Options extends BatchOptions | TransactionMode = BatchOptions>(
+  batch<Row = ObjectRow>(
     statements: readonly Statement[],
-    options?: Options,
-  ): Promise<Result<RowOf<Row, Options>>[]>
+    options?: TransactionMode | (ObjectRows & BatchOptions),
+  ): Promise<Result<Row>[]>
+  batch<const Options extends BatchOptions>(
+    statements: readonly Statement[],
+    options: Options,
+  ): Promise<Result<RowOf<Options>>[]>
 
   /**
    * Runs a script of statements without arguments, separated by semicolons, up to the first that fails. Within a

@@ -24,7 +24,9 @@ export function streamRows(
   async function* readRows(): AsyncGenerator<unknown, void, undefined> {
     let index = 0
     for await (const rows of readCursor(target, encoded, resolveCall(options, defaults), columns)) {
-      yield* options?.schema ? await validateRows(options.schema, rows, index) : rows
+      const checked = options?.schema ? await validateRows(options.schema, rows, index) : rows
+      // Not yield*, which would hand throw() on to the array.
+      for (const row of checked) yield row
       index += rows.length
     }
   }

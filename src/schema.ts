@@ -29,7 +29,7 @@ export async function validateRows<Output>(
   for (const row of rows) {
     const checked = schema['~standard'].validate(row)
     // Most validators are synchronous, and waiting a turn for each of many rows is not free.
-    const result = checked instanceof Promise ? await checked : checked
+    const result = 'then' in checked ? await checked : checked
     if (result.issues) throw refuse(firstIndex + validated.length, result.issues)
     validated.push(result.value)
   }

@@ -119,7 +119,7 @@ function build(parts: readonly Part[]): SqlFragment {
     else if ('value' in part) {
       text += '?'
       args.push(part.value)
-    } else pending.push(...partsOf.get(part)!.toReversed())
+    } else for (const inner of partsOf.get(part)!.toReversed()) pending.push(inner)
   }
   return { sql: text, args: Object.freeze(args) }
 }

@@ -4,7 +4,7 @@ import { createStream, type StreamPosition } from './hrana/stream.ts'
 import type { Target } from './hrana/target.ts'
 import { isTrustedBaseUrl } from './hrana/url.ts'
 import type { WireStreamRequest, WireStreamResponse, WireStreamResult } from './hrana/wire.ts'
-import type { CallOptions } from './http/watch.ts'
+import { requireUsable, type CallOptions } from './http/watch.ts'
 import { createQueries, createRunner, type Queries, type QueryDefaults } from './queries.ts'
 
 /**
@@ -39,6 +39,7 @@ export function createDatabaseStream(
     call: CallOptions | undefined,
   ): Promise<WireStreamResult[]> {
     if (isClosed) throw new TypeError('The stream is closed')
+    requireUsable(call)
     isClosed = requests.some(({ type }) => type === 'close')
     return await stream.send(requests, call)
   }
@@ -51,8 +52,7 @@ export function createDatabaseStream(
   }
 
   async function close(call?: CallOptions): Promise<void> {
-    const isOpen = !isClosed && stream.position().baton !== null
-    if (isOpen) await send([{ type: 'close' }], call)
+    if (!isClosed && stream.isInUse()) await send([{ type: 'close' }], call)
     isClosed = true
   }
 

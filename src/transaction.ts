@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Interactive transactions: what users hold. How they are kept from running outside is in hrana/transaction.ts. */
 import type { CallOptions } from './http/watch.ts'
 import type { TransactionLevel } from './hrana/transaction.ts'
@@ -6,9 +7,11 @@ import { createQueries, type Queries, type QueryDefaults } from './queries.ts'
 /**
  * An open transaction. One request is under way at a time; statements that are issued together go out together. Within
  * it, `batch` and `executeMultiple` are all or nothing. A statement that fails leaves the transaction open.
+ * `timeoutMs` counts from when a statement is sent, not while it waits for its turn; of those that go out together the
+ * longest holds.
  *
  * A statement never runs outside the transaction: each is sent with the condition that the transaction is still open on
- * the server.
+ * the server. BEGIN, COMMIT and ROLLBACK among them are refused.
  */
 export interface Transaction extends Queries {
   /**
@@ -19,8 +22,8 @@ export interface Transaction extends Queries {
   /** A transaction within this one to be ended by hand, or by `await using`. */
   transaction(): Promise<Transaction>
   /**
-   * Commits, once every statement that was issued has its result; rolls back and throws if one of those that nobody
-   * has waited for yet fails.
+   * Commits, once every statement under way has its result; rolls back and throws if one of those fails. From then on
+   * no other is taken. A statement that failed before does not keep the rest from being committed.
    *
    * @throws {StreamLostError} with the outcome `unknown` when the answer is lost: it may be committed
    */
@@ -36,8 +39,8 @@ export interface Transaction extends Queries {
 export function createTransaction(level: TransactionLevel, defaults: QueryDefaults): Transaction {
   const queries = createQueries(
     {
-      execute: async (statement, call) => (await level.run([statement], call))[0]!,
-      batch: (statements, call) => level.run(statements, call),
+      execute: async (statement, call) => (await level.run([statement], false, call))[0]!,
+      batch: (statements, call) => level.run(statements, true, call),
       sequence: (script, call) => level.runScript(script, call),
       describe: (sql, call) => level.describe(sql, call),
     },

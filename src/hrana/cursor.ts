@@ -2,12 +2,13 @@
 import { HttpError, ProtocolError, SqlError } from '../errors.ts'
 import { parseBody } from '../http/json.ts'
 import { open, type TextBody } from '../http/send.ts'
+import { CLOSE_TIMEOUT_MS } from '../limits.ts'
 import { toSqlError } from './batch.ts'
 import { sendPipeline } from './pipeline.ts'
 import { createRowDecoder, decodeRow, type DecodeOptions } from './result.ts'
 import { readBaseUrl } from './stream.ts'
 import { observe, requestTo, type Target, type TargetCall } from './target.ts'
-import type { WireCursorEntry, WireCursorResponse, WireStatement } from './wire.ts'
+import type { WireColumn, WireCursorEntry, WireCursorResponse, WireStatement } from './wire.ts'
 
 /**
  * Yields the rows of one statement, as many at a time as came in one piece. Ended early or not, it gives the server's
@@ -30,7 +31,7 @@ export async function* readCursor<Row>(
 
   /** The row in a line, if it is one. */
   function readLine(line: string): Row | undefined {
-    if (line === '') return undefined
+    if (line.trim() === '') return undefined
     const row = decode?.(line)
     if (row !== undefined) return row
     const entry = parseBody(line, 'a cursor') as (WireCursorEntry & WireCursorResponse) | null
@@ -40,7 +41,7 @@ export async function* readCursor<Row>(
     }
     switch (entry?.type) {
       case 'step_begin':
-        columns.push(...entry.cols.map((column) => column?.name ?? ''))
+        columns.push(...readColumns(entry.cols))
         decode = createRowDecoder<Row>(columns, call)
         return undefined
       case 'row':
@@ -65,24 +66,36 @@ export async function* readCursor<Row>(
       if (!piece.includes('\n')) continue
       const text = waiting.join('')
       const rows: Row[] = []
+      let failure: { error: unknown } | undefined
       let start = 0
-      for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', start)) {
-        const row = readLine(text.slice(start, end))
-        if (row !== undefined) rows.push(row)
+      for (let end = text.indexOf('\n'); end !== -1 && !failure; end = text.indexOf('\n', start)) {
+        try {
+          const row = readLine(text.slice(start, end))
+          if (row !== undefined) rows.push(row)
+        } catch (error) {
+          failure = { error }
+        }
         start = end + 1
       }
       waiting = [text.slice(start)]
       if (rows.length > 0) yield rows
+      if (failure) throw failure.error
     }
-    const last = waiting.join('')
-    const row = readLine(last)
+    const row = readLine(waiting.join(''))
     if (row !== undefined) yield [row]
     if (!isComplete)
       throw new ProtocolError('The rows were cut off: the answer ended before the statement did')
   } finally {
     body.cancel()
-    await giveBack(target, head)
+    const isGivenBack = giveBack(target, head, call)
+    // Who has aborted does not wait.
+    if (!call.signal?.aborted) await isGivenBack
   }
+}
+
+function readColumns(cols: readonly WireColumn[] | undefined): string[] {
+  if (!Array.isArray(cols)) throw new ProtocolError('A cursor without columns')
+  return cols.map((column) => column?.name ?? '')
 }
 
 async function openCursor(target: Target, stmt: WireStatement, call: TargetCall): Promise<TextBody> {
@@ -111,11 +124,16 @@ async function openCursor(target: Target, stmt: WireStatement, call: TargetCall)
 }
 
 /** Best effort: what is left open ends by itself, and why the rows ended matters more. */
-async function giveBack(target: Target, head: WireCursorResponse | undefined): Promise<void> {
+async function giveBack(
+  target: Target,
+  head: WireCursorResponse | undefined,
+  call: TargetCall,
+): Promise<void> {
   if (head?.baton == null) return
   try {
     const baseUrl = readBaseUrl(head.base_url, target) ?? target.baseUrl
-    await sendPipeline({ ...target, baseUrl }, head.baton, [{ type: 'close' }], undefined)
+    const timeoutMs = Math.min(call.timeoutMs ?? target.timeoutMs, CLOSE_TIMEOUT_MS)
+    await sendPipeline({ ...target, baseUrl }, head.baton, [{ type: 'close' }], { timeoutMs })
   } catch {
     // See above.
   }

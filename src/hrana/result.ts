@@ -110,7 +110,8 @@ export function decodeRow<Row>(
   columns: string[],
   { rowMode, intMode = 'number' }: DecodeOptions,
 ): Row {
-  if (row.length !== columns.length) throw new ProtocolError('A row with more or fewer values than columns')
+  if (!Array.isArray(row) || row.length !== columns.length)
+    throw new ProtocolError('A row with more or fewer values than columns')
   const values = row.map((value, index) => decodeValue(value, intMode, columns[index]!))
   if (rowMode === 'array') return values as Row
   // Assigning to `__proto__` would set the prototype instead of a property.

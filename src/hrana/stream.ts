@@ -10,11 +10,15 @@ export interface HranaStream {
    * Resolves with the results of these requests, in order. One pipeline is in flight at a time; what is sent meanwhile
    * goes out together in the next one. With `close` among them, nothing may be sent after it.
    *
-   * Any failure but an in-band one loses the stream: whatever is sent on it fails with the first such error.
+   * Any failure but an in-band one loses the stream: whatever is sent on it fails with the first such error. What is
+   * aborted while it waits for its turn is taken back, and loses nothing.
    */
   send: (requests: readonly WireStreamRequest[], call?: TargetCall) => Promise<WireStreamResult[]>
   /** Whether the server has accepted anything on this stream. */
   isEstablished: () => boolean
+  isLost: () => boolean
+  /** Whether there may be something on the server to be closed. */
+  isInUse: () => boolean
   position: () => StreamPosition
 }
 
@@ -71,6 +75,7 @@ export function createStream(
         for (const { requests, resolve } of entries) resolve(results.slice(taken, (taken += requests.length)))
       } catch (error) {
         loss = { error }
+        baton = null
         for (const { reject } of [...entries, ...queue]) reject(error)
         queue = []
       }
@@ -82,10 +87,23 @@ export function createStream(
     send: (requests, call) =>
       new Promise((resolve, reject) => {
         if (loss) return reject(loss.error)
-        queue.push({ requests, call, resolve, reject })
+        const signal = call?.signal
+        const entry = { requests, call, resolve, reject }
+        queue.push(entry)
+        const takeBack = (): void => {
+          const waiting = queue.filter((other) => other !== entry)
+          if (waiting.length < queue.length) reject(signal!.reason)
+          queue = waiting
+        }
+        signal?.addEventListener('abort', takeBack, { once: true })
+        const stopListening = (): void => signal?.removeEventListener('abort', takeBack)
+        entry.resolve = (results) => (stopListening(), resolve(results))
+        entry.reject = (error) => (stopListening(), reject(error))
         void flush()
       }),
     isEstablished: () => isEstablished,
+    isLost: () => loss !== undefined,
+    isInUse: () => baton !== null || isInFlight || queue.length > 0,
     position: () => ({ baton, baseUrl }),
   }
 }
@@ -94,8 +112,8 @@ export function createStream(
 function combine(entries: readonly Entry[], timeoutMs: number): TargetCall {
   const signals = entries.flatMap(({ call }) => call?.signal ?? [])
   return {
-    timeoutMs: Math.max(...entries.map(({ call }) => call?.timeoutMs ?? timeoutMs)),
-    signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
+    timeoutMs: entries.reduce((longest, { call }) => Math.max(longest, call?.timeoutMs ?? timeoutMs), 0),
+    signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
   }
 }
 

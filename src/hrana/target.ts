@@ -36,7 +36,7 @@ export interface RequestEvent {
 
 export interface ResponseEvent {
   readonly request: RequestEvent
-  /** Milliseconds until the whole answer was there, retries included; of a stream of rows until its first line. */
+  /** Milliseconds until the whole answer was there, retries included; of a stream of rows until its headers. */
   readonly durationMs: number
   /** How often the request was sent again. */
   readonly retries: number
@@ -112,11 +112,7 @@ export async function observe<T>(
   return answer
 }
 
-/** An observer must not turn what has succeeded into a failure. */
-function tell<Event>(hook: ((event: Event) => void) | undefined, event: Event): void {
-  try {
-    hook?.(event)
-  } catch {
-    // Ignored, as documented.
-  }
+/** An observer must not turn what has succeeded into a failure, at once or later. */
+function tell<Event>(hook: ((event: Event) => unknown) | undefined, event: Event): void {
+  void (async () => await hook?.(event))().catch(() => undefined)
 }

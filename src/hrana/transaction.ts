@@ -1,14 +1,16 @@
 /** A transaction over several requests, and the savepoints in it, none of whose statements can run outside it. */
 import { HttpError, StreamLostError } from '../errors.ts'
-import { chainSteps, control, insideTransaction, toSqlError, type TransactionMode } from './batch.ts'
+import { requireUsable } from '../http/watch.ts'
+import { CLOSE_TIMEOUT_MS } from '../limits.ts'
+import { chainSteps, control, toSqlError, type TransactionMode } from './batch.ts'
 import { isDeadStream } from './dead-stream.ts'
 import { readResult } from './pipeline.ts'
 import type { HranaStream } from './stream.ts'
 import type { TargetCall } from './target.ts'
+import { refuseTransactionControl } from './transaction-control.ts'
 import type {
   WireBatch,
   WireBatchResult,
-  WireCondition,
   WireDescribeResult,
   WireError,
   WireStatement,
@@ -20,7 +22,11 @@ import type {
 /** The transaction itself, or one within it. */
 export interface TransactionLevel {
   /** Runs statements: all of them, or none. The transaction begins with the first. */
-  run(statements: readonly WireStatement[], call: TargetCall): Promise<WireStatementResult[]>
+  run(
+    statements: readonly WireStatement[],
+    isBatch: boolean,
+    call: TargetCall,
+  ): Promise<WireStatementResult[]>
   runScript(script: string, call: TargetCall | undefined): Promise<void>
   describe(sql: string, call: TargetCall): Promise<WireDescribeResult>
   nest(): TransactionLevel
@@ -34,14 +40,15 @@ export interface TransactionLevel {
 const STEP = '_turso_edge_step'
 const SAVEPOINT = `SAVEPOINT ${STEP}`
 const RELEASE = `RELEASE ${STEP}`
-const UNDO = `ROLLBACK TO ${STEP}`
+/** Undoes what did not reach its RELEASE. Fails, and does nothing, when that was reached. */
+const CLEAN_UP: WireStreamRequest = { type: 'sequence', sql: `ROLLBACK TO ${STEP};${RELEASE}` }
 
 /** What the levels of one transaction share. */
 interface Connection {
   readonly stream: HranaStream
   readonly mode: TransactionMode
-  /** Set when the server has given the transaction up. */
-  loss?: StreamLostError
+  /** The first failure that ended it, which every later call gets to know. */
+  loss?: unknown
   depth: number
 }
 
@@ -51,6 +58,8 @@ interface Level {
   readonly savepoint: string
   hasBegun: boolean
   isOpen: boolean
+  /** From when its commit is asked for: what is issued from then on can be meant for neither side of it. */
+  isEnding: boolean
   /** The one transaction within this one, as long as it has not sent its end. */
   inner: Level | undefined
   /** Statements without a result yet. */
@@ -67,29 +76,33 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     savepoint: `_turso_edge_${(connection.depth += 1)}`,
     hasBegun: false,
     isOpen: true,
+    isEnding: false,
     inner: undefined,
     pending: new Set(),
   }
   if (parent) parent.inner = level
   const send = createSender(connection, rootOf(level))
 
-  function assertUsable(): void {
+  /** What fails here has not been sent, and costs nobody the transaction. */
+  function assertUsable(call: TargetCall | undefined): void {
     if (connection.loss) throw connection.loss
-    if (!isOpen(level)) throw new TypeError('The transaction has ended')
+    if (level.isEnding || !isOpen(level)) throw new TypeError('The transaction has ended')
     if (level.inner)
       throw new TypeError('A transaction within this one is open, and must be used or ended first')
+    requireUsable(call)
   }
 
   /** The server has ended the transaction: its stream is given back, or ends by its idle limit. */
-  async function abandon(): Promise<void> {
+  async function abandon(loss: unknown): Promise<never> {
+    connection.loss ??= loss
     rootOf(level).isOpen = false
-    await connection.stream.send([{ type: 'close' }]).catch(() => undefined)
+    await connection.stream.send([{ type: 'close' }], { timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => undefined)
+    throw connection.loss
   }
 
-  async function refuseLost(error: WireError | null | undefined): Promise<never> {
-    const reason = error?.message ?? 'the server had already ended it, and the statement did not run'
-    await abandon()
-    throw lose(connection, reason, 'rolled_back')
+  function refuseLost(failed: Steps['failed']): Promise<never> {
+    const reason = failed?.error.message ?? 'the server had already ended it, and the statement did not run'
+    return abandon(lost(reason, 'rolled_back'))
   }
 
   /** What begins the levels that have not begun. */
@@ -107,9 +120,8 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
   async function checkBegin(result: WireStreamResult | undefined, count: number): Promise<void> {
     const { failed, isComplete } = readSteps(result, count)
     if (isComplete) return
-    if (!failed || isTimeout(failed.error)) return await refuseLost(failed?.error)
-    await abandon()
-    throw toSqlError(failed.error, null, 'The transaction could not begin: ')
+    if (!failed || isTimeout(failed)) return await refuseLost(failed)
+    await abandon(toSqlError(failed.error, null, 'The transaction could not begin: '))
   }
 
   /** Sends requests after what begins the transaction, and resolves with their results. */
@@ -124,43 +136,51 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
       [{ type: 'batch', batch: { steps } }, ...requests],
       false,
       call,
-    )
+    ).catch((error: unknown) => abandon(error))
     await checkBegin(beginning, steps.length)
     return results
   }
 
-  async function run(statements: readonly WireStatement[], call: TargetCall): Promise<WireStatementResult[]> {
-    const isBatch = statements.length > 1
-    const steps = isBatch ? encodeSavepoint(statements) : chainSteps(statements)
-    const [result] = await sendWithin([{ type: 'batch', batch: { steps } }], call)
-    const first = isBatch ? 1 : 0
-    const { failed, isComplete, results } = readSteps(result, statements.length + 2 * first)
+  async function run(
+    statements: readonly WireStatement[],
+    isBatch: boolean,
+    call: TargetCall,
+  ): Promise<WireStatementResult[]> {
+    const needsSavepoint = statements.length > 1
+    const first = needsSavepoint ? 1 : 0
+    const steps = chainSteps(
+      needsSavepoint ? [control(SAVEPOINT), ...statements, control(RELEASE)] : statements,
+    )
+    // Apart from the batch, because a server may end that between two steps (RESPONSE_TOO_LARGE).
+    const cleanUp = needsSavepoint ? [CLEAN_UP] : []
+    const [result] = await sendWithin([{ type: 'batch', batch: { steps } }, ...cleanUp], call)
+    const { failed, isComplete, results } = readSteps(result, steps.length)
     if (isComplete) return results.slice(first, first + statements.length)
-    if (!failed || isTimeout(failed.error)) return await refuseLost(failed?.error)
-    throw toSqlError(failed.error, isBatch ? failed.step - 1 : null)
+    if (!failed || isTimeout(failed)) return await refuseLost(failed)
+    const index = failed.step - first
+    throw toSqlError(failed.error, isBatch && index in statements ? index : null)
   }
 
   async function runScript(script: string, call: TargetCall | undefined): Promise<void> {
     // A script takes no condition. Its first statement fails where the savepoint before it was not set, and ends it.
     const guarded = `${RELEASE};${SAVEPOINT};\n${script}\n;${RELEASE}`
-    const [guard, result, , autocommit] = await sendWithin(
+    const [guard, result, undone] = await sendWithin(
       [
         { type: 'batch', batch: { steps: chainSteps([control(SAVEPOINT)]) } },
         { type: 'sequence', sql: guarded },
-        // Finds no savepoint when the script has released it.
-        { type: 'sequence', sql: `${UNDO};${RELEASE}` },
-        { type: 'get_autocommit' },
+        CLEAN_UP,
       ],
       call,
     )
     const { failed, isComplete } = readSteps(guard, 1)
-    if (!isComplete) return await refuseLost(failed?.error)
-    if (result?.type === 'error' && readResult(autocommit, 'get_autocommit').is_autocommit) {
-      await abandon()
-      const mayHaveCommitted = /\b(commit|end)\b/i.test(script)
-      lose(connection, 'a script ended it', mayHaveCommitted ? 'unknown' : 'rolled_back')
+    if (!isComplete) return await refuseLost(failed)
+    const isUndone = undone?.type !== 'error'
+    // Neither kept nor undone: it ended with the transaction, which a script cannot commit.
+    if (result?.type === 'error' && !isUndone) {
+      await abandon(lost(result.error.message, 'rolled_back')).catch(() => undefined)
     }
     readResult(result, 'sequence')
+    if (isUndone) throw new TypeError('The script has a comment without an end; nothing of it was kept')
   }
 
   async function end(statements: string[], call: TargetCall | undefined): Promise<boolean> {
@@ -182,15 +202,19 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     if (!level.hasBegun) return
     const batch = { steps: chainSteps([control('COMMIT')]) }
     const [result] = await send([{ type: 'batch', batch }, { type: 'close' }], true, call)
-    const { failed, isComplete } = readSteps(result, 1)
+    const { failed, isComplete, isMalformed } = readSteps(result, 1)
     if (isComplete) return
-    if (failed && !isTimeout(failed.error))
+    if (failed && !isTimeout(failed))
       throw toSqlError(failed.error, null, 'The transaction could not be committed, and is rolled back: ')
-    throw lose(connection, failed?.error.message ?? 'the server had already ended it', 'rolled_back')
+    const reason = failed?.error.message ?? 'the server had already ended it'
+    throw (connection.loss ??= isMalformed
+      ? lost('the answer to COMMIT is not of the protocol', 'unknown')
+      : lost(reason, 'rolled_back'))
   }
 
   async function commit(call: TargetCall | undefined): Promise<void> {
-    assertUsable()
+    assertUsable(call)
+    level.isEnding = true
     // A statement that nobody has waited for must not be committed around if it fails.
     const outcomes = await Promise.allSettled(level.pending)
     const failure = outcomes.find((outcome) => outcome.status === 'rejected')
@@ -198,23 +222,25 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
       await rollback(call).catch(() => undefined)
       throw failure.reason
     }
-    assertUsable()
+    if (connection.loss) throw connection.loss
     if (!parent) await commitRoot(call)
     else if (!(await end([`RELEASE ${level.savepoint}`], call))) await refuseLost(undefined)
   }
 
   async function rollback(call: TargetCall | undefined): Promise<void> {
     if (!isOpen(level)) return
+    // Not with the caller's signal, which is perhaps why it is rolled back.
+    const ownCall = { timeoutMs: call?.timeoutMs }
     if (parent) {
       level.inner = undefined
-      const isUndone = await end([`ROLLBACK TO ${level.savepoint}`, `RELEASE ${level.savepoint}`], call)
+      const isUndone = await end([`ROLLBACK TO ${level.savepoint}`, `RELEASE ${level.savepoint}`], ownCall)
       // Undone it is all the same; the transaction around it must hear of it.
       if (!isUndone) await refuseLost(undefined).catch(() => undefined)
       return
     }
     level.isOpen = false
     // Closing its stream rolls it back.
-    if (level.hasBegun) await send([{ type: 'close' }], false, call)
+    if (level.hasBegun) await send([{ type: 'close' }], false, ownCall)
   }
 
   function track<T>(start: () => Promise<T>): Promise<T> {
@@ -226,32 +252,33 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
   }
 
   return {
-    run: (statements, call) =>
+    run: (statements, isBatch, call) =>
       track(async () => {
-        assertUsable()
-        refuseControl(statements)
-        return await run(statements, call)
+        assertUsable(call)
+        for (const { sql } of statements) refuseTransactionControl(sql!)
+        return await run(statements, isBatch, call)
       }),
     runScript: (script, call) =>
       track(async () => {
-        assertUsable()
+        assertUsable(call)
+        refuseTransactionControl(script)
         await runScript(script, call)
       }),
     describe: (sql, call) =>
       track(async () => {
-        assertUsable()
-        const results = await sendWithin([{ type: 'describe', sql }], { ...call, isRepeatable: false })
+        assertUsable(call)
+        const results = await sendWithin([{ type: 'describe', sql }], call)
         return readResult(results[0], 'describe').result
       }),
     nest() {
-      assertUsable()
+      assertUsable(undefined)
       return createLevel(connection, level)
     },
     commit,
     rollback,
     async finish(call) {
       if (connection.loss) throw connection.loss
-      if (isOpen(level)) await commit(call)
+      if (isOpen(level) && !level.isEnding) await commit(call)
     },
     isOpen: () => isOpen(level),
   }
@@ -262,22 +289,11 @@ const isOpen = (level: Level): boolean => level.isOpen && (!level.parent || isOp
 const rootOf = (level: Level): Level => (level.parent ? rootOf(level.parent) : level)
 
 /** The lock was taken from it (sqld, after 5 s): every step of the program failed so, and none ran. */
-const isTimeout = ({ code }: WireError): boolean => code === 'TRANSACTION_TIMEOUT'
+const isTimeout = ({ error }: NonNullable<Steps['failed']>): boolean => error.code === 'TRANSACTION_TIMEOUT'
 
-function lose(
-  connection: Connection,
-  reason: string,
-  outcome: StreamLostError['outcome'],
-  cause?: unknown,
-): StreamLostError {
+function lost(reason: string, outcome: StreamLostError['outcome'], cause?: unknown): StreamLostError {
   const conclusion = outcome === 'unknown' ? 'whether it was committed is unknown' : 'it is rolled back'
-  return (connection.loss = new StreamLostError(
-    `The transaction was lost, ${conclusion}: ${reason}`,
-    outcome,
-    {
-      cause,
-    },
-  ))
+  return new StreamLostError(`The transaction was lost, ${conclusion}: ${reason}`, outcome, { cause })
 }
 
 function createSender(connection: Connection, root: Level) {
@@ -288,55 +304,40 @@ function createSender(connection: Connection, root: Level) {
     isCommit: boolean,
     call: TargetCall | undefined,
   ): Promise<WireStreamResult[]> => {
-    const wasEstablished = stream.isEstablished()
     try {
       return await stream.send(requests, call)
     } catch (error) {
+      // Taken back before it was sent.
+      if (!stream.isLost()) throw error
       root.isOpen = false
-      // Nothing has run that anybody was told of, or the caller itself gave up: the error speaks for itself.
-      if (!wasEstablished || call?.signal?.aborted) throw error
       const isDead = error instanceof HttpError && isDeadStream(error.status, error.serverMessage)
-      throw lose(connection, String(error), isCommit && !isDead ? 'unknown' : 'rolled_back', error)
+      // Where nothing has run that anybody was told of, or the caller itself gave up, the error speaks for itself.
+      throw (connection.loss ??=
+        !stream.isEstablished() || call?.signal?.aborted
+          ? error
+          : lost(String(error), isCommit && !isDead ? 'unknown' : 'rolled_back', error))
     }
   }
-}
-
-/** All of the statements, or none. */
-function encodeSavepoint(statements: readonly WireStatement[]): WireBatch['steps'] {
-  const steps = chainSteps([control(SAVEPOINT), ...statements, control(RELEASE)])
-  const ok = (step: number): WireCondition => ({ type: 'ok', step })
-  const isIncomplete: WireCondition = { type: 'not', cond: ok(steps.length - 1) }
-  const conds = [ok(0), isIncomplete, insideTransaction]
-  steps.push({ stmt: control(UNDO), condition: { type: 'and', conds } })
-  steps.push({ stmt: control(RELEASE), condition: ok(steps.length - 1) })
-  return steps
-}
-
-/** BEGIN, COMMIT, END and ROLLBACK, but not ROLLBACK TO, behind white space and comments. */
-const CONTROL = /^(?:\s|--.*\n|\/\*[^]*?\*\/)*(?:begin|commit|end|rollback(?!\s+(?:transaction\s+)?to\b))\b/i
-
-/** Their effect would be unknown to us, and "rolled back" would not be true. */
-function refuseControl(statements: readonly WireStatement[]): void {
-  if (statements.some(({ sql }) => CONTROL.test(sql ?? '')))
-    throw new TypeError('A transaction is ended by its commit and rollback, not by a statement')
 }
 
 interface Steps {
   results: WireStatementResult[]
   /** Whether every step has run without an error. */
   isComplete: boolean
+  /** Whether there is not an entry for each step. */
+  isMalformed: boolean
   failed: { step: number; error: WireError } | undefined
 }
 
-/** @param count of the steps that are to be looked at, from the first */
 function readSteps(result: WireStreamResult | undefined, count: number): Steps {
   const steps: Partial<WireBatchResult> | null = readResult(result, 'batch').result
-  const results = steps?.step_results?.slice(0, count) ?? []
-  const errors = steps?.step_errors?.slice(0, count) ?? []
-  const step = errors.findIndex((error) => error != null)
+  const { step_results: results, step_errors: errors } = steps ?? {}
+  const step = errors?.findIndex((error) => error != null) ?? -1
+  const isMalformed = results?.length !== count || errors?.length !== count
   return {
     results: results as WireStatementResult[],
-    isComplete: step === -1 && results.length === count && !results.includes(null),
-    failed: step === -1 ? undefined : { step, error: errors[step]! },
+    isComplete: !isMalformed && step === -1 && !results!.includes(null),
+    isMalformed,
+    failed: step === -1 ? undefined : { step, error: errors![step]! },
   }
 }

@@ -49,8 +49,11 @@ export function createRetrier(
   }
 }
 
-/** Errors of name resolution and connecting, which only Node tells apart from a connection that was cut. */
-const NOT_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/
+/**
+ * Errors of name resolution and connecting, which only Node tells apart from a connection that was cut. Not
+ * EHOSTUNREACH and ENETUNREACH, which Linux also reports of connections that have carried something.
+ */
+const NOT_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/
 
 /** Whether the server cannot have acted on the request: it was never sent, or refused because of too many others. */
 export function wasNotActedOn(error: TursoError): boolean {

@@ -60,21 +60,29 @@ export async function open(request: HttpRequest): Promise<TextBody> {
     watch.abort()
   }
   try {
-    const response = await watch.during(attempt(request, watch, (answer) => Promise.resolve(answer)))
-    // A stand-in for fetch may have no more than text().
-    const reader = (response.body ?? new Response(await watch.during(response.text())).body)!.getReader()
+    const response = await watch.during(attempt(request, watch, withBody))
+    const reader = response.body!.getReader()
     const decoder = new TextDecoder()
     return {
       async read() {
         const { value } = await watch.during(reader.read().catch((error: unknown) => fail(request, error)))
         return decoder.decode(value, { stream: value !== undefined }) || (value && '')
       },
-      cancel,
+      cancel() {
+        cancel()
+        // A stand-in for fetch may have ignored the signal.
+        reader.cancel().catch(() => undefined)
+      },
     }
   } catch (error) {
     cancel()
     throw error
   }
+}
+
+/** A stand-in for fetch may have no more than text(). */
+async function withBody(response: FetchResponse): Promise<FetchResponse> {
+  return response.body ? response : new Response((await response.text()) || ' ')
 }
 
 async function attempt<T>(
@@ -121,14 +129,16 @@ async function exchange<T>(
   if (body.body !== undefined) headers['content-type'] = 'application/json'
   // After an abort nothing is sent, whatever a stand-in for fetch makes of its signal.
   signal.throwIfAborted()
-  const [response, outcome] = await fetch(url, { method, headers, redirect: 'manual', signal, ...body })
-    .then(async (answer) => {
-      const isGood = answer.status >= 200 && answer.status < 300
-      return [answer, isGood ? { value: await read(answer) } : { words: await answer.text() }] as const
-    })
-    .catch((error: unknown) => fail(request, error))
-  if ('value' in outcome) return outcome.value
-  throw refusal(describe(request), response, outcome.words, token, secret)
+  let response: FetchResponse
+  let words: string
+  try {
+    response = await fetch(url, { method, headers, redirect: 'manual', signal, ...body })
+    if (response.status >= 200 && response.status < 300) return await read(response)
+    words = await response.text()
+  } catch (error) {
+    fail(request, error)
+  }
+  throw refusal(describe(request), response, words, token, secret)
 }
 
 function fail(request: HttpRequest, error: unknown): never {

@@ -16,7 +16,7 @@ export function createTokenSource(authToken: AuthToken | undefined): TokenSource
     if (typeof authToken === 'function' && (known === undefined || known === refused))
       known = await authToken()
     // Checked here because fetch would quote the whole header in its own error.
-    if (known !== undefined && !/^[\x21-\x7e]+$/.test(known))
+    if (known !== undefined && (typeof known !== 'string' || !/^[\x21-\x7e]+$/.test(known)))
       throw new TypeError('The token is empty or has characters that a header cannot carry')
     return known
   }

@@ -25,26 +25,33 @@ export interface Watch {
   release(): void
 }
 
+/** @throws {RangeError} for a `timeoutMs` that is not positive, and the reason of a signal that is aborted already */
+export function requireUsable({ timeoutMs, signal }: CallOptions = {}): void {
+  if (timeoutMs !== undefined && !(timeoutMs > 0))
+    throw new RangeError(`"timeoutMs" must be a positive number; got ${timeoutMs}`)
+  signal?.throwIfAborted()
+}
+
 /**
  * @param what names what is waited for, in an error
- * @throws {RangeError} for a `timeoutMs` that is not positive, and the reason of a signal that was aborted before
+ * @throws what {@link requireUsable} throws
  */
 export function createWatch(
   what: () => string,
   timeoutMs: number,
   callerSignal: AbortSignal | undefined,
 ): Watch {
-  if (!(timeoutMs > 0)) throw new RangeError(`"timeoutMs" must be a positive number; got ${timeoutMs}`)
-  callerSignal?.throwIfAborted()
+  requireUsable({ timeoutMs, signal: callerSignal })
   const controller = new AbortController()
   const { signal } = controller
   let endsAt = 0
-  const interrupted = new Promise<never>((_, reject) =>
-    signal.addEventListener('abort', () => reject(signal.reason)),
-  )
-  // It also interrupts when nothing is waited for.
-  interrupted.catch(() => undefined)
-  const onAbort = (): void => controller.abort(callerSignal?.reason)
+  let interrupt: ((reason: unknown) => void) | undefined
+
+  function abort(reason?: unknown): void {
+    controller.abort(reason)
+    interrupt?.(signal.reason)
+  }
+  const onAbort = (): void => abort(callerSignal?.reason)
   callerSignal?.addEventListener('abort', onAbort, { once: true })
 
   return {
@@ -53,14 +60,15 @@ export function createWatch(
     async during(work) {
       endsAt = Date.now() + timeoutMs
       const timer = setTimeout(
-        () =>
-          controller.abort(new TimeoutError(`${what()} did not answer within ${timeoutMs} ms`, timeoutMs)),
+        () => abort(new TimeoutError(`${what()} did not answer within ${timeoutMs} ms`, timeoutMs)),
         Math.min(timeoutMs, 2 ** 31 - 1),
       )
       try {
-        return await Promise.race([work, interrupted])
-      } catch (error) {
-        throw signal.aborted ? signal.reason : error
+        return await new Promise((resolve, reject) => {
+          interrupt = reject
+          // What failed because of the abort must say so in the caller's words, not in those of fetch.
+          work.then(resolve, (error: unknown) => reject(signal.aborted ? signal.reason : error))
+        })
       } finally {
         clearTimeout(timer)
       }
@@ -70,7 +78,7 @@ export function createWatch(
         const timer = setTimeout(resolve, ms)
         signal.addEventListener('abort', () => clearTimeout(timer))
       }),
-    abort: () => controller.abort(),
+    abort: () => abort(),
     release: () => callerSignal?.removeEventListener('abort', onAbort),
   }
 }

@@ -85,6 +85,7 @@ describe('a write', () => {
     ['whose connection was reset', () => failed('ECONNRESET')],
     // Linux reports these of connections that have carried something, too.
     ['whose network was lost', () => failed('ENETUNREACH')],
+    ['whose host was lost', () => failed('EHOSTUNREACH')],
     ['whose connection was closed', () => failed('UND_ERR_SOCKET')],
     ['whose answer did not come', () => failed('UND_ERR_HEADERS_TIMEOUT')],
     ['that failed for a reason that is not told', () => new TypeError('fetch failed')],

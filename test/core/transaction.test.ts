@@ -286,8 +286,11 @@ describe('base_url in a transaction', () => {
   })
 })
 
-test('a signal ends the call that it is for with its reason, and the transaction with it', async () => {
-  const slow: Fetch = (url, init) => (isSlow ? new Promise(() => {}) : globalThis.fetch(url, init))
+test('a signal ends the call under way with its reason, and the transaction with it', async () => {
+  let arrived = (): void => undefined
+  const isThere = new Promise<void>((resolve) => (arrived = resolve))
+  const slow: Fetch = (url, init) =>
+    isSlow ? (arrived(), new Promise(() => {})) : globalThis.fetch(url, init)
   let isSlow = false
   const slowly = connect({ url: `libsql://${fixture.hostname}`, authToken: fixture.token, fetch: slow })
   const tx = await slowly.transaction({ mode: 'deferred' })
@@ -295,6 +298,7 @@ test('a signal ends the call that it is for with its reason, and the transaction
   isSlow = true
   const controller = new AbortController()
   const call = tx.execute({ sql: 'select 2' }, { signal: controller.signal })
+  await isThere
   const reason = new Error('the user left')
   controller.abort(reason)
   await expect(call).rejects.toBe(reason)
@@ -302,5 +306,86 @@ test('a signal ends the call that it is for with its reason, and the transaction
   const timed = await slowly.transaction({ mode: 'deferred' })
   await expect(timed.execute({ sql: 'select 1' }, { timeoutMs: 20 })).rejects.toMatchObject({
     code: 'timeout',
+  })
+})
+
+test('what is aborted before it is sent is taken back, and costs nobody the transaction', async () => {
+  await db.transaction(async (tx) => {
+    const reason = new Error('the user left')
+    const aborted = tx.execute(insert('never'), { signal: AbortSignal.abort(reason) })
+    await expect(aborted).rejects.toBe(reason)
+    await expect(tx.execute(insert('never'), { timeoutMs: -1 })).rejects.toBeInstanceOf(RangeError)
+    await tx.execute(insert('first'))
+    const controller = new AbortController()
+    const waiting = [
+      tx.execute(insert('second')),
+      Promise.resolve().then(() => tx.execute(insert('never'), { signal: controller.signal })),
+      Promise.resolve().then(() => tx.execute(insert('third'))),
+    ]
+    setTimeout(() => controller.abort(reason))
+    controller.abort(reason)
+    expect((await Promise.allSettled(waiting)).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ])
+  })
+  expect(await titles()).toEqual(['first', 'second', 'third'])
+})
+
+describe('a transaction that was lost while its function looked away', () => {
+  test.each([
+    ['its answer was lost', { kind: 'truncated', on: 'pipeline', ending: 'clean' }, 'stream_lost'],
+    ['it could not begin', { kind: 'respond', on: 'pipeline', status: 503, body: '' }, 'unavailable'],
+  ] as const)('because %s does not resolve', async (_, fault, code) => {
+    const run = db.transaction(async (tx) => {
+      if (code === 'stream_lost') await tx.execute(insert('gone'))
+      await failNext(fault)
+      await tx.execute(insert('gone')).catch(() => undefined)
+      return 'done'
+    })
+    expect(await failureOf(run)).toMatchObject({ code })
+    expect(await titles()).toEqual([])
+  })
+})
+
+describe('a statement that ends a transaction is refused before it is sent', () => {
+  test.each([
+    'commit',
+    '-- done\r\ncommit',
+    ';; commit',
+    '/* a */ -- b\r\nEND',
+    '-- x\u2028y\ncommit',
+    'rollback',
+    'rollback transaction',
+    'BEGIN IMMEDIATE',
+  ])('%j', async (statement) => {
+    await db.transaction(async (tx) => {
+      await tx.execute(insert('kept'))
+      await expect(tx.execute(statement)).rejects.toThrow(/ended by its commit and rollback/)
+      await expect(
+        tx.executeMultiple(`insert into notes (title) values ('never');${statement}`),
+      ).rejects.toThrow(/ended by its commit and rollback/)
+    })
+    expect(await titles()).toEqual(['kept'])
+  })
+
+  test('but not words like it in literals, comments, savepoints and triggers', async () => {
+    await db.transaction(async (tx) => {
+      await tx.execute(`insert into notes (title) values ('; commit'); -- ; rollback`)
+      await tx.executeMultiple(`
+        create table if not exists log (title text);
+        create trigger logging after insert on notes begin
+          insert into log select case when new.title is null then '; end' else new.title end;
+        end;
+        savepoint mine; insert into notes (title) values ('in the log'); rollback to mine; release mine;
+        drop trigger logging; drop table log; /* ; commit */`)
+    })
+    expect(await titles()).toEqual(['; commit'])
+  })
+
+  test('in linear time', () => {
+    const many = `${'/**/'.repeat(50_000)} select 1`
+    return db.transaction(async (tx) => expect((await tx.execute(many)).rows).toEqual([{ '1': 1 }]))
   })
 })

@@ -15,6 +15,28 @@ globalThis.fetch = (async (input: string | Request, init?: RequestInit) => {
   )
   aborted.catch(() => undefined)
   const response = await Promise.race([outbound.fetch(request), aborted])
-  // As over a socket: who aborts hangs up, and the server hears of it.
-  return new Response(response.body?.pipeThrough(new TransformStream(), { signal }) ?? null, response)
+  return new Response(response.body && untilAborted(response.body, signal), response)
 }) as typeof fetch
+
+/** As over a socket: who aborts hangs up, and the server hears of it. */
+function untilAborted(body: ReadableStream<Uint8Array>, signal: AbortSignal): ReadableStream<Uint8Array> {
+  const reader = body.getReader()
+  return new ReadableStream(
+    {
+      start(controller) {
+        signal.addEventListener('abort', () => {
+          controller.error(signal.reason)
+          void reader.cancel(signal.reason)
+        })
+      },
+      async pull(controller) {
+        const { value, done } = await reader.read()
+        if (signal.aborted) return
+        if (done) controller.close()
+        else controller.enqueue(value)
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  )
+}

@@ -118,6 +118,7 @@ function readAnswer(endpoint: Endpoint, answer: unknown, query: URLSearchParams)
         : list || whole[member] !== undefined
           ? whole[member]
           : whole
+    if (typeof member === 'function' && typeof found === 'string') return found
     if (!list) return read(found, fields, typeof member === 'function' ? whole : found)
     if (found === undefined) throw new ProtocolError(`The Platform API answered without "${String(member)}"`)
     // An empty list of Go is `null`.
@@ -141,9 +142,8 @@ function nextPage({ pagination }: Answer, count: number, query: URLSearchParams)
   return next || (page < last ? `${page + 1}` : null)
 }
 
-/** An object with our names, and the original as `raw`; a text stays one. */
+/** An object with our names, and the original as `raw`. */
 function read(found: unknown, fields: string, raw = found): unknown {
-  if (typeof found === 'string') return found
   if (typeof found !== 'object' || found === null)
     throw new ProtocolError('The Platform API answered without an object')
   const value = fromWire(found) as Answer

@@ -66,6 +66,7 @@ export function createWatch(
       try {
         return await new Promise((resolve, reject) => {
           interrupt = reject
+          if (signal.aborted) reject(signal.reason)
           // What failed because of the abort must say so in the caller's words, not in those of fetch.
           work.then(resolve, (error: unknown) => reject(signal.aborted ? signal.reason : error))
         })

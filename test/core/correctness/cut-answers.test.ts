@@ -140,4 +140,25 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
           throw error ?? new Error(`${length} of ${bytes.length} bytes were taken for the whole`)
         }
   })
+
+  test('a stream that fails after some rows gives them, and then the error', async () => {
+    const rows: unknown[] = []
+    const run = async (): Promise<void> => {
+      const sql = `select abs(case value when 5 then -9223372036854775807 - 1 else value end) as n from json_each('[1,2,3,4,5,6]')`
+      for await (const { n } of fixture.database.stream(sql)) rows.push(n)
+    }
+    await expect(run()).rejects.toMatchObject({ code: 'sql_error' })
+    expect(rows).toEqual([1, 2, 3, 4])
+  })
+  test('a stream with a row that cannot be decoded gives those before it', async () => {
+    const rows: unknown[] = []
+    const run = async (): Promise<void> => {
+      for await (const { v } of fixture.database.stream(
+        "select value as v from json_each('[1,2,9007199254740993]')",
+      ))
+        rows.push(v)
+    }
+    await expect(run()).rejects.toBeInstanceOf(RangeError)
+    expect(rows).toEqual([1, 2])
+  })
 })

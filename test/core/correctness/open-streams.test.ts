@@ -56,6 +56,14 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
       expect(await turso.openStreams()).toEqual([])
     })
 
+    test('when something is thrown into it', async () => {
+      const rows = db.stream(manyRows)
+      await rows.next()
+      const reason = new Error('thrown in')
+      expect(await failureOf(rows.throw(reason))).toBe(reason)
+      expect(await turso.openStreams()).toEqual([])
+    })
+
     test('when its signal is aborted between rows', async () => {
       const controller = new AbortController()
       const reason = new Error('the user left')

@@ -83,7 +83,7 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
     [
       'a first statement in a transaction',
       async (client) => {
-        const tx = await client.transaction()
+        const tx = await client.transaction({ mode: 'deferred' })
         await tx.execute(small)
       },
     ],

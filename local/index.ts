@@ -19,6 +19,7 @@ import { createUploadHandler } from './platform/upload.ts'
 import { refusal } from './responses.ts'
 import { answerProbe, createSqlHandler, type Target } from './hrana/sql-over-http.ts'
 import { createStreams } from './hrana/streams.ts'
+import { createIssuers } from './issuers.ts'
 import { createSigner, createTokens } from './tokens.ts'
 
 export { LibsqlMissingError } from './engine/binding.ts'
@@ -51,6 +52,11 @@ export interface LocalTursoOptions {
   behaviour?: BehaviourName
   /** What goes wrong: a script of faults, or the seed of a mix of everything. Default: nothing. */
   faults?: FaultScript
+  /**
+   * Fetches the key sets that organizations have registered (`PUT /v2/organizations/{slug}/jwks/{name}`), so that tokens
+   * of their issuers are accepted. Default: none is fetched; a key set in a `data:` URL needs no fetch.
+   */
+  fetchKeySet?: (url: string) => Promise<Response>
   /** The clock, in milliseconds since 1970. Default `Date.now`. */
   now?: () => number
 }
@@ -109,7 +115,13 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
   const faults = createFaults(script, { server: createFaultyServer(streams) })
   const { signingKey, databases } = catalogue
   const findSubject = (databaseId: string) => databases.findById(databaseId)
-  const tokens = createTokens({ signingKey, findSubject, now })
+  const issuers = createIssuers({
+    urlsOf: (organizationId) => catalogue.organizations.keySets(organizationId).map(({ url }) => url),
+    fetchKeySet: options.fetchKeySet,
+    now,
+  })
+  const readForeign = (jwt: string, organizationId: string) => issuers.read(jwt, organizationId)
+  const tokens = createTokens({ signingKey, findSubject, readForeign, now })
   const closeDatabase = (databaseId: string) => streams.closeDatabase(databaseId)
   const signer = createSigner(signingKey)
   const platform = createPlatform({
@@ -147,6 +159,8 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
     if (isClosed) throw new Error('the local Turso is closed')
     streams.expire()
     const target = targetOf(url)
+    if (target?.record)
+      await issuers.prepare(request.headers.get('authorization'), target.record.organizationId)
     if (target?.record?.isDraft) return answerDraft(request, { ...target, record: target.record })
     if (target) return sql(request, target)
     return answerProbe(request, url.pathname) ?? platform(request, url).catch(refusal)

@@ -28,6 +28,9 @@ export const TOKEN_LEEWAY_SECONDS = 60
 /** Tokens whose signature need not be checked again. */
 export const MAX_VERIFIED_TOKENS = 1_000
 
+/** How long a key set of another issuer is used before it is fetched again; sooner for a key that it does not have. */
+export const KEY_SET_LIFETIME_MS = 60_000
+
 export const MAX_PLATFORM_BODY_BYTES = 1024 * 1024
 export const MAX_SQL_BODY_BYTES = 64 * 1024 * 1024
 

@@ -39,6 +39,7 @@ export interface Claims {
 /** What must be known of a database to check a token for it. */
 export interface TokenSubject {
   readonly id: string
+  readonly organizationId: string
   readonly groupId: string
   /** The first label of its host name. */
   readonly label: string
@@ -61,6 +62,8 @@ export interface TokensOptions {
   readonly signingKey: string
   /** `undefined` when there is no such database. */
   readonly findSubject: (databaseId: string) => TokenSubject | undefined
+  /** The claims of a token that another issuer has signed for an organization; `undefined` for any other text. */
+  readonly readForeign?: (jwt: string, organizationId: string) => Claims | undefined
   readonly now: () => number
 }
 
@@ -69,7 +72,7 @@ export function generateSigningKey(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-export function createTokens({ signingKey, findSubject, now }: TokensOptions): Tokens {
+export function createTokens({ signingKey, findSubject, readForeign, now }: TokensOptions): Tokens {
   const signer = createSigner(signingKey)
   const nowSeconds = () => Math.floor(now() / 1000)
 
@@ -83,15 +86,20 @@ export function createTokens({ signingKey, findSubject, now }: TokensOptions): T
       })
     },
     authorize(header, databaseId, databaseName) {
-      const claims = signer.verify(bearerOf(header)) as Claims | undefined
+      const jwt = bearerOf(header)
+      const subject = findSubject(databaseId)
+      const own = signer.verify(jwt) as Claims | undefined
+      const claims = own ?? (subject && readForeign?.(jwt, subject.organizationId))
       if (!claims) throw unauthorized('The JWT is invalid')
       if (claims.exp !== undefined && claims.exp + TOKEN_LEEWAY_SECONDS < nowSeconds()) {
         throw unauthorized('The JWT has expired')
       }
-      const subject = findSubject(databaseId)
-      const access = subject && accessTo(subject, claims)
+      const access =
+        subject && (own || !opensEverything(claims) ? accessTo(subject, claims) : accessOf(claims))
       if (!access) throw unknownDatabase(databaseName)
-      if (!isCurrent(subject, claims)) throw unauthorized('The JWT is invalid')
+      // Nothing says that the tokens of others need a rotation; the template has one.
+      const isRotated = own !== undefined || claims.rid !== undefined
+      if (isRotated && !isCurrent(subject, claims)) throw unauthorized('The JWT is invalid')
       return narrow(access, claims.perm, databaseName)
     },
   }
@@ -131,8 +139,18 @@ export function createSigner(signingKeyPem: string): Signer {
   }
 }
 
+/** Tokens of other issuers that lack the claims of Turso open every database of the organization. */
+function opensEverything({ id, gid, p }: Claims): boolean {
+  return id === undefined && gid === undefined && p === undefined
+}
+
+function accessOf({ a }: Claims): Access {
+  return a === 'ro' || a === 'roa' ? 'ro' : 'rw'
+}
+
 /** What the claims allow on a database, `undefined` for a token of another one. `p` replaces `id` and `a`. */
-function accessTo(subject: TokenSubject, { a, id, gid, p }: Claims): Access | undefined {
+function accessTo(subject: TokenSubject, claims: Claims): Access | undefined {
+  const { id, gid, p } = claims
   if (p) {
     const includes = (scope: NamespaceScope | undefined) =>
       scope?.ns?.some((name) => name === subject.id || name === subject.label) ||
@@ -141,7 +159,7 @@ function accessTo(subject: TokenSubject, { a, id, gid, p }: Claims): Access | un
     return includes(p.ro) ? 'ro' : undefined
   }
   if (id !== subject.id && gid !== subject.groupId) return undefined
-  return a === 'ro' || a === 'roa' ? 'ro' : 'rw'
+  return accessOf(claims)
 }
 
 /** Whether it was minted after the last rotation. Tokens from before there were rotations have no `rid`. */

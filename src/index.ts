@@ -37,6 +37,10 @@ export type { KeySets, KeySetTemplate, KeySetTemplateOptions } from './platform/
 export type { Users } from './platform/user.ts'
 export { uploadDatabase } from './platform/upload.ts'
 export type { DatabaseFile, UploadOptions, UploadTarget } from './platform/upload.ts'
+export { createSigner } from './platform/signing.ts'
+export type { Signer, SignerOptions, SignOptions } from './platform/signing.ts'
+export { generateSigningKey, importSigningKey } from './platform/signing-keys.ts'
+export type { PrivateSigningKey, PublicSigningKey, SigningKey } from './platform/signing-keys.ts'
 export type * from './platform/types.ts'
 export { path } from './path.ts'
 

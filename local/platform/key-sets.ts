@@ -1,8 +1,7 @@
 /**
- * Key sets of other issuers of tokens. They are kept and listed; tokens that were signed with them are not accepted
- * here, because that would need the network. Source: turso-cli, internal/turso/organizations.go
+ * Key sets of other issuers of tokens: `issuers.ts` reads them. One may be in a `data:` URL, which needs no network; that
+ * is of the local Turso alone. Source: turso-cli, internal/turso/organizations.go
  */
-import { randomUUID } from 'node:crypto'
 import { HttpFailure } from '../errors.ts'
 import type { Claims } from '../tokens.ts'
 import { route, type Call, type Route } from './call.ts'
@@ -31,7 +30,8 @@ function saveKeySet(call: Call): undefined {
   const { name = '' } = params
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) throw new HttpFailure(400, 'invalid jwks name')
   const url = requiredText(body, 'jwks_url')
-  if (!URL.canParse(url) || new URL(url).protocol !== 'https:') throw new HttpFailure(400, 'invalid jwks_url')
+  if (!URL.canParse(url) || !/^(https|data):$/.test(new URL(url).protocol))
+    throw new HttpFailure(400, 'invalid jwks_url')
   const others = catalogue.organizations.keySets(organization.id).filter((keySet) => keySet.name !== name)
   if (call.plan === 'starter' && others.length >= MAX_STARTER_KEY_SETS) {
     throw new HttpFailure(400, `jwks count limit(${MAX_STARTER_KEY_SETS}) exceeded`)
@@ -59,8 +59,8 @@ function retrieveTemplate(call: Call): { template: Claims } {
   if (scope !== 'full-access' && scope !== 'read-only') throw new HttpFailure(400, 'invalid scope')
   const a = scope === 'read-only' ? 'ro' : 'rw'
   if (database) {
-    const { id } = requireDatabase({ ...call, params: { database } })
-    return { template: { a, id, perm: [], rid: randomUUID() } }
+    const { id, rotationId } = requireDatabase({ ...call, params: { database } })
+    return { template: { a, id, perm: [], rid: rotationId } }
   }
   if (!group) throw new HttpFailure(400, 'database or group is required')
   return { template: { a, gid: requireGroup({ ...call, params: { group } }).id, perm: [] } }

@@ -232,6 +232,7 @@ describe('the token of a group', () => {
 describe('the claims of a token', () => {
   const subject = {
     id: 'database-1',
+    organizationId: 'organization-1',
     groupId: 'group-1',
     label: 'acme-local',
     rotationId: 'r1',

@@ -1,0 +1,22 @@
+/** How long a token is valid, in the words of the API. */
+
+/** What an expiration looks like, and how to say so. */
+export const EXPIRATION: readonly [RegExp, string] = [
+  /^(never|(?=.*[1-9])(\d{1,9}[wdhm])+)$/,
+  '"never", or numbers with the units w, d, h and m such as 2w1d30m',
+]
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { w: 604_800, d: 86_400, h: 3_600, m: 60 }
+
+/**
+ * @returns `undefined` for `never`
+ * @throws {TypeError} for an expiration that the API would refuse
+ */
+export function expirationSeconds(expiration: string): number | undefined {
+  const [pattern, expected] = EXPIRATION
+  if (!pattern.test(expiration)) throw new TypeError(`"expiration" must be ${expected}; got "${expiration}"`)
+  if (expiration === 'never') return undefined
+  let seconds = 0
+  for (const [, amount, unit] of expiration.matchAll(/(\d+)(.)/g)) seconds += +amount! * UNIT_SECONDS[unit!]!
+  return seconds
+}

@@ -19,6 +19,7 @@ import { DEFAULT_TIMEOUT_MS } from './limits.ts'
 import {
   createQueries,
   createRunner,
+  requireIntMode,
   type ObjectRows,
   type Queries,
   type QueryOptions,
@@ -139,14 +140,19 @@ export interface Database extends Queries {
  * @throws {TypeError} {@link RangeError} for a malformed URL or option
  */
 export function connect(options: ConnectOptions): Database {
-  const { fetch, encryptionKey, onRequest, onResponse } = options
-  if (fetch !== undefined && typeof fetch !== 'function') throw new TypeError('"fetch" must be a function')
+  const { fetch, encryptionKey, onRequest, onResponse, baseUrlSuffixes = ['turso.io'] } = options
+  for (const [name, value] of Object.entries({ fetch, onRequest, onResponse }))
+    if (value !== undefined && typeof value !== 'function')
+      throw new TypeError(`"${name}" must be a function`)
+  if (!Array.isArray(baseUrlSuffixes))
+    throw new TypeError('"baseUrlSuffixes" must be an array of host name endings')
+  if (options.intMode !== undefined) requireIntMode(options.intMode)
   requireUsable(options)
   const defaults = { intMode: options.intMode }
 
   const target: Target = {
     baseUrl: parseDatabaseUrl(options.url),
-    baseUrlSuffixes: options.baseUrlSuffixes ?? ['turso.io'],
+    baseUrlSuffixes,
     token: createTokenSource(options.authToken),
     headers: {
       ...readHeaders(options.headers ?? {}),

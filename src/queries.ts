@@ -4,7 +4,7 @@ import { decodeResult, type DecodeOptions, type ObjectRow, type Result } from '.
 import { encodeStatement, type Args, type Statement, type StatementObject } from './hrana/statement.ts'
 import { encodeAtomicBatch, readAtomicBatch, requireMode, type TransactionMode } from './hrana/batch.ts'
 import type { TargetCall } from './hrana/target.ts'
-import type { SqlValue } from './hrana/value.ts'
+import type { IntMode, SqlValue } from './hrana/value.ts'
 import type {
   WireDescribeResult,
   WireStatement,
@@ -126,13 +126,17 @@ export type SendRequest = <Type extends WireStreamRequest['type']>(
   call: TargetCall | undefined,
 ) => Promise<Extract<WireStreamResponse, { type: Type }>>
 
-/** Each by one request, outside of any transaction that this library knows of. */
-export function createRunner(send: SendRequest): Runner {
+/**
+ * Each by one request, outside of any transaction that this library knows of.
+ *
+ * @param isKept whether the stream of a request goes on after it
+ */
+export function createRunner(send: SendRequest, isKept = false): Runner {
   return {
     execute: async (stmt, call) => (await send({ type: 'execute', stmt }, call)).result,
     async batch(statements, call, mode = 'write') {
-      const batch = encodeAtomicBatch(statements, requireMode(mode))
-      return readAtomicBatch((await send({ type: 'batch', batch }, call)).result, statements.length)
+      const batch = encodeAtomicBatch(statements, requireMode(mode), isKept)
+      return readAtomicBatch((await send({ type: 'batch', batch }, call)).result, statements.length, batch)
     },
     async sequence(sql, call) {
       await send({ type: 'sequence', sql }, call)
@@ -146,15 +150,25 @@ export type QueryDefaults = Pick<QueryOptions, 'intMode'>
 
 type Call = TargetCall & Required<Pick<DecodeOptions, 'rowMode' | 'intMode'>>
 
-/** The options of a call with nothing left open. */
+/**
+ * The options of a call with nothing left open.
+ *
+ * @throws {TypeError} for an option that is malformed, before anything is sent
+ */
 export function resolveCall(options: QueryOptions | undefined, defaults: QueryDefaults): Call {
-  return {
-    signal: options?.signal,
-    timeoutMs: options?.timeoutMs,
-    rowMode: options?.rowMode ?? 'object',
-    intMode: options?.intMode ?? defaults.intMode ?? 'number',
-    isRepeatable: options?.readOnly,
-  }
+  const { signal, timeoutMs, schema, readOnly, ...modes } = options ?? {}
+  const { rowMode = 'object', intMode = defaults.intMode ?? 'number' } = modes
+  if (!/^(object|array)$/.test(rowMode)) throw new TypeError(`"rowMode" must be "object" or "array"`)
+  requireIntMode(intMode)
+  if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function')
+    throw new TypeError('"schema" must be a validator of the Standard Schema kind')
+  return { signal, timeoutMs, rowMode, intMode, isRepeatable: readOnly }
+}
+
+/** @throws {TypeError} for anything but a mode */
+export function requireIntMode(intMode: IntMode): void {
+  if (!/^(number|bigint|string)$/.test(intMode))
+    throw new TypeError(`"intMode" must be "number", "bigint" or "string"`)
 }
 
 /** @throws {TypeError} {@link RangeError} for what is not a statement with its arguments and options */

@@ -1,8 +1,8 @@
 /** A server-side connection in the hands of the user: the protocol's stream, with its baton in sight. */
-import { readResult } from './hrana/pipeline.ts'
-import { createStream, type StreamPosition } from './hrana/stream.ts'
+import { readResult, statementResults } from './hrana/pipeline.ts'
+import { restoreRows } from './hrana/result.ts'
+import { createStream, readBaseUrl, type StreamPosition } from './hrana/stream.ts'
 import type { Target } from './hrana/target.ts'
-import { isTrustedBaseUrl } from './hrana/url.ts'
 import type { WireStreamRequest, WireStreamResponse, WireStreamResult } from './hrana/wire.ts'
 import { requireUsable, type CallOptions } from './http/watch.ts'
 import { createQueries, createRunner, type Queries, type QueryDefaults } from './queries.ts'
@@ -30,8 +30,7 @@ export function createDatabaseStream(
   defaults: QueryDefaults,
   position?: StreamPosition,
 ): Stream {
-  if (position) requireTrusted(target, position)
-  const stream = createStream(target, position)
+  const stream = createStream(target, position && readPosition(target, position))
   let isClosed = false
 
   async function send(
@@ -57,8 +56,12 @@ export function createDatabaseStream(
   }
 
   return {
-    ...createQueries(createRunner(request), defaults),
-    send,
+    ...createQueries(createRunner(request, true), defaults),
+    async send(requests, call) {
+      const results = await send(requests, call)
+      for (const result of results.flatMap(statementResults)) if (result) restoreRows(result)
+      return results
+    },
     isAutocommit: async (call) => (await request({ type: 'get_autocommit' }, call)).is_autocommit,
     close,
     get baton() {
@@ -71,8 +74,13 @@ export function createDatabaseStream(
   }
 }
 
-function requireTrusted(target: Target, { baton, baseUrl }: StreamPosition): void {
-  if (typeof baton !== 'string') throw new TypeError('"baton" must be a string, as the stream had it')
-  if (baseUrl !== null && !isTrustedBaseUrl(baseUrl, target.baseUrl, target.baseUrlSuffixes))
-    throw new TypeError('"baseUrl" is not an address that is trusted with the token')
+function readPosition(target: Target, { baton, baseUrl }: StreamPosition): StreamPosition {
+  if (baton !== null && typeof baton !== 'string')
+    throw new TypeError('"baton" must be a string or null, as the stream had it')
+  try {
+    if (baseUrl !== undefined) return { baton, baseUrl: readBaseUrl(baseUrl, target) }
+  } catch {
+    // In the words for a caller's mistake, below.
+  }
+  throw new TypeError('"baseUrl" is not an address that is trusted with the token')
 }

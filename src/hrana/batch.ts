@@ -9,7 +9,10 @@ import type {
   WireStatementResult,
 } from './wire.ts'
 
-/** `write` takes the write lock at once; `deferred` at the first write; `read` refuses writes. */
+/**
+ * `write` takes the write lock at once, `deferred` at the first write. `read` declares that nothing is written, which not
+ * every server enforces.
+ */
 export type TransactionMode = 'write' | 'read' | 'deferred'
 
 const BEGIN: Record<TransactionMode, string> = {
@@ -53,22 +56,39 @@ export function chainSteps(
   return steps
 }
 
-/** The batch needs no ROLLBACK: it is sent with `close`, which rolls back what COMMIT did not reach. */
-export function encodeAtomicBatch(statements: readonly WireStatement[], mode: TransactionMode): WireBatch {
-  return { steps: chainSteps([...statements, control('COMMIT')], mode) }
+/**
+ * @param isKept whether the stream goes on after it. If not, `close` is sent with it, which rolls back what COMMIT did not
+ *   reach.
+ */
+export function encodeAtomicBatch(
+  statements: readonly WireStatement[],
+  mode: TransactionMode,
+  isKept = false,
+): WireBatch {
+  const steps = chainSteps([...statements, control('COMMIT')], mode)
+  if (isKept) {
+    const ok = (step: number): WireCondition => ({ type: 'ok', step })
+    const conds = [ok(0), { type: 'not' as const, cond: ok(steps.length - 1) }, insideTransaction]
+    steps.push({ stmt: control('ROLLBACK'), condition: { type: 'and', conds } })
+  }
+  return { steps }
 }
 
 /**
  * The results of the statements alone, in order.
  *
+ * @param batch what was sent
  * @throws {SqlError} when the transaction did not commit, naming the statement at fault by its index
  * @throws {ProtocolError} when the answer has not one entry for each step
  */
-export function readAtomicBatch(result: WireBatchResult, statementCount: number): WireStatementResult[] {
+export function readAtomicBatch(
+  result: WireBatchResult,
+  statementCount: number,
+  { steps }: WireBatch,
+): WireStatementResult[] {
   const { step_results: results, step_errors: errors } = result ?? {}
-  const steps = statementCount + 2
-  if (results?.length !== steps || errors?.length !== steps)
-    throw new ProtocolError(`A batch of ${steps} steps was answered with another number of results`)
+  if (results?.length !== steps.length || errors?.length !== steps.length)
+    throw new ProtocolError(`A batch of ${steps.length} steps was answered with another number of results`)
   const commit = FIRST_STATEMENT + statementCount
   const failed = errors.findIndex((error, step) => error != null && step <= commit)
   if (failed !== -1) throw stepError(errors[failed]!, failed, commit)

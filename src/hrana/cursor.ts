@@ -1,5 +1,5 @@
 /** `POST /v3/cursor`: the rows of a statement while they arrive. */
-import { HttpError, ProtocolError, SqlError } from '../errors.ts'
+import { HttpError, ProtocolError } from '../errors.ts'
 import { parseBody } from '../http/json.ts'
 import { open, type TextBody } from '../http/send.ts'
 import { CLOSE_TIMEOUT_MS } from '../limits.ts'
@@ -98,6 +98,12 @@ function readColumns(cols: readonly WireColumn[] | undefined): string[] {
   return cols.map((column) => column?.name ?? '')
 }
 
+const NOT_ONE_STATEMENT = [
+  ['could not be parsed', 'SQL_PARSE_ERROR'],
+  ['does not contain any', 'SQL_NO_STATEMENT'],
+  ['contains more than one', 'SQL_MANY_STATEMENTS'],
+] as const
+
 async function openCursor(target: Target, stmt: WireStatement, call: TargetCall): Promise<TextBody> {
   const request = {
     ...requestTo(target, 'POST', 'v3/cursor', call),
@@ -112,13 +118,10 @@ async function openCursor(target: Target, stmt: WireStatement, call: TargetCall)
       () => [0, 0],
     )
   } catch (error) {
-    // Of a statement that it cannot parse sqld says so with the status of a failure of its own.
-    if (
-      error instanceof HttpError &&
-      error.status === 500 &&
-      /SQL string could not be parsed/.test(error.serverMessage)
-    )
-      throw new SqlError(error.serverMessage, 'SQL_PARSE_ERROR')
+    // Of a text that is not one statement sqld says so with the status of a failure of its own.
+    const words = error instanceof HttpError && error.status === 500 ? error.serverMessage : ''
+    for (const [reason, code] of NOT_ONE_STATEMENT)
+      if (words.includes(`SQL string ${reason}`)) throw toSqlError({ message: words, code })
     throw error
   }
 }

@@ -49,7 +49,8 @@ function sqlOf(request: WireStreamRequest): string[] {
   return 'sql' in request ? [request.sql ?? ''] : []
 }
 
-function statementResults(result: WireStreamResult): (WireStatementResult | null)[] {
+/** Of one request, which are several for a batch. */
+export function statementResults(result: WireStreamResult): (WireStatementResult | null)[] {
   if (result?.type !== 'ok') return []
   const { response } = result
   if (response?.type === 'execute') return [response.result]

@@ -75,6 +75,12 @@ export function decodeResult<Row>(wire: WireStatementResult, options: DecodeOpti
   }
 }
 
+/** Gives a result its rows as the server sent them. */
+export function restoreRows(wire: WireStatementResult): void {
+  const unread = (wire as UnreadResult)[UNREAD]
+  if (unread) wire.rows = unread.flatMap(parsePiece)
+}
+
 /**
  * Rows of a cursor's entries, straight from a line of its answer.
  *
@@ -97,8 +103,11 @@ function decodePiece<Row>(piece: RowsPiece, columns: string[], options: DecodeOp
   } catch {
     // The same error comes below, with the column's name.
   }
-  const rows = JSON.parse(`[${piece.text.slice(0, piece.characters)}]`) as WireValue[][]
-  return rows.map((row) => decodeRow<Row>(row, columns, options))
+  return parsePiece(piece).map((row) => decodeRow<Row>(row, columns, options))
+}
+
+function parsePiece({ text, characters }: RowsPiece): WireValue[][] {
+  return JSON.parse(`[${text.slice(0, characters)}]`) as WireValue[][]
 }
 
 /**

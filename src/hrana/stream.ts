@@ -125,6 +125,6 @@ function combine(entries: readonly Entry[], timeoutMs: number): TargetCall {
 export function readBaseUrl(baseUrl: string | null | undefined, target: Target): string | null {
   if (baseUrl == null) return null
   if (!isTrustedBaseUrl(baseUrl, target.baseUrl, target.baseUrlSuffixes))
-    throw new ProtocolError('The server sent the stream to an address that is not trusted')
+    throw new ProtocolError('The stream is to go to an address that is not trusted with the token')
   return baseUrl.replace(/\/?$/, '/')
 }

@@ -226,6 +226,21 @@ describe('send', () => {
   })
 })
 
+test('send gives the rows of large answers too', async () => {
+  await using stream = db.openStream()
+  const sql = 'with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000) select i from n'
+  const steps = [{ stmt: { sql } }, { stmt: { sql } }]
+  const [one, two] = await stream.send([
+    { type: 'execute', stmt: { sql } },
+    { type: 'batch', batch: { steps } },
+  ])
+  const execute = one?.type === 'ok' && one.response.type === 'execute' ? one.response.result : undefined
+  expect(execute?.rows).toHaveLength(2000)
+  expect(execute?.rows[1999]).toEqual([{ type: 'integer', value: '2000' }])
+  const batch = two?.type === 'ok' && two.response.type === 'batch' ? two.response.result : undefined
+  expect(batch?.step_results.map((result) => result?.rows.length)).toEqual([2000, 2000])
+})
+
 describe('a stream that goes on elsewhere', () => {
   test('is the same connection: what was begun is committed by another client', async () => {
     const stream = db.openStream()
@@ -298,7 +313,28 @@ describe('a stream that goes on elsewhere', () => {
     expect(await streams()).toEqual([])
   })
 
-  test.each([null, undefined, 7])('needs a baton; %j is none', (baton) => {
+  test('is sent where it was checked, whether its address ends with a slash or not', async () => {
+    const seen: string[] = []
+    const watching: Fetch = (url) => (seen.push(url), Promise.resolve(new Response('{}')))
+    const watched = connect({ url: 'https://db.example', authToken: 'hunter2', fetch: watching })
+    for (const baseUrl of ['https://a.turso.io', 'https://a.turso.io/', 'https://a.turso.io/p'])
+      await watched
+        .resume({ baton: 'b', baseUrl })
+        .execute('select 1')
+        .catch(() => undefined)
+    expect(seen).toEqual([
+      'https://a.turso.io/v3/pipeline',
+      'https://a.turso.io/v3/pipeline',
+      'https://a.turso.io/p/v3/pipeline',
+    ])
+  })
+
+  test('may have had nothing to keep: without a baton a new one begins', async () => {
+    await using stream = db.resume({ baton: null, baseUrl: null })
+    expect((await stream.execute('select 1 as one')).rows).toEqual([{ one: 1 }])
+  })
+
+  test.each([undefined, 7])('needs a baton; %j is none', (baton) => {
     expect(() => db.resume({ baton: baton as never, baseUrl: null })).toThrow(/^"baton" must be a string/)
   })
 })
@@ -319,6 +355,36 @@ test('a request that fails as a whole loses the stream: later calls fail with th
 })
 
 describe.each(BEHAVIOUR_NAMES)('with a server that is like %s', (behaviour) => {
+  test('a batch that fails on a stream is undone, and leaves no transaction open', async () => {
+    const turso = await startTurso({ behaviour })
+    const { database } = await turso.createDatabase()
+    await database.execute('create table notes (title text)')
+    await using stream = database.openStream()
+    await expect(stream.batch(["insert into notes values ('half')", 'select nope'])).rejects.toThrow(/nope/)
+    expect(await stream.isAutocommit()).toBe(true)
+    await stream.batch(["insert into notes values ('whole')", 'select 1'])
+    await stream.execute('begin')
+    await stream.execute("insert into notes values ('mine')")
+    await expect(stream.batch(['select 1', 'select 2'])).rejects.toThrow(/within a transaction/)
+    expect(await stream.isAutocommit()).toBe(false)
+    await stream.execute('commit')
+    expect((await database.execute('select title from notes')).rows).toEqual([
+      { title: 'whole' },
+      { title: 'mine' },
+    ])
+  })
+
+  test.each([
+    ['select 1; select 2', 'SQL_MANY_STATEMENTS'],
+    ['', 'SQL_NO_STATEMENT'],
+    ['selec', 'SQL_PARSE_ERROR'],
+  ])('rows of what is not one statement (%j) are refused with its reason', async (statement, sqlCode) => {
+    const turso = await startTurso({ behaviour })
+    const { database } = await turso.createDatabase()
+    await expect(database.stream(statement).next()).rejects.toMatchObject({ code: 'sql_error', sqlCode })
+    await expect(database.execute(statement)).rejects.toMatchObject({ code: 'sql_error', sqlCode })
+  })
+
   test('a stream holds a transaction over requests and clients, and ends it', async () => {
     const turso = await startTurso({ behaviour })
     const { database, hostname, token } = await turso.createDatabase()

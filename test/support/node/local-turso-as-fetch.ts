@@ -26,7 +26,7 @@ function untilAborted(body: ReadableStream<Uint8Array>, signal: AbortSignal): Re
       start(controller) {
         signal.addEventListener('abort', () => {
           controller.error(signal.reason)
-          void reader.cancel(signal.reason)
+          reader.cancel(signal.reason).catch(() => undefined)
         })
       },
       async pull(controller) {

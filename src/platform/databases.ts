@@ -95,10 +95,13 @@ export interface Databases {
    */
   restore(id: string, options?: { name?: string | undefined } & ById): Promise<DeletedDatabase>
   /**
-   * `GET ORG/databases/{name}/usage/queries?from={unix seconds}`.
-   * @experimental From the Turso CLI (databases.go), which no command of it uses.
+   * `GET ORG/databases/{name}/usage/queries`: the statements since `from`.
+   * @experimental From the Turso CLI (databases.go), for `turso db inspect --queries`.
    */
-  queryStatistics(name: string, options: { from: number } & PlatformCallOptions): Promise<QueryStatistics[]>
+  queryStatistics(
+    name: string,
+    options: { from: Date | string } & PlatformCallOptions,
+  ): Promise<QueryStatistics[]>
   /**
    * `POST ORG/databases/{name}/transfer`, to another organization.
    * @experimental From the Turso CLI (databases.go).

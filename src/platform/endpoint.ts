@@ -30,8 +30,6 @@ export interface Endpoint {
   readonly isRepeatable?: boolean
   /** What a group-scoped token must be allowed to do. Absent when no such token can, or every one. */
   readonly scope?: string
-  /** Where a route is known from that is not in the API's reference. For the documentation. */
-  readonly evidence?: string
 }
 
 /** The endpoints of a resource, by the names of its methods. */

@@ -125,7 +125,7 @@ export async function runScenario(fetch: typeof globalThis.fetch = globalThis.fe
   await step('databases.stats', (t) => t.databases.stats('acme'))
   const [instance] = await step('databases.instances', (t) => t.databases.instances('acme'))
   await step('databases.retrieveInstance', (t) => t.databases.retrieveInstance('acme', instance!.name))
-  await step('databases.queryStatistics', (t) => t.databases.queryStatistics('acme', { from: 0 }))
+  await step('databases.queryStatistics', (t) => t.databases.queryStatistics('acme', { from: new Date(0) }))
   await step('databases.transfer', (t) => t.databases.transfer('acme', 'local'))
   await step('databases.wakeUp', (t) => t.databases.wakeUp('acme'))
   await step('databases.delete', (t) => t.databases.delete('copy'))

@@ -21,15 +21,29 @@ export const PLATFORM_TIMEOUT_MS = 10_000
 /** One pipeline sent upstream, headers and body. */
 export const PIPELINE_TIMEOUT_MS = 30_000
 
-/** A new database answers 404 for seconds (libsql-client-ts#346); longer than this and the caller is sent away. */
-export const READY_BUDGET_MS = 15_000
+/** Applying the schema to a new database: all of it in one request. */
+export const MIGRATION_TIMEOUT_MS = 15_000
 
-/** First pause of the wait for a new database; each next one is twice as long. */
-export const READY_FIRST_PAUSE_MS = 100
-export const READY_LONGEST_PAUSE_MS = 2_000
+/** For how long a signup's request waits at most; then it is answered with 202, and the rest is for alarms. */
+export const SIGNUP_BUDGET_MS = 20_000
 
-/** The last attempt within that budget still gets this long, or it could never succeed. */
-export const MIN_ATTEMPT_MS = 2_000
+/** For how long an alarm waits between attempts, instead of setting the next one. */
+export const ALARM_BUDGET_MS = 10_000
+
+/**
+ * The alarm that is set before each call, in case nobody is there to see its end. Longer than any call, or it would go
+ * off beside it.
+ */
+export const WATCHDOG_MS = 60_000
+
+/** For how long a failed signup that has left nothing behind can be read, and retried: a week. */
+export const FAILED_MEMORY_MS = 604_800_000
+
+/** How many calls of a signup are remembered: the first half, and the latest. */
+export const MAX_TIMELINE_ENTRIES = 40
+
+/** What is remembered of an error's message: with the above, far below the 2 MB that a stored value may have. */
+export const MAX_DETAIL_CHARACTERS = 500
 
 /** How many keys an unfinished signup remembers; a caller that draws a new one each time must not fill storage. */
 export const MAX_IDEMPOTENCY_KEYS = 10

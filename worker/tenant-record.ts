@@ -1,35 +1,23 @@
 /** What is known about a tenant: as its object keeps it, and as the API shows it. Pure. */
 import { MAX_IDEMPOTENCY_KEYS } from './limits.ts'
+import { withoutDatabase } from './saga/machine.ts'
+import type { SagaState } from './saga/state.ts'
 import type { SignupRequest } from './schemas.ts'
-
-/** The steps of a signup, in order. */
-export type SignupStep = 'create_database' | 'create_token' | 'migrate'
 
 /**
  * The persisted state of a Tenant object, under the key `tenant`. Intent is written before each call to Turso and the
  * result after it; no token is ever in it.
  */
-export interface TenantRecord {
+export interface TenantRecord extends SagaState {
+  /** Of this shape. Records of earlier versions are read by `stored-record.ts`. */
+  version: 2
   id: string
   name: string | null
   metadata: Record<string, unknown>
-  group: string
-  location: string
   /** Drawn once for each life of a tenant id; the database's name is derived from it. */
   nonce: string
-  status: 'provisioning' | 'active'
-  /** Where a signup that is not finished will go on. */
-  step: SignupStep
-  /** How often the signup was begun or taken up again. */
-  attempts: number
-  /** Whether a call that creates the database is under way, or ended in a way that does not tell: there may be one. */
-  mayHaveDatabase: boolean
-  databaseName: string
-  /** Names of databases that may remain of abandoned attempts. They are deleted when possible, and never used again. */
-  leftovers: string[]
-  databaseId: string | null
-  hostname: string | null
-  schemaVersion: number
+  /** Whether anybody was ever given a token: until then the same request may claim the tenant. */
+  isHandedOut: boolean
   createdAt: string
   /** SHA-256 of the signup's body, to tell a repetition from another request. */
   fingerprint: string
@@ -48,19 +36,23 @@ export interface SignupIntent {
 }
 
 /** What a signup request means, given what is known about the tenant. */
-export type Admission = 'begin' | 'resume' | 'replay' | 'exists' | 'key_reused' | 'differs'
+export type Admission = 'begin' | 'resume' | 'claim' | 'replay' | 'exists' | 'key_reused' | 'differs'
 
 /**
  * The rules of the `Idempotency-Key` draft (draft-ietf-httpapi-idempotency-key-header), and for callers without a key:
- * an unfinished signup may be taken up by the same request, a finished one is never handed out again. As long as no
- * database is known to exist, another request may take the place of an unfinished one.
+ * a signup that has given a token to nobody may be taken up by the same request, one that has is never handed out again.
+ * As long as no database is known to exist, another request may take the place of an unfinished one; and any of a
+ * failed one.
  */
 export function admit(record: TenantRecord | undefined, intent: SignupIntent): Admission {
-  if (record === undefined) return 'begin'
+  if (record === undefined || record.status === 'failed') return 'begin'
   const isSameRequest = record.fingerprint === intent.fingerprint
   const isSameKey = intent.idempotencyKey !== null && record.idempotencyKeys.includes(intent.idempotencyKey)
   if (isSameKey && !isSameRequest) return 'key_reused'
-  if (record.status === 'active') return isSameKey ? 'replay' : 'exists'
+  if (record.status === 'active') {
+    if (isSameRequest && !record.isHandedOut) return 'claim'
+    return isSameKey ? 'replay' : 'exists'
+  }
   if (isSameRequest) return 'resume'
   return record.databaseId === null ? 'begin' : 'differs'
 }
@@ -73,45 +65,101 @@ export function rememberKey(keys: readonly string[], key: string): string[] {
   return [first, ...latest]
 }
 
-/** What a new record has that is not of the request. */
-export type TenantIdentity = Pick<TenantRecord, 'nonce' | 'databaseName' | 'attempts' | 'leftovers'>
+/** The same tenant with the key of whoever takes its signup up. */
+export function withKey(record: TenantRecord, key: string | null): TenantRecord {
+  if (key === null) return record
+  return { ...record, idempotencyKeys: rememberKey(record.idempotencyKeys, key) }
+}
 
-export function newRecord(intent: SignupIntent, identity: TenantIdentity, createdAt: string): TenantRecord {
-  const { request, group, location, fingerprint } = intent
-  const { nonce, databaseName, attempts, leftovers } = identity
+/** What a signup asks for: what is left when it begins anew. */
+export type Order = Pick<
+  TenantRecord,
+  'id' | 'name' | 'metadata' | 'group' | 'location' | 'fingerprint' | 'idempotencyKeys'
+>
+
+export function orderOf({ request, group, location, fingerprint, idempotencyKey }: SignupIntent): Order {
+  const { id, name = null, metadata = {} } = request
+  const idempotencyKeys = idempotencyKey === null ? [] : [idempotencyKey]
+  return { id, name, metadata, group, location, fingerprint, idempotencyKeys }
+}
+
+/**
+ * A signup from its beginning. What a former one of the same id may have made is deleted on the way.
+ *
+ * @param identity drawn for this one alone
+ */
+export function beginSignup(
+  order: Order,
+  identity: Pick<TenantRecord, 'nonce' | 'databaseName'>,
+  former: TenantRecord | undefined,
+  now: number,
+): TenantRecord {
+  const { id, name, metadata, group, location, fingerprint, idempotencyKeys } = order
   return {
-    id: request.id,
-    name: request.name ?? null,
-    metadata: request.metadata ?? {},
+    version: 2,
+    id,
+    name,
+    metadata,
     group,
     location,
-    nonce,
+    ...identity,
     status: 'provisioning',
     step: 'create_database',
-    attempts,
-    mayHaveDatabase: false,
-    databaseName,
-    leftovers,
+    attempts: 0,
+    retryAt: null,
+    run: former?.run ?? 0,
+    inFlight: null,
+    mayAppear: false,
+    mayHaveSchema: false,
     databaseId: null,
     hostname: null,
     schemaVersion: 0,
-    createdAt,
+    orphans: former === undefined ? [] : withoutDatabase(former, now).map((orphan) => dueAt(orphan, now)),
+    failure: null,
+    forgetAt: null,
+    timeline: [],
+    isHandedOut: false,
+    createdAt: new Date(now).toISOString(),
     fingerprint,
-    idempotencyKeys: [],
+    idempotencyKeys,
   }
 }
 
+/** A signup that waits, when somebody wants it now. */
+export function hurry(record: TenantRecord, now: number): TenantRecord {
+  return { ...record, retryAt: null, orphans: record.orphans.map((orphan) => dueAt(orphan, now)) }
+}
+
+const dueAt = <Orphan extends { retryAt: number }>(orphan: Orphan, now: number): Orphan => ({
+  ...orphan,
+  retryAt: now,
+})
+
 /** The member `tenant` of an answer. */
 export function tenantView(record: TenantRecord): Record<string, unknown> {
+  const { status, step, attempts, failure } = record
   return {
     id: record.id,
     name: record.name,
-    status: record.status,
-    ...(record.status === 'provisioning' ? { step: record.step, attempts: record.attempts } : {}),
+    status,
+    ...(status === 'provisioning' ? { step, attempts } : {}),
+    ...(failure === null ? {} : { failure: { step: failure.step, detail: failure.detail } }),
     location: record.location,
     group: record.group,
     schema_version: record.schemaVersion,
     created_at: record.createdAt,
     metadata: record.metadata,
+  }
+}
+
+/** What only those who look into a tenant want to know: what was done, and what is left to delete. */
+export function historyView({ timeline, orphans }: TenantRecord): Record<string, unknown> {
+  return {
+    timeline,
+    orphans: orphans.map(({ name, since, attempts }) => ({
+      database: name,
+      since: new Date(since).toISOString(),
+      attempts,
+    })),
   }
 }

@@ -1,42 +1,48 @@
 /** Durable Object, one per tenant: the only writer of the tenant's state. Provisioning happens here, and at most once. */
 import { DurableObject } from 'cloudflare:workers'
-import { connect, createPlatform, isTursoError, type Platform } from '../../src/index.ts'
-import { readConfiguration, type Configuration } from '../configuration.ts'
-import { databaseHttpUrl, locationOfHostname } from '../database-url.ts'
-import {
-  DEFAULT_RETRY_AFTER_MS,
-  DEFAULT_TOKEN_EXPIRATION,
-  MIGRATION_TOKEN_EXPIRATION,
-  PLATFORM_TIMEOUT_MS,
-} from '../limits.ts'
-import { applyMigrations } from '../schema/migrate.ts'
-import { migrations } from '../schema/migrations.generated.ts'
-import { whenServed } from '../schema/when-served.ts'
+import { readConfiguration } from '../configuration.ts'
+import { databaseHttpUrl } from '../database-url.ts'
+import { ALARM_BUDGET_MS, DEFAULT_RETRY_AFTER_MS, DEFAULT_TOKEN_EXPIRATION, WATCHDOG_MS } from '../limits.ts'
+import { describeFailure } from '../saga/failure.ts'
+import { createPerformer, type Performer, type TokenOptions } from '../saga/perform.ts'
+import { runSaga, type Command, type Reply } from '../saga/run.ts'
+import type { SignupStep } from '../saga/state.ts'
 import type { SignupRequest } from '../schemas.ts'
+import { readRecord, type FirstTenantRecord } from '../stored-record.ts'
 import { databaseName } from '../tenant-name.ts'
 import {
   admit,
-  newRecord,
-  rememberKey,
+  beginSignup,
+  hurry,
+  orderOf,
+  withKey,
   type SignupIntent,
-  type SignupStep,
   type TenantRecord,
 } from '../tenant-record.ts'
-import { isRefusal, provesNothingWasDone } from '../upstream-errors.ts'
 
-/** How a signup ended. A value, since errors lose their class on the way out of an object. */
+/** How a signup ended, or where it stands. A value, since errors lose their class on the way out of an object. */
 export type SignupOutcome =
   | { kind: 'created' | 'replayed'; tenant: TenantRecord; jwt: string; authorization: string }
+  | RetryOutcome
   | { kind: 'exists'; tenant: TenantRecord }
-  | { kind: 'in_progress' | 'key_reused' | 'differs' }
-  /** Try the same request again; what has been done so far is kept and not done twice. */
+  | { kind: 'key_reused' | 'differs' }
+  /** The tenant is there and its token is not: try the same request again. */
   | { kind: 'unavailable'; step: SignupStep; detail: string; retryAfterMs: number }
+
+export type RetryOutcome =
+  /** It goes on by itself. */
+  | { kind: 'accepted'; tenant: TenantRecord; retryAfterMs: number }
+  | { kind: 'active'; tenant: TenantRecord }
+  | { kind: 'in_progress' }
+  | { kind: 'not_found' }
   /** Turso said no, `isInvalid` because of what it was sent. Nothing is left of it but what the detail names. */
   | { kind: 'refused'; step: SignupStep; detail: string; isInvalid: boolean }
 
 export class Tenant extends DurableObject<Env> {
-  /** One signup at a time: `fetch` lets other events in between. */
-  #isRunning = false
+  /** Requests and runs under way, at most one of each: `fetch` lets other events in between. */
+  #underWay = 0
+  /** When the alarm goes off, if this instance has set it. */
+  #alarmAt: number | null = null
 
   /** The tenant as stored, `null` when there is none. Reading leaves no trace in storage. */
   describe(): TenantRecord | null {
@@ -47,188 +53,205 @@ export class Tenant extends DurableObject<Env> {
   locate(): string | null {
     const record = this.#read()
     if (record?.status !== 'active') return null
-    return this.#httpUrl(readConfiguration(this.env), record)
-  }
-
-  async signUp(intent: SignupIntent): Promise<SignupOutcome> {
-    if (this.#isRunning) return { kind: 'in_progress' }
-    const known = this.#read()
-    const admission = admit(known, intent)
-    if (admission === 'exists') return { kind: 'exists', tenant: known! }
-    if (admission === 'key_reused' || admission === 'differs') return { kind: admission }
-    this.#isRunning = true
-    try {
-      const record = admission === 'begin' ? await this.#begin(intent, known) : known!
-      const { idempotencyKey: key } = intent
-      if (key !== null) record.idempotencyKeys = rememberKey(record.idempotencyKeys, key)
-      return await this.#provision(record, intent.request.token ?? {})
-    } finally {
-      this.#isRunning = false
-    }
-  }
-
-  async #begin(intent: SignupIntent, former: TenantRecord | undefined): Promise<TenantRecord> {
-    const leftovers = former === undefined ? [] : [...former.leftovers]
-    // A database of the former request may still turn up.
-    if (former?.mayHaveDatabase) leftovers.push(former.databaseName)
-    const identity = {
-      ...(await this.#drawName(intent.request.id)),
-      attempts: former?.attempts ?? 0,
-      leftovers,
-    }
-    return newRecord(intent, identity, new Date().toISOString())
-  }
-
-  async #drawName(tenantId: string): Promise<Pick<TenantRecord, 'nonce' | 'databaseName'>> {
-    const nonce = crypto.randomUUID()
-    const { organization } = readConfiguration(this.env)
-    return { nonce, databaseName: await databaseName(tenantId, nonce, organization) }
-  }
-
-  /** Goes on from the record's step to the end. Every step is written down before it is taken, and after. */
-  async #provision(record: TenantRecord, token: NonNullable<SignupRequest['token']>): Promise<SignupOutcome> {
-    const configuration = readConfiguration(this.env)
-    const turso = createPlatform({
-      token: configuration.platformToken,
-      organization: configuration.organization,
-      baseUrl: configuration.apiUrl,
-      timeoutMs: PLATFORM_TIMEOUT_MS,
-      // A signup is taken up again as a whole, from what is written down.
-      retry: false,
-    })
-    const authorization = token.authorization ?? 'full-access'
-    const wasActive = record.status === 'active'
-    if (!wasActive) record.attempts += 1
-    await this.#deleteLeftovers(turso, record)
-    try {
-      if (record.step === 'create_database') await this.#createDatabase(turso, record)
-      const jwt = await turso.databases.createToken(record.databaseName, {
-        authorization,
-        expiration: token.expiration ?? DEFAULT_TOKEN_EXPIRATION,
-      })
-      if (!wasActive) {
-        this.#write(Object.assign(record, { step: 'migrate' }))
-        await this.#migrate(turso, configuration, record, authorization === 'full-access' ? jwt : undefined)
-      }
-      return { kind: wasActive ? 'replayed' : 'created', tenant: record, jwt, authorization }
-    } catch (error) {
-      return await this.#failed(turso, record, error)
-    }
-  }
-
-  async #createDatabase(turso: Platform, record: TenantRecord): Promise<void> {
-    const { databaseName: name, group, location, mayHaveDatabase } = record
-    // Until the answer is here, a crash must read as "there may be one".
-    this.#write(Object.assign(record, { mayHaveDatabase: true }))
-    let database
-    try {
-      database = await turso.databases.create(name, { group, location })
-    } catch (error) {
-      if (provesNothingWasDone(error)) record.mayHaveDatabase = mayHaveDatabase
-      if (!isTursoError(error, 'already_exists')) throw error
-      database = await turso.databases.retrieve(name).catch((reason: unknown) => {
-        if (!isTursoError(reason, 'not_found')) throw reason
-        // A conflict of another kind, or the database is not to be seen yet: neither is for good.
-        throw new Error(`${error.message}, and yet there is no database of that name`)
-      })
-      // Ours only if an attempt before this one may have made it. Else two names are the same by chance: the signup is
-      // refused, nothing is touched, and the next one draws another name.
-      if (!mayHaveDatabase) throw error
-    }
-    const { id, hostname } = database
-    this.#write(
-      Object.assign(record, {
-        step: 'create_token',
-        databaseId: id,
-        hostname,
-        location: locationOfHostname(hostname) ?? location,
-      }),
-    )
-  }
-
-  async #migrate(
-    turso: Platform,
-    configuration: Configuration,
-    record: TenantRecord,
-    callersToken: string | undefined,
-  ): Promise<void> {
-    const authToken =
-      callersToken ??
-      (await turso.databases.createToken(record.databaseName, { expiration: MIGRATION_TOKEN_EXPIRATION }))
-    const url = this.#httpUrl(configuration, record)
-    const isFresh = record.attempts === 1
-    record.schemaVersion = await whenServed((timeoutMs) =>
-      applyMigrations(connect({ url, authToken, timeoutMs }), migrations, isFresh),
-    )
-    this.#write(Object.assign(record, { status: 'active' }))
-  }
-
-  /** Keeps what may be taken up again, and undoes what never can be. */
-  async #failed(turso: Platform, record: TenantRecord, error: unknown): Promise<SignupOutcome> {
-    const { step } = record
-    const detail = error instanceof Error ? error.message : String(error)
-    console.error({ event: 'signup_failed', tenant: record.id, step, attempts: record.attempts, detail })
-    if (!isRefusal(error)) {
-      if (record.status !== 'active') this.#write(record)
-      const asked =
-        isTursoError(error, 'rate_limited') || isTursoError(error, 'unavailable') ? error.retryAfterMs : null
-      return { kind: 'unavailable', step, detail, retryAfterMs: asked ?? DEFAULT_RETRY_AFTER_MS }
-    }
-    const remains = record.status === 'active' ? '' : await this.#undo(turso, record)
-    return {
-      kind: 'refused',
-      step,
-      detail: detail + remains,
-      isInvalid: isTursoError(error, 'invalid_request'),
-    }
-  }
-
-  /**
-   * Deletes the half-made database and forgets the tenant. Says so if that does not work: then the tenant has a new
-   * name, since a deletion whose answer was lost may still come to pass, and must not hit what comes after it.
-   */
-  async #undo(turso: Platform, record: TenantRecord): Promise<string> {
-    if (record.mayHaveDatabase) {
-      const wasSeen = record.databaseId !== null
-      const leftovers = [...record.leftovers, record.databaseName]
-      const fresh = {
-        step: 'create_database',
-        mayHaveDatabase: false,
-        databaseId: null,
-        hostname: null,
-      } as const
-      this.#write(Object.assign(record, await this.#drawName(record.id), { leftovers }, fresh))
-      await this.#deleteLeftovers(turso, record, wasSeen)
-    }
-    if (record.leftovers.length > 0) return '; what is left of it is deleted by the next signup of this id'
-    await this.ctx.storage.deleteAll()
-    return ''
-  }
-
-  /** @param isGoneFor whether "not found" means gone, and not that a creation may still be under way */
-  async #deleteLeftovers(turso: Platform, record: TenantRecord, isGoneFor = true): Promise<void> {
-    for (const name of record.leftovers) {
-      try {
-        await turso.databases.delete(name)
-      } catch (error) {
-        if (!isTursoError(error, 'not_found') || !isGoneFor) continue
-      }
-      this.#write(Object.assign(record, { leftovers: record.leftovers.filter((other) => other !== name) }))
-    }
-  }
-
-  #httpUrl(configuration: Configuration, record: TenantRecord): string {
-    return databaseHttpUrl(configuration.databaseUrlTemplate, {
+    return databaseHttpUrl(readConfiguration(this.env).databaseUrlTemplate, {
       name: record.databaseName,
       hostname: record.hostname ?? '',
     })
   }
 
-  #read(): TenantRecord | undefined {
-    return this.ctx.storage.kv.get<TenantRecord>('tenant')
+  /** @param waitMs after which the caller wants an answer, however far the signup is */
+  async signUp(intent: SignupIntent, waitMs: number): Promise<SignupOutcome> {
+    if (this.#underWay > 0) return { kind: 'in_progress' }
+    const known = this.#read()
+    const admission = admit(known, intent)
+    if (admission === 'exists') return { kind: 'exists', tenant: known! }
+    if (admission === 'key_reused' || admission === 'differs') return { kind: admission }
+    const wanted = tokenOptions(intent.request)
+    const { idempotencyKey: key } = intent
+    return await this.#counted(async () => {
+      if (admission === 'replay') return await this.#handOut(known!, wanted, 'replayed')
+      if (admission === 'claim') return await this.#handOut(withKey(known!, key), wanted, 'created')
+      const record =
+        admission === 'begin'
+          ? beginSignup(orderOf(intent), await this.#drawIdentity(intent.request.id), known, Date.now())
+          : hurry(withKey(known!, key), Date.now())
+      // The caller's own token applies the schema, if it may: one call less.
+      const performer = this.#performer(wanted.authorization === 'full-access' ? wanted : undefined)
+      const outcome = await this.#provision(record, performer, waitMs)
+      if (outcome.kind !== 'active') return outcome
+      const token = wanted.authorization === 'full-access' ? performer.token() : null
+      return await this.#handOut(outcome.tenant, wanted, 'created', token)
+    })
   }
 
-  #write(record: TenantRecord): void {
+  /** Takes a signup that waits up at once, and begins one that failed anew. The token is for its caller to fetch. */
+  async retry(waitMs: number): Promise<RetryOutcome> {
+    if (this.#underWay > 0) return { kind: 'in_progress' }
+    const known = this.#read()
+    if (known === undefined) return { kind: 'not_found' }
+    if (known.status === 'active') return { kind: 'active', tenant: known }
+    return await this.#counted(async () => {
+      const record =
+        known.status === 'failed'
+          ? beginSignup(known, await this.#drawIdentity(known.id), known, Date.now())
+          : hurry(known, Date.now())
+      return await this.#provision(record, this.#performer(), waitMs)
+    })
+  }
+
+  /** Goes on with what was left: a signup that nobody waits for any more, or a database to delete. May come twice. */
+  override async alarm(): Promise<void> {
+    this.#alarmAt = null
+    if (this.#underWay > 0) return await this.#setAlarm(Date.now() + WATCHDOG_MS)
+    try {
+      const record = this.#read()
+      if (record === undefined) return
+      await this.#run(record, this.#performer(), Date.now() + ALARM_BUDGET_MS)
+    } catch (error) {
+      // Cloudflare itself tries six times and then never again.
+      console.error({ event: 'alarm_failed', tenant: this.ctx.id.name, detail: String(error) })
+      await this.#setAlarm(Date.now() + WATCHDOG_MS)
+    }
+  }
+
+  async #provision(record: TenantRecord, performer: Performer, waitMs: number): Promise<RetryOutcome> {
+    const run = this.#run(record, performer, Date.now() + waitMs)
+    // It goes on when its caller is gone.
+    this.ctx.waitUntil(
+      run.catch((error: unknown) => {
+        console.error({ event: 'run_failed', tenant: record.id, detail: String(error) })
+      }),
+    )
+    return outcomeOf((await within(waitMs, run)) ?? this.#read() ?? record)
+  }
+
+  async #run(start: TenantRecord, performer: Performer, sleepUntil: number): Promise<TenantRecord | null> {
+    return await this.#counted(async () => {
+      const commands = runSaga(start, Date.now(), sleepUntil)
+      let next = commands.next()
+      while (next.done !== true) {
+        const reply = await this.#carryOut(next.value, performer)
+        next = commands.next({ now: Date.now(), random: Math.random(), ...reply })
+      }
+      if (next.value !== null) report(next.value)
+      return next.value
+    })
+  }
+
+  async #carryOut(command: Command<TenantRecord>, performer: Performer): Promise<Pick<Reply, 'result'>> {
+    switch (command.kind) {
+      case 'write':
+        await this.#write(command.state, command.alarmAt)
+        return {}
+      case 'forget':
+        this.#alarmAt = null
+        await this.ctx.storage.deleteAll()
+        return {}
+      case 'sleep':
+        await scheduler.wait(command.ms)
+        return {}
+      case 'perform':
+        return { result: await performer.perform(command.effect) }
+    }
+  }
+
+  async #handOut(
+    tenant: TenantRecord,
+    wanted: TokenOptions,
+    kind: 'created' | 'replayed',
+    token: string | null = null,
+  ): Promise<SignupOutcome> {
+    let jwt: string
+    try {
+      jwt = token ?? (await this.#performer().turso.databases.createToken(tenant.databaseName, wanted))
+    } catch (error) {
+      const { reason, detail, isInvalid, retryAfterMs } = describeFailure(error)
+      const step = 'create_token'
+      return reason === 'unavailable'
+        ? { kind: 'unavailable', step, detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS }
+        : { kind: 'refused', step, detail, isInvalid }
+    }
+    if (!tenant.isHandedOut) this.ctx.storage.kv.put('tenant', { ...tenant, isHandedOut: true })
+    return { kind, tenant, jwt, authorization: wanted.authorization }
+  }
+
+  async #drawIdentity(tenantId: string): Promise<Pick<TenantRecord, 'nonce' | 'databaseName'>> {
+    const nonce = crypto.randomUUID()
+    const { organization } = readConfiguration(this.env)
+    return { nonce, databaseName: await databaseName(tenantId, nonce, organization) }
+  }
+
+  #performer(tokenOptions?: TokenOptions): Performer {
+    return createPerformer(readConfiguration(this.env), tokenOptions)
+  }
+
+  async #counted<T>(action: () => Promise<T>): Promise<T> {
+    this.#underWay += 1
+    try {
+      return await action()
+    } finally {
+      this.#underWay -= 1
+    }
+  }
+
+  #read(): TenantRecord | undefined {
+    const stored = this.ctx.storage.kv.get<TenantRecord | FirstTenantRecord>('tenant')
+    return stored === undefined ? undefined : readRecord(stored)
+  }
+
+  /** Nothing is awaited in between, so both are stored or neither; and the next call leaves only when they are. */
+  async #write(record: TenantRecord, alarmAt: number | null): Promise<void> {
+    const stored = this.#read()
+    if (stored !== undefined && stored.run > record.run)
+      throw new Error('Another run of this signup has overtaken this one')
     this.ctx.storage.kv.put('tenant', record)
+    await this.#setAlarm(alarmAt)
+  }
+
+  async #setAlarm(at: number | null): Promise<void> {
+    const former = this.#alarmAt
+    // A little early does no harm, and each change is a row written.
+    if (at !== null && former !== null && former <= at && at - former < WATCHDOG_MS / 2) return
+    this.#alarmAt = at
+    await (at === null ? this.ctx.storage.deleteAlarm() : this.ctx.storage.setAlarm(at))
+  }
+}
+
+function tokenOptions({ token }: SignupRequest): TokenOptions {
+  return {
+    authorization: token?.authorization ?? 'full-access',
+    expiration: token?.expiration ?? DEFAULT_TOKEN_EXPIRATION,
+  }
+}
+
+function outcomeOf(tenant: TenantRecord): RetryOutcome {
+  if (tenant.status === 'active') return { kind: 'active', tenant }
+  if (tenant.failure === null) {
+    const retryAfterMs =
+      tenant.retryAt === null ? DEFAULT_RETRY_AFTER_MS : Math.max(0, tenant.retryAt - Date.now())
+    return { kind: 'accepted', tenant, retryAfterMs }
+  }
+  const remains = tenant.orphans.length === 0 ? '' : '; what may be left of it is deleted as soon as possible'
+  return { kind: 'refused', ...tenant.failure, detail: tenant.failure.detail + remains }
+}
+
+function report({ id, status, step, attempts, failure, orphans, timeline }: TenantRecord): void {
+  if (status === 'failed') console.error({ event: 'signup_failed', tenant: id, ...failure })
+  if (status === 'provisioning')
+    console.warn({ event: 'signup_waits', tenant: id, step, attempts, detail: timeline.at(-1)?.detail })
+  for (const { name, since, attempts: count } of orphans)
+    console.warn({ event: 'orphan', tenant: id, database: name, since, attempts: count })
+}
+
+/** @returns `undefined` when the work is not done by then. It goes on, and so does nothing of the timer. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | null = null
+  const time = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms)
+  })
+  try {
+    return await Promise.race([work, time])
+  } finally {
+    clearTimeout(timer)
   }
 }

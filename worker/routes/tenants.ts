@@ -1,17 +1,17 @@
-/** Sign a tenant up, and read it. */
+/** Sign a tenant up, read it, and try a signup again. */
 import { Hono, type Context } from 'hono'
 import { readConfiguration, type Configuration } from '../configuration.ts'
 import { databaseHttpUrl, databaseLibsqlUrl } from '../database-url.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { fingerprint, parseIdempotencyKey, sha256Hex } from '../idempotency.ts'
-import { MAX_REQUEST_BYTES } from '../limits.ts'
+import { MAX_REQUEST_BYTES, SIGNUP_BUDGET_MS } from '../limits.ts'
 import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
-import type { SignupOutcome } from '../objects/tenant.ts'
+import type { RetryOutcome, SignupOutcome } from '../objects/tenant.ts'
 import { Problem, retryAfter } from '../problem.ts'
 import { parseSignup, parseTenantId, type SignupRequest } from '../schemas.ts'
-import { tenantView, type SignupIntent, type TenantRecord } from '../tenant-record.ts'
+import { historyView, tenantView, type SignupIntent, type TenantRecord } from '../tenant-record.ts'
 import { tokenExpiry } from '../token-expiry.ts'
 
 export const tenants = new Hono<AppEnvironment>()
@@ -20,17 +20,31 @@ export const tenants = new Hono<AppEnvironment>()
     const key = parseIdempotencyKey(c.req.header('idempotency-key'))
     const request = parseSignup(await c.req.text())
     const intent = await toIntent(request, key, configuration)
-    const outcome: SignupOutcome = await c.env.TENANTS.getByName(request.id).signUp(intent)
-    return respond(c, outcome, request, configuration)
+    const outcome: SignupOutcome = await c.env.TENANTS.getByName(request.id).signUp(intent, waitMs(c))
+    return respond(c, outcome, request.id, request, configuration)
   })
   .all('/v1/tenants', methodNotAllowed('POST'))
   .get('/v1/tenants/:id', authenticate('signup'), async (c) => {
     const id = parseTenantId(c.req.param('id'))
     const record: TenantRecord | null = await c.env.TENANTS.getByName(id).describe()
     if (record === null) throw new Problem('not_found', `There is no tenant "${id}"`)
-    return c.json(publicView(c, record, readConfiguration(c.env)))
+    return c.json({ ...publicView(c, record, readConfiguration(c.env)), ...historyView(record) })
   })
   .all('/v1/tenants/:id', methodNotAllowed('GET'))
+  .post('/v1/tenants/:id/retry', authenticate('signup'), async (c) => {
+    const id = parseTenantId(c.req.param('id'))
+    const outcome: RetryOutcome = await c.env.TENANTS.getByName(id).retry(waitMs(c))
+    return respond(c, outcome, id, {}, readConfiguration(c.env))
+  })
+  .all('/v1/tenants/:id/retry', methodNotAllowed('POST'))
+
+/** How long the caller is ready to wait: `Prefer: wait=5` in seconds, or `respond-async` (RFC 7240). */
+function waitMs(c: Context<AppEnvironment>): number {
+  const prefer = c.req.header('prefer') ?? ''
+  if (/(^|[,;\s])respond-async($|[,;\s])/i.test(prefer)) return 0
+  const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})/i.exec(prefer)?.[1]
+  return seconds === undefined ? SIGNUP_BUDGET_MS : Math.min(SIGNUP_BUDGET_MS, Number(seconds) * 1000)
+}
 
 async function toIntent(
   request: SignupRequest,
@@ -55,7 +69,8 @@ function groupFor(location: string, configuration: Configuration): string {
 function respond(
   c: Context<AppEnvironment>,
   outcome: SignupOutcome,
-  request: SignupRequest,
+  id: string,
+  request: Partial<SignupRequest>,
   configuration: Configuration,
 ): Response {
   switch (outcome.kind) {
@@ -63,7 +78,7 @@ function respond(
     case 'replayed': {
       const { tenant, jwt, authorization } = outcome
       c.header('cache-control', 'no-store')
-      c.header('location', `/v1/tenants/${encodeURIComponent(tenant.id)}`)
+      c.header('location', address(id))
       if (outcome.kind === 'replayed') c.header('idempotency-replayed', 'true')
       return c.json(
         {
@@ -73,6 +88,15 @@ function respond(
         201,
       )
     }
+    case 'active':
+      return c.json(publicView(c, outcome.tenant, configuration))
+    case 'accepted':
+      return c.json(publicView(c, outcome.tenant, configuration), 202, {
+        location: address(id),
+        ...retryAfter(outcome.retryAfterMs),
+      })
+    case 'not_found':
+      throw new Problem('not_found', `There is no tenant "${id}"`)
     case 'exists':
       throw new Problem(
         'tenant_exists',
@@ -94,7 +118,7 @@ function respond(
     case 'differs':
       throw new Problem(
         'signup_unfinished',
-        'A signup of this id with another body has made a database and is not finished; repeat that one first',
+        'A signup of this id with another body has made a database and goes on; wait for it',
       )
     case 'unavailable':
       throw new Problem('upstream_unavailable', `${outcome.detail}. Repeat the same request later`, {
@@ -112,6 +136,8 @@ function respond(
     }
   }
 }
+
+const address = (id: string): string => `/v1/tenants/${encodeURIComponent(id)}`
 
 /** Tenant and database as the API shows them; never a token. */
 function publicView(

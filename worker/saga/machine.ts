@@ -1,0 +1,250 @@
+/**
+ * The signup as a state machine: create the database, mint a token, apply the schema; undo what can never be finished.
+ * No I/O, no clock, no randomness and no storage: times and random numbers come with the events.
+ *
+ * `decide` says what to do next, `advance` what an event makes of the state. Whatever is decided is written down as
+ * begun before it is done, so that whoever reads the state can go on from it, however often and wherever the one before
+ * was interrupted: every call is harmless to repeat, or is looked into before it is.
+ */
+import { FAILED_MEMORY_MS, MAX_DETAIL_CHARACTERS, MAX_TIMELINE_ENTRIES } from '../limits.ts'
+import { ABSENCES_UNTIL_GONE, delayAfter, ORPHAN_RETRY, RETRY, type Trouble } from './policy.ts'
+import type {
+  Decision,
+  Effect,
+  EffectResult,
+  Orphan,
+  SagaEvent,
+  SagaState,
+  SignupStep,
+  TimelineEntry,
+} from './state.ts'
+
+/** @param hasToken whether a token that may apply the schema is at hand; none is ever part of the state */
+export function decide(state: SagaState, now: number, hasToken: boolean): Decision {
+  const orphan = state.orphans.find(({ retryAt }) => isDue(retryAt, now, ORPHAN_RETRY.longestDelayMs))
+  if (orphan) return { kind: 'delete_database', name: orphan.name }
+  const times = state.orphans.map(({ retryAt }) => retryAt)
+  if (state.status === 'provisioning') {
+    if (state.retryAt === null || isDue(state.retryAt, now, RETRY.unavailable.longestDelayMs))
+      return stepEffect(state, hasToken)
+    times.push(state.retryAt)
+  }
+  if (state.forgetAt !== null) {
+    if (state.forgetAt <= now) return { kind: 'forget' }
+    times.push(state.forgetAt)
+  }
+  return times.length === 0 ? { kind: 'rest' } : { kind: 'wait', until: Math.min(...times) }
+}
+
+/** A time further away than any delay is of a clock that has been put back since. */
+function isDue(time: number, now: number, longestDelayMs: number): boolean {
+  return time <= now || time > now + longestDelayMs
+}
+
+function stepEffect(state: SagaState, hasToken: boolean): Effect {
+  const { step, databaseName: name, group, location, hostname, mayHaveSchema } = state
+  switch (step) {
+    case 'create_database':
+      return { kind: step, name, group, location }
+    case 'find_database':
+    case 'create_token':
+      return { kind: step, name }
+    case 'migrate':
+      // Whoever takes the signup up again has no token.
+      if (!hasToken) return { kind: 'create_token', name }
+      return { kind: step, name, hostname: hostname ?? '', isFresh: !mayHaveSchema }
+  }
+}
+
+export function advance(state: SagaState, event: SagaEvent): SagaState {
+  switch (event.kind) {
+    case 'woken':
+      return woken(state, event.now)
+    case 'begun':
+      return begun(state, event.effect, event.now)
+    case 'ended':
+      return ended(state, event)
+  }
+}
+
+function woken(state: SagaState, now: number): SagaState {
+  const { inFlight } = state
+  const next = { ...state, run: state.run + 1, inFlight: null }
+  if (inFlight === null) return next
+  const { effect } = inFlight
+  next.timeline = remember(state, { effect, now, outcome: 'interrupted', detail: null, requestId: null })
+  if (effect === 'create_database') next.mayAppear = true
+  // What brings the object down each time must not do so for ever.
+  return state.status === 'provisioning' && state.attempts >= RETRY.unavailable.attempts
+    ? giveUp(next, 'It was interrupted too often', false, now)
+    : next
+}
+
+function begun(state: SagaState, effect: Effect, now: number): SagaState {
+  const next: SagaState = { ...state, inFlight: { effect: effect.kind, startedAt: now } }
+  if (effect.kind === 'delete_database')
+    // Put off before it is known how it ends: a deletion that is always interrupted must not keep all else waiting.
+    return withOrphan(next, effect.name, (orphan) => postponed(orphan, now, 1))
+  next.attempts += 1
+  next.retryAt = null
+  if (effect.kind === 'migrate') next.mayHaveSchema = true
+  return next
+}
+
+function ended(state: SagaState, event: Ended): SagaState {
+  const { effect, result, now } = event
+  const idle = { ...state, inFlight: null }
+  const next = effect.kind === 'delete_database' ? deleted(idle, effect.name, event) : stepped(idle, event)
+  const isOver = next.orphans.length < state.orphans.length || result.kind === 'done'
+  const timeline = remember(state, {
+    effect: effect.kind,
+    now,
+    outcome: isOver ? 'done' : next.status === 'failed' && state.status !== 'failed' ? 'refused' : 'retried',
+    detail: result.kind === 'failed' ? result.detail : null,
+    requestId: result.requestId,
+  })
+  return { ...next, timeline }
+}
+
+function stepped(state: SagaState, { effect, result, now, random }: Ended): SagaState {
+  if (result.kind === 'done') {
+    // Ours only if an attempt before may have made it. Else two names are the same by chance, and nothing is touched.
+    if (effect.kind === 'find_database' && !state.mayAppear)
+      return giveUp(state, 'There is a database of that name, and it is not of this signup', false, now)
+    return succeeded(state, effect, result)
+  }
+  const { detail, reason } = result
+  const retry = (trouble: Trouble, changes: Partial<SagaState> = {}): SagaState => {
+    const { attempts, retryAfterMs } = { ...state, ...result }
+    const changed = { ...state, ...changes }
+    if (attempts >= RETRY[trouble].attempts) return giveUp(changed, detail, false, now)
+    return { ...changed, retryAt: now + delayAfter(RETRY[trouble], attempts, random, retryAfterMs) }
+  }
+  const isUnknown = effect.kind === 'create_database' && !result.isHarmless
+  const changes = { mayAppear: state.mayAppear || isUnknown }
+  if (reason === 'unavailable') return retry('unavailable', changes)
+  switch (effect.kind) {
+    case 'create_database':
+      // Perhaps an attempt before this one has made it.
+      if (reason === 'exists') return { ...state, step: 'find_database' }
+      break
+    case 'find_database':
+      // A conflict of another kind, or the database is not to be seen yet: neither is for good.
+      if (reason === 'missing') return retry('unavailable', { step: 'create_database' })
+      break
+    case 'create_token':
+      if (reason === 'missing') return retry('not_served')
+      break
+    case 'migrate':
+      if (reason === 'missing') return retry('not_served')
+      if (reason === 'unauthorized') return retry('token_refused')
+      break
+    case 'delete_database':
+  }
+  return giveUp({ ...state, ...changes }, detail, result.isInvalid, now)
+}
+
+function succeeded(state: SagaState, { kind }: Effect, { database, schemaVersion }: Done): SagaState {
+  const onTo = (step: SignupStep): SagaState => ({ ...state, step, attempts: 0 })
+  switch (kind) {
+    case 'create_database':
+    case 'find_database': {
+      const { id = null, hostname = null, location = null } = database ?? {}
+      return {
+        ...onTo('create_token'),
+        databaseId: id,
+        hostname,
+        location: location ?? state.location,
+      }
+    }
+    case 'create_token':
+      // On the way to the schema only the attempts at the schema count.
+      return state.step === 'migrate' ? { ...state, attempts: state.attempts - 1 } : onTo('migrate')
+    case 'migrate':
+      return { ...state, status: 'active', schemaVersion: schemaVersion ?? 0 }
+    case 'delete_database':
+      return state
+  }
+}
+
+/** The end of a signup that can never be finished. What it may have made is an orphan from now on, and deleted next. */
+function giveUp(state: SagaState, detail: string, isInvalid: boolean, now: number): SagaState {
+  const failed: SagaState = {
+    ...state,
+    status: 'failed',
+    retryAt: null,
+    failure: { step: state.step, detail: shorten(detail), isInvalid },
+    orphans: withoutDatabase(state, now),
+    mayAppear: false,
+    databaseId: null,
+    hostname: null,
+  }
+  return { ...failed, forgetAt: failed.orphans.length === 0 ? now + FAILED_MEMORY_MS : null }
+}
+
+/** Whether there may be a database of this signup, now or later. */
+export function mayHaveDatabase({ databaseId, mayAppear, inFlight }: SagaState): boolean {
+  return databaseId !== null || mayAppear || inFlight?.effect === 'create_database'
+}
+
+/** The orphans when a signup and its database are given up. */
+export function withoutDatabase(state: SagaState, now: number): Orphan[] {
+  const { orphans, databaseName: name } = state
+  if (!mayHaveDatabase(state)) return orphans
+  const mayAppear = state.mayAppear || state.inFlight?.effect === 'create_database'
+  return [...orphans, { name, since: now, attempts: 0, retryAt: now, mayAppear, absences: 0 }]
+}
+
+function deleted(state: SagaState, name: string, { result, now, random }: Ended): SagaState {
+  const isAbsent = result.kind === 'failed' && result.reason === 'missing'
+  const next = withOrphan(state, name, (orphan) => {
+    const absences = orphan.absences + (isAbsent ? 1 : 0)
+    const isDeleted = result.kind === 'done' || isAbsent
+    if (isDeleted && (!orphan.mayAppear || absences >= ABSENCES_UNTIL_GONE)) return null
+    return { ...postponed({ ...orphan, attempts: orphan.attempts - 1 }, now, random), absences }
+  })
+  const isForgettable = next.status === 'failed' && next.orphans.length === 0
+  return isForgettable ? { ...next, forgetAt: now + FAILED_MEMORY_MS } : next
+}
+
+function postponed(orphan: Orphan, now: number, random: number): Orphan {
+  const attempts = orphan.attempts + 1
+  return { ...orphan, attempts, retryAt: now + delayAfter(ORPHAN_RETRY, attempts, random, null) }
+}
+
+function withOrphan(state: SagaState, name: string, change: (orphan: Orphan) => Orphan | null): SagaState {
+  const orphans = state.orphans.flatMap((orphan) => (orphan.name === name ? (change(orphan) ?? []) : orphan))
+  return { ...state, orphans }
+}
+
+interface Call {
+  effect: Effect['kind']
+  now: number
+  outcome: TimelineEntry['outcome']
+  detail: string | null
+  requestId: string | null
+}
+
+/** The first and the latest entries: how it began, and how it stands. */
+function remember(state: SagaState, { effect, now, outcome, detail, requestId }: Call): TimelineEntry[] {
+  const startedAt = state.inFlight?.startedAt ?? now
+  const entry: TimelineEntry = {
+    step: effect,
+    attempt: effect === 'delete_database' ? (state.orphans[0]?.attempts ?? 1) : state.attempts,
+    at: new Date(startedAt).toISOString(),
+    duration_ms: Math.max(0, now - startedAt),
+    outcome,
+    detail: detail === null ? null : shorten(detail),
+    request_id: requestId,
+  }
+  const all = [...state.timeline, entry]
+  if (all.length > MAX_TIMELINE_ENTRIES) all.splice(MAX_TIMELINE_ENTRIES / 2, 1)
+  return all
+}
+
+function shorten(text: string): string {
+  return text.length > MAX_DETAIL_CHARACTERS ? `${text.slice(0, MAX_DETAIL_CHARACTERS - 1)}…` : text
+}
+
+type Ended = Extract<SagaEvent, { kind: 'ended' }>
+type Done = Extract<EffectResult, { kind: 'done' }>

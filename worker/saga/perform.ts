@@ -1,0 +1,92 @@
+/** Carries out what the saga asks for, and says how it went. Never throws for what Turso does. */
+import { connect, createPlatform, type Fetch, type Platform } from '../../src/index.ts'
+import type { Configuration } from '../configuration.ts'
+import { databaseHttpUrl, locationOfHostname } from '../database-url.ts'
+import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION, PLATFORM_TIMEOUT_MS } from '../limits.ts'
+import { applyMigrations } from '../schema/migrate.ts'
+import { migrations } from '../schema/migrations.generated.ts'
+import { describeFailure } from './failure.ts'
+import type { Effect, EffectResult } from './state.ts'
+
+export interface TokenOptions {
+  authorization: 'full-access' | 'read-only'
+  expiration: string
+}
+
+export interface Performer {
+  turso: Platform
+  perform: (effect: Effect) => Promise<EffectResult>
+  /** The token that was minted last. Kept in memory only. */
+  token: () => string | null
+}
+
+const MIGRATION_TOKEN: TokenOptions = {
+  authorization: 'full-access',
+  expiration: MIGRATION_TOKEN_EXPIRATION,
+}
+
+/** @param tokenOptions of the token that applies the schema, so that the caller's own can do it; default: a short one */
+export function createPerformer(
+  configuration: Configuration,
+  tokenOptions: TokenOptions = MIGRATION_TOKEN,
+): Performer {
+  const { platformToken, organization, apiUrl } = configuration
+  let requestId: string | null = null
+  let token: string | null = null
+  const fetch: Fetch = async (url, init) => {
+    const response = await globalThis.fetch(url, init)
+    requestId = response.headers.get('x-request-id') ?? response.headers.get('cf-ray')
+    return response
+  }
+  const turso = createPlatform({
+    token: platformToken,
+    organization,
+    baseUrl: apiUrl,
+    timeoutMs: PLATFORM_TIMEOUT_MS,
+    // Retries are the saga's business: at two layers they would multiply.
+    retry: false,
+    fetch,
+  })
+
+  async function call(effect: Effect): Promise<Omit<Extract<EffectResult, { kind: 'done' }>, 'requestId'>> {
+    switch (effect.kind) {
+      case 'create_database':
+      case 'find_database': {
+        const { id, hostname } =
+          effect.kind === 'find_database'
+            ? await turso.databases.retrieve(effect.name)
+            : await turso.databases.create(effect.name, { group: effect.group, location: effect.location })
+        return { kind: 'done', database: { id, hostname, location: locationOfHostname(hostname) } }
+      }
+      case 'create_token':
+        token = await turso.databases.createToken(effect.name, tokenOptions)
+        return { kind: 'done' }
+      case 'migrate': {
+        const url = databaseHttpUrl(configuration.databaseUrlTemplate, effect)
+        const timeoutMs = MIGRATION_TIMEOUT_MS
+        const database = connect({ url, authToken: token ?? '', timeoutMs, retry: false, fetch })
+        return {
+          kind: 'done',
+          schemaVersion: await applyMigrations(database, migrations, effect.isFresh),
+        }
+      }
+      case 'delete_database':
+        await turso.databases.delete(effect.name)
+        return { kind: 'done' }
+    }
+  }
+
+  return {
+    turso,
+    token: () => token,
+    async perform(effect) {
+      requestId = null
+      try {
+        return { ...(await call(effect)), requestId }
+      } catch (error) {
+        const failure = describeFailure(error)
+        return { kind: 'failed', ...failure, requestId: failure.requestId ?? requestId }
+      }
+    },
+  }
+}

@@ -1,0 +1,110 @@
+/** What the saga knows of a signup, what it asks to be done, and what it is told. Data only. */
+/** The steps of a signup, in order. `find_database` comes in when Turso says that the database exists already. */
+export type SignupStep = 'create_database' | 'find_database' | 'create_token' | 'migrate'
+
+/** The part of a tenant's record that the saga reads and writes. Times are milliseconds since 1970. */
+export interface SagaState {
+  status: 'provisioning' | 'active' | 'failed'
+  /** Where a signup that is not finished will go on, or where it failed. */
+  step: SignupStep
+  /** How often this step was tried. */
+  attempts: number
+  /** When the step is tried again; `null`: at once. */
+  retryAt: number | null
+  /** Counts the runs of the saga: one that finds a higher number than its own has been overtaken, and stops. */
+  run: number
+  /** The call that is under way. Who wakes up to one knows that it was interrupted. */
+  inFlight: { effect: Effect['kind']; startedAt: number } | null
+  databaseName: string
+  group: string
+  location: string
+  /** Whether a call that creates the database ended in a way that does not tell: there may be one, now or later. */
+  mayAppear: boolean
+  /** Whether a call that applies the schema was ever begun. */
+  mayHaveSchema: boolean
+  databaseId: string | null
+  hostname: string | null
+  schemaVersion: number
+  orphans: Orphan[]
+  failure: { step: SignupStep; detail: string; isInvalid: boolean } | null
+  /** When a failed signup that has left nothing behind is forgotten. */
+  forgetAt: number | null
+  timeline: TimelineEntry[]
+}
+
+/** A database that may be left of a signup that failed or was given up for another. Its name is never used again. */
+export interface Orphan {
+  name: string
+  since: number
+  /** How often its deletion was tried. */
+  attempts: number
+  retryAt: number
+  /** Whether a call that creates it may still be on its way, so that "not found" is no proof. */
+  mayAppear: boolean
+  /** How often in a row it was not there. */
+  absences: number
+}
+
+/** One call that the saga made. */
+export interface TimelineEntry {
+  step: Effect['kind']
+  attempt: number
+  at: string
+  duration_ms: number
+  /** `retried`: to be tried again; `interrupted`: nobody knows how it ended, and it is tried again too. */
+  outcome: 'done' | 'retried' | 'refused' | 'interrupted'
+  detail: string | null
+  /** As Turso named the request. */
+  request_id: string | null
+}
+
+/** A call to Turso. */
+export type Effect =
+  | { kind: 'create_database'; name: string; group: string; location: string }
+  | { kind: 'find_database'; name: string }
+  | { kind: 'create_token'; name: string }
+  | { kind: 'migrate'; name: string; hostname: string; isFresh: boolean }
+  | { kind: 'delete_database'; name: string }
+
+export type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>
+
+/** What is to be done next. */
+export type Decision =
+  | Effect
+  /** Nothing before that time. */
+  | { kind: 'wait'; until: number }
+  /** All that is known can be deleted. */
+  | { kind: 'forget' }
+  /** Nothing more to do. */
+  | { kind: 'rest' }
+
+export type EffectResult =
+  | {
+      kind: 'done'
+      requestId: string | null
+      /** Of `create_database` and `find_database`. */
+      database?: { id: string; hostname: string; location: string | null }
+      /** Of `migrate`. */
+      schemaVersion?: number
+    }
+  | ({ kind: 'failed' } & Failure)
+
+export interface Failure {
+  /** `exists`, `missing` and `unauthorized` mean something different at each step; `refused` is for good. */
+  reason: 'exists' | 'missing' | 'unauthorized' | 'refused' | 'unavailable'
+  detail: string
+  /** Whether the call certainly had no effect. */
+  isHarmless: boolean
+  /** Whether Turso did not like what it was sent. */
+  isInvalid: boolean
+  retryAfterMs: number | null
+  requestId: string | null
+}
+
+export type SagaEvent =
+  /** Somebody takes the saga up: a request or an alarm. */
+  | { kind: 'woken'; now: number }
+  /** A call is about to be made. */
+  | { kind: 'begun'; effect: Effect; now: number }
+  /** It has ended. `random` is from 0 to 1. */
+  | { kind: 'ended'; effect: Effect; result: EffectResult; now: number; random: number }

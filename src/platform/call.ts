@@ -9,7 +9,7 @@ export interface PlatformCallOptions extends CallOptions {
 
 /** Routes of version 3 know an organization by its id. */
 export interface ById extends PlatformCallOptions {
-  /** Default: looked up by the slug, once. */
+  /** Default: looked up by the slug, once, by a request of its own. */
   organizationId?: string | undefined
 }
 
@@ -32,14 +32,17 @@ export interface PlatformRequest {
 /** Sends a request and resolves with the parsed body, `undefined` when it was empty. */
 export type PlatformCall = (request: PlatformRequest) => Promise<unknown>
 
+/** Names have no spaces, so none of them looks like this. */
+const LIMIT =
+  /\b(starter|free|developer|scaler|pro|paid|your|current) plans?\b|\bcount (of|limit)\b|\bquota \w*\s?(exceeded|reached)/i
+
 /** The same error with the code and the hint that only somebody who knows the Platform API can give. */
 export function explain(error: unknown, scope: string | undefined): unknown {
   if (!isTursoError(error) || !('status' in error)) return error
   const { status, serverMessage, requestId, retryAfterMs, message } = error as HttpError
   let code: TursoErrorCode = error.code
   let hint = ''
-  if (/^40[03]$/.test(`${status}`) && /\bplans?\b|quota|\bcount (of|limit)\b/i.test(serverMessage))
-    code = 'plan_limit'
+  if (/^40[03]$/.test(`${status}`) && LIMIT.test(serverMessage)) code = 'plan_limit'
   else if (status === 401 && /jwt id/i.test(serverMessage))
     hint = 'this is the token of a database or group, and the Platform API takes a token of its own'
   else if (status === 403)

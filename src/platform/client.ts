@@ -69,7 +69,7 @@ export interface Platform {
    * Any route of the API, such as one that this client does not know yet. Resolves with the JSON of the answer as sent,
    * `undefined` when it was empty.
    *
-   * @param path from its first slash on; made by {@link path}, so that no name in it can leave its place
+   * @param path from its first slash on; made by the tag of that name, so that no name in it can leave its place
    * @throws {TypeError} for a path without a slash at its beginning
    * @example
    * await turso.request('GET', path`/v1/organizations/${organization}/databases`, { query: { limit: '10' } })
@@ -131,8 +131,8 @@ export function createPlatform(options: PlatformOptions): Platform {
     bind(endpoints, {
       call,
       organization,
-      async findOrganizationId(callOptions) {
-        const slug = callOptions.organization ?? organization
+      async findOrganizationId({ organization: slug = organization, signal, timeoutMs: ms }) {
+        const callOptions = { organization: slug, signal, timeoutMs: ms }
         const id = ids.get(slug) ?? (await found.organizations.retrieve(callOptions)).id
         if (!id) throw new ProtocolError('The Platform API answered without the id of the organization')
         ids.set(slug, id)

@@ -65,14 +65,19 @@ async function attempts(
     }
     const isTaken = failure.code === 'already_exists'
     const isPassing = isTaken ? isEnsured : UNKNOWN.test(failure.code) || isUnavailableName(failure)
-    const delayMs = isPassing ? context.retrier.delayAfter(failure, count) : undefined
-    if (delayMs === undefined && !isEnsured) throw final
+    const delay = (): number => {
+      const ms = isPassing ? context.retrier.delayAfter(failure, count) : undefined
+      if (ms === undefined) throw final
+      return ms
+    }
+    // Who does not ask again need not look. To ensure is to look, which must not use up the budget of retries.
+    let delayMs = isEnsured ? undefined : delay()
     if (isTaken || unknown) {
       const found = await find(context, name, callOptions, final)
       if (found && isEnsured) return checked(found, group, options)
       if (found) throw final
     }
-    if (delayMs === undefined) throw final
+    delayMs ??= delay()
     await watch.pause(delayMs)
   }
 }

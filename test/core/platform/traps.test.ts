@@ -237,6 +237,17 @@ test.each([
   expect(await codeOf(turso.databases.create('acme'))).toBe('plan_limit')
 })
 
+test('a database named after a plan or a count is not a limit of the plan', async () => {
+  for (const name of ['plan', 'my-plans', 'quota', 'count-limit'])
+    expect(
+      await codeOf(
+        answeredWith([
+          refusedWith(400, `database [${name}] has delete protection enabled`),
+        ]).turso.databases.delete(name),
+      ),
+    ).toBe('invalid_request')
+})
+
 describe('answers in another form than the reference has', () => {
   test.each([
     ['of the service', wireDatabase()],
@@ -445,6 +456,18 @@ describe('retries', () => {
     expect(refused.sent).toHaveLength(2)
   })
 
+  test('to ensure what is there already costs no retry', async () => {
+    const there = [refusedWith(400, 'database with same name already exists'), created]
+    const { turso } = answeredWith(
+      Array.from({ length: 30 }, () => there)
+        .flat()
+        .concat([refusedWith(503, 'busy'), created]),
+      { retry: { minDelayMs: 0, budget: 1 } },
+    )
+    for (let count = 0; count < 30; count++) await turso.databases.ensure('acme')
+    expect(await turso.databases.retrieve('acme')).toMatchObject({ id: 'id-1' })
+  })
+
   test('Retry-After is a minimum; what does not fit into the time of the call ends it', async () => {
     const { turso, sent } = answeredWith([{ status: 429, headers: { 'retry-after': '60' } }])
     const error = await turso.groups.list({ timeoutMs: 5_000 }).catch((reason: unknown) => reason)
@@ -505,12 +528,12 @@ test('version 3 knows an organization by its id, which is looked up once', async
   const { turso, sent } = answeredWith([
     { body: { organization, databases: [], groups: [], pagination: {} } },
   ])
-  await turso.databases.listDeleted().page()
+  await turso.databases.listDeleted({ search: 'x', limit: 5 }).page()
   await turso.groups.listDeleted().page()
   await turso.groupsById.list({ organizationId: 'given' })
-  expect(sent.map(({ url }) => new URL(url).pathname)).toEqual([
+  expect(sent.map(({ url }) => url.slice('https://api.turso.tech'.length))).toEqual([
     '/v1/organizations/acme-inc',
-    '/v3/organizations/org-id/databases',
+    '/v3/organizations/org-id/databases?deleted=true&search=x&limit=5',
     '/v3/organizations/org-id/deleted-groups',
     '/v3/organizations/given/groups',
   ])

@@ -53,7 +53,7 @@ const UPLOAD_TIMEOUT_MS = 600_000
  *
  * @throws {HttpError} `invalid_request` for a file that is not as it must be, `not_found` when the database awaits no file
  * @throws {NetworkError} {@link TimeoutError}, {@link ProtocolError}, or the reason of `signal`
- * @throws {TypeError} for a malformed address, and for a stream in chunks without `sizeBytes`
+ * @throws {TypeError} for a malformed address, token or key, and for a stream in chunks without `sizeBytes`
  * @see https://docs.turso.tech/api-reference/databases/upload
  * @example
  * const { hostname } = await turso.databases.create('acme', { seed: { type: 'database_upload' } })
@@ -71,6 +71,9 @@ export async function uploadDatabase(
   const size = sizeBytes ?? (isStream ? undefined : file instanceof Blob ? file.size : file.byteLength)
   if (protocol === 'chunks' && size === undefined)
     throw new TypeError('"sizeBytes" is missing: how long the stream is')
+  // Checked here because fetch would quote the header in its own error.
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(encryptionKey ?? ''))
+    throw new TypeError('"encryptionKey" must be a key in base64')
   const baseUrl = parseHttpUrl(url, 'url').href.replace(/\/+$/, '')
   const token = createTokenSource(authToken)
   const retrier = createRetrier(retry)

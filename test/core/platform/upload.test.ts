@@ -158,5 +158,13 @@ test('what is wrong before anything is sent', async () => {
     /"sizeBytes" is missing/,
   )
   await expect(uploadDatabase({ ...target, url: 'x' }, stream, { fetch })).rejects.toThrow(/"url" must be/)
+  const bytes = new Uint8Array(1)
+  for (const encryptionKey of ['canary\r\nx: y', 'canary=a', 'canary\u20ac'])
+    await expect(uploadDatabase(target, bytes, { fetch, encryptionKey })).rejects.toThrow(
+      /^"encryptionKey" must be a key in base64$/,
+    )
+  await expect(uploadDatabase({ ...target, authToken: 'a b' }, bytes, { fetch })).rejects.toThrow(
+    /^The token is empty/,
+  )
   expect(pieces).toEqual([])
 })

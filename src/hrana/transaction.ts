@@ -59,7 +59,7 @@ interface Level {
   hasBegun: boolean
   isOpen: boolean
   /** From when its commit is asked for: what is issued from then on can be meant for neither side of it. */
-  isEnding: boolean
+  committing: Promise<void> | undefined
   /** The one transaction within this one, as long as it has not sent its end. */
   inner: Level | undefined
   /** Statements without a result yet. */
@@ -76,7 +76,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     savepoint: `_turso_edge_${(connection.depth += 1)}`,
     hasBegun: false,
     isOpen: true,
-    isEnding: false,
+    committing: undefined,
     inner: undefined,
     pending: new Set(),
   }
@@ -86,7 +86,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
   /** What fails here has not been sent, and costs nobody the transaction. */
   function assertUsable(call: TargetCall | undefined): void {
     if (connection.loss) throw connection.loss
-    if (level.isEnding || !isOpen(level)) throw new TypeError('The transaction has ended')
+    if (level.committing || !isOpen(level)) throw new TypeError('The transaction has ended')
     if (level.inner)
       throw new TypeError('A transaction within this one is open, and must be used or ended first')
     requireUsable(call)
@@ -212,9 +212,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
       : lost(reason, 'rolled_back'))
   }
 
-  async function commit(call: TargetCall | undefined): Promise<void> {
-    assertUsable(call)
-    level.isEnding = true
+  async function settleAndCommit(call: TargetCall | undefined): Promise<void> {
     // A statement that nobody has waited for must not be committed around if it fails.
     const outcomes = await Promise.allSettled(level.pending)
     const failure = outcomes.find((outcome) => outcome.status === 'rejected')
@@ -225,6 +223,11 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     if (connection.loss) throw connection.loss
     if (!parent) await commitRoot(call)
     else if (!(await end([`RELEASE ${level.savepoint}`], call))) await refuseLost(undefined)
+  }
+
+  async function commit(call: TargetCall | undefined): Promise<void> {
+    assertUsable(call)
+    await (level.committing = settleAndCommit(call))
   }
 
   async function rollback(call: TargetCall | undefined): Promise<void> {
@@ -278,7 +281,9 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     rollback,
     async finish(call) {
       if (connection.loss) throw connection.loss
-      if (isOpen(level) && !level.isEnding) await commit(call)
+      // One that failed, or is not there yet, may have been asked for by somebody who does not look.
+      if (level.committing) await level.committing
+      else if (isOpen(level)) await commit(call)
     },
     isOpen: () => isOpen(level),
   }

@@ -27,6 +27,9 @@ const INT64_MAX = 2n ** 63n - 1n
 export function encodeValue(value: unknown, position: string): WireValue {
   switch (typeof value) {
     case 'string':
+      // Not UTF-8: servers would store another character in its place.
+      if (!value.isWellFormed())
+        throw new TypeError(`${position}: a string with a lone surrogate cannot be bound`)
       return { type: 'text', value }
     case 'number':
       if (!Number.isFinite(value))

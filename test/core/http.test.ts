@@ -8,7 +8,10 @@ const answering =
     Promise.resolve(new Response(body, { status, headers }))
 
 const query = (fetch: Fetch, options: { timeoutMs?: number; signal?: AbortSignal } = {}) =>
-  connect({ url: 'libsql://db.example', authToken: 'hunter2', fetch }).execute({ sql: 'select 1' }, options)
+  connect({ url: 'libsql://db.example', authToken: 'hunter2', fetch, retry: false }).execute(
+    { sql: 'select 1' },
+    options,
+  )
 
 async function failureOf(promise: Promise<unknown>): Promise<TursoError> {
   try {

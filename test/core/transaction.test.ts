@@ -1,26 +1,27 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect, isTursoError, type Database, type Fetch, type Transaction } from '../../src/index.ts'
-import {
-  clearFaults,
-  createTestDatabase,
-  failNext,
-  openStreams,
-  requestsSeen,
-  type TestDatabase,
-} from '../support/turso.ts'
+import { startTurso, type TestDatabase, type TestTurso } from '../support/turso.ts'
 
+let turso: TestTurso
 let fixture: TestDatabase
 let db: Database
 
 beforeAll(async () => {
-  fixture = await createTestDatabase()
+  turso = await startTurso({ behaviour: 'spec' })
+  fixture = await turso.createDatabase()
   db = fixture.database
   await db.execute('create table notes (id integer primary key, title text unique)')
 })
 beforeEach(async () => {
-  await clearFaults()
+  await turso.clearFaults()
+  // A stream whose baton was lost with an answer expires, and its write lock with it.
+  await turso.advanceClock(20_000)
   await db.execute('delete from notes')
 })
+
+const failNext: TestTurso['failNext'] = (fault) => turso.failNext(fault)
+const clearFaults: TestTurso['clearFaults'] = () => turso.clearFaults()
+const requestsSeen: TestTurso['requestsSeen'] = () => turso.requestsSeen()
 
 const insert = (title: string): { sql: string; args: string[] } => ({
   sql: 'insert into notes (title) values (?)',
@@ -37,7 +38,7 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
   )
 
 const streams = async (): Promise<unknown[]> =>
-  (await openStreams()).filter(({ database }) => database === fixture.name)
+  (await turso.openStreams()).filter(({ database }) => database === fixture.name)
 
 describe('a transaction', () => {
   test('is committed when its function returns, with what that returned', async () => {

@@ -219,6 +219,7 @@ describe('a transaction that the server ends', () => {
         await failNext(fault)
         expect(await failureOf(end(tx))).toMatchObject({ code: 'stream_lost', outcome: 'rolled_back' })
         expect(tx.isOpen).toBe(false)
+        await turso.advanceClock(20_000)
       }
       await clearFaults()
       await db.transaction(async (tx) => void (await tx.execute(insert('afterwards'))))

@@ -37,6 +37,8 @@ export type { KeySets, KeySetTemplate, KeySetTemplateOptions } from './platform/
 export type { Users } from './platform/user.ts'
 export { uploadDatabase } from './platform/upload.ts'
 export type { DatabaseFile, UploadOptions, UploadTarget } from './platform/upload.ts'
+export { paced } from './platform/pacing.ts'
+export type { PacingOptions } from './platform/pacing.ts'
 export { createSigner } from './platform/signing.ts'
 export type { Signer, SignerOptions, SignOptions } from './platform/signing.ts'
 export { generateSigningKey, importSigningKey } from './platform/signing-keys.ts'

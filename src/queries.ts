@@ -183,16 +183,6 @@ export function readArguments<Options>(
 }
 
 export function createQueries(runner: Runner, defaults: QueryDefaults): Queries {
-  async function decode(
-    wires: readonly WireStatementResult[],
-    call: DecodeOptions,
-    schema: StandardSchema | undefined,
-  ): Promise<Result<unknown>[]> {
-    const results = wires.map((wire) => decodeResult<unknown>(wire, call))
-    if (schema) for (const result of results) result.rows = await validateRows(schema, result.rows)
-    return results
-  }
-
   async function execute(
     statement: Statement,
     argsOrOptions?: Args | QueryOptions,
@@ -200,7 +190,9 @@ export function createQueries(runner: Runner, defaults: QueryDefaults): Queries 
   ): Promise<Result<unknown>> {
     const { encoded, options } = readArguments(statement, argsOrOptions, lastOptions)
     const call = resolveCall(options, defaults)
-    return (await decode([await runner.execute(encoded, call)], call, options?.schema))[0]!
+    const result = decodeResult<unknown>(await runner.execute(encoded, call), call)
+    if (options?.schema) result.rows = await validateRows(options.schema, result.rows)
+    return result
   }
 
   async function batch(
@@ -218,8 +210,11 @@ export function createQueries(runner: Runner, defaults: QueryDefaults): Queries 
     if (encoded.length === 0) return []
     const call = resolveCall(options, defaults)
     call.isRepeatable ??= options?.mode === 'read'
-    const results = await runner.batch(encoded, call, options?.mode)
-    return await decode(results, call, options?.schema)
+    const wires = await runner.batch(encoded, call, options?.mode)
+    const results = wires.map((wire) => decodeResult<unknown>(wire, call))
+    const { schema } = options ?? {}
+    if (schema) for (const result of results) result.rows = await validateRows(schema, result.rows)
+    return results
   }
 
   return {

@@ -79,7 +79,7 @@ export function requestTo(
  *
  * @param countRows of the answer: read and written
  */
-export async function observe<T>(
+export function observe<T>(
   hooks: Hooks,
   request: HttpRequest,
   listStatements: () => string[],
@@ -87,29 +87,32 @@ export async function observe<T>(
   countRows: (answer: T) => readonly [number, number],
 ): Promise<T> {
   const { onRequest, onResponse } = hooks
-  if (!onRequest && !onResponse) return await run(request)
-  const event: RequestEvent = { url: request.url, statements: listStatements() }
-  const startedAt = performance.now()
-  let retries = 0
-  const report = (error: unknown, [rowsRead, rowsWritten]: readonly [number, number]): void =>
-    tell(onResponse, {
-      request: event,
-      durationMs: performance.now() - startedAt,
-      retries,
-      rowsRead,
-      rowsWritten,
-      error,
-    })
-  tell(onRequest, event)
-  let answer: T
-  try {
-    answer = await run({ ...request, onRetry: () => (retries += 1) })
-  } catch (error) {
-    report(error, [0, 0])
-    throw error
+  return onRequest || onResponse ? observed() : run(request)
+
+  async function observed(): Promise<T> {
+    const event: RequestEvent = { url: request.url, statements: listStatements() }
+    const startedAt = performance.now()
+    let retries = 0
+    const report = (error: unknown, [rowsRead, rowsWritten]: readonly [number, number]): void =>
+      tell(onResponse, {
+        request: event,
+        durationMs: performance.now() - startedAt,
+        retries,
+        rowsRead,
+        rowsWritten,
+        error,
+      })
+    tell(onRequest, event)
+    let answer: T
+    try {
+      answer = await run({ ...request, onRetry: () => (retries += 1) })
+    } catch (error) {
+      report(error, [0, 0])
+      throw error
+    }
+    report(undefined, countRows(answer))
+    return answer
   }
-  report(undefined, countRows(answer))
-  return answer
 }
 
 /** An observer must not turn what has succeeded into a failure, at once or later. */

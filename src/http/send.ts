@@ -92,7 +92,9 @@ async function attempt<T>(
 ): Promise<T> {
   const { retrier, isRepeatable } = request
   const body = request.body === undefined ? {} : { body: JSON.stringify(request.body) }
-  let token = await request.token()
+  const first = request.token()
+  // A token that is there costs no turn.
+  let token = first instanceof Promise ? await first : first
   for (let count = 1, isRefreshed = false; ; count++) {
     try {
       const result = await exchange(request, body, token, watch.signal, read)

@@ -57,22 +57,24 @@ export function createWatch(
   return {
     signal,
     remainingMs: () => endsAt - Date.now(),
-    async during(work) {
+    during(work) {
       endsAt = Date.now() + timeoutMs
       const timer = setTimeout(
         () => abort(new TimeoutError(`${what()} did not answer within ${timeoutMs} ms`, timeoutMs)),
         Math.min(timeoutMs, 2 ** 31 - 1),
       )
-      try {
-        return await new Promise((resolve, reject) => {
-          interrupt = reject
-          if (signal.aborted) reject(signal.reason)
-          // What failed because of the abort must say so in the caller's words, not in those of fetch.
-          work.then(resolve, (error: unknown) => reject(signal.aborted ? signal.reason : error))
-        })
-      } finally {
-        clearTimeout(timer)
-      }
+      return new Promise((resolve, reject) => {
+        interrupt = (reason) => {
+          clearTimeout(timer)
+          // What failed because of an abort must say so in the caller's words, not in those of fetch.
+          reject(signal.aborted ? signal.reason : reason)
+        }
+        if (signal.aborted) interrupt(undefined)
+        work.then((value) => {
+          clearTimeout(timer)
+          resolve(value)
+        }, interrupt)
+      })
     },
     pause: (ms) =>
       new Promise((resolve) => {

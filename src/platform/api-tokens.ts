@@ -46,7 +46,7 @@ export const apiTokens: Endpoints<ApiTokens> = {
   validate: {
     route: 'GET /v1/auth/validate',
     // -1 is no time.
-    answer: ({ exp }) => ({ expires_at_ms: exp < 0 ? null : exp * 1000 }),
+    answer: ({ exp }) => Number.isFinite(exp) && { expires_at_ms: exp < 0 ? null : exp * 1000 },
   },
   list: { route: 'GET /v1/auth/api-tokens', list: true, answer: 'tokens', fields: TOKEN },
   create: {

@@ -1,6 +1,6 @@
 /** Databases. */
 import type { ById, PlatformCallOptions } from './call.ts'
-import { textOf, type Answer, type Endpoints } from './endpoint.ts'
+import { jwtOf, type Endpoints } from './endpoint.ts'
 import type { Listing } from './pages.ts'
 import type {
   CreatedDatabase,
@@ -143,7 +143,6 @@ const DETAILS = `${CREATED} group ?primaryLocation !blockReads !blockWrites !del
 const DELETED = `${CREATED} group ?primaryLocation !deleteProtection ?deletedAt ?groupDeletedAt`
 const CONFIGURATION = '!allowAttach !blockReads !blockWrites !deleteProtection'
 const TOKEN_QUERY = 'expiration authorization'
-const jwt = (answer: Answer): string => textOf(answer, 'jwt')
 
 /** Those of {@link Databases} that are one request; `create` and `ensure` are made of the one here. */
 export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
@@ -183,7 +182,7 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   createToken: {
     route: 'POST /v1/organizations/:organization/databases/:name/auth/tokens',
     query: TOKEN_QUERY,
-    answer: jwt,
+    answer: jwtOf,
     isRepeatable: true,
     scope: 'db:mint-token',
   },
@@ -264,7 +263,7 @@ export const databasesById: Endpoints<DatabasesById> = {
   createToken: {
     route: 'POST /v3/organizations/:organizationId/databases/:id/auth/tokens',
     query: TOKEN_QUERY,
-    answer: jwt,
+    answer: jwtOf,
     isRepeatable: true,
     scope: 'db:mint-token',
   },

@@ -64,7 +64,7 @@ async function run(
 ): Promise<unknown> {
   const { route, body: bodyNames = '', query: queryNames = '', list, isRepeatable, scope } = endpoint
   const [method, template] = route.split(' ') as [Method, string]
-  const parts = template.split(/(:\w+)/)
+  const parts = template.split(/(?<=\/)(:\w+)/)
   const positional = parts.filter((part) => /^:(?!organization)/.test(part)).length
   const body: Answer = {}
   for (const [index, name] of bodyNames.split(' ').entries()) if (name) body[name] = args[positional + index]
@@ -156,13 +156,12 @@ function read(found: unknown, fields: string, raw = found): unknown {
 }
 
 /**
- * A text of an answer that must be there.
+ * The token of an endpoint that mints one.
  *
- * @throws {ProtocolError} when it is not
+ * @throws {ProtocolError} when it is not there
  */
-export function textOf(answer: Answer, name: string): string {
-  const value: unknown = answer[name]
-  if (typeof value !== 'string' || value === '')
-    throw new ProtocolError(`The Platform API answered without "${name}"`)
-  return value
+export function jwtOf({ jwt }: Answer): string {
+  if (typeof jwt !== 'string' || jwt === '')
+    throw new ProtocolError('The Platform API answered without "jwt"')
+  return jwt
 }

@@ -1,6 +1,6 @@
 /** Groups: where databases live. */
 import type { ById, PlatformCallOptions } from './call.ts'
-import { textOf, type Answer, type Endpoints } from './endpoint.ts'
+import { jwtOf, type Endpoints } from './endpoint.ts'
 import type { Listing } from './pages.ts'
 import type {
   CreateGroupOptions,
@@ -101,7 +101,6 @@ export interface GroupsById {
 }
 
 const GROUP = 'id name primaryLocation !deleteProtection !archived'
-const jwt = (answer: Answer): string => textOf(answer, 'jwt')
 
 export const groups: Endpoints<Groups> = {
   list: {
@@ -139,7 +138,7 @@ export const groups: Endpoints<Groups> = {
   createToken: {
     route: 'POST /v1/organizations/:organization/groups/:name/auth/tokens',
     query: 'expiration authorization',
-    answer: jwt,
+    answer: jwtOf,
     isRepeatable: true,
     scope: 'group:mint-token',
   },
@@ -184,7 +183,7 @@ export const groups: Endpoints<Groups> = {
   },
   restore: {
     route: 'POST /v3/organizations/:organizationId/groups/:id/restore',
-    answer: '',
+    answer: (whole) => whole['group'] && whole,
   },
   waitForLocation: {
     route: 'GET /v1/organizations/:organization/groups/:name/locations/:location/wait',
@@ -222,7 +221,7 @@ export const groupsById: Endpoints<GroupsById> = {
   createToken: {
     route: 'POST /v3/organizations/:organizationId/groups/:id/auth/tokens',
     query: 'expiration authorization',
-    answer: jwt,
+    answer: jwtOf,
     isRepeatable: true,
     scope: 'group:mint-token',
   },

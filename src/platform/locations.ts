@@ -37,5 +37,8 @@ export const locations: Endpoints<Omit<Locations, 'closest'>> = {
     fields: 'code',
   },
   retrieve: { route: 'GET /v1/locations/:code', answer: 'location', fields: 'code' },
-  listByProvider: { route: 'GET /v2/organizations/:organization/locations', answer: 'locations' },
+  listByProvider: {
+    route: 'GET /v2/organizations/:organization/locations',
+    answer: (whole) => whole['locations'],
+  },
 }

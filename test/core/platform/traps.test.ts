@@ -521,6 +521,11 @@ test('the closest location is asked without the token, and of another host', asy
   expect(await turso.locations.closest()).toMatchObject({ server: 'aws-eu-west-1', client: 'fra' })
   expect(sent).toMatchObject([{ url: 'https://region.turso.io' }])
   expect(sent[0]!.headers).not.toHaveProperty('authorization')
+  for (const regionUrl of ['http://localhost:8080/region', 'http://[fe80::a1]:8080/region']) {
+    const local = answeredWith([{ body: { server: 'lhr' } }], { regionUrl })
+    await local.turso.locations.closest()
+    expect(local.sent).toMatchObject([{ url: regionUrl }])
+  }
 })
 
 test('version 3 knows an organization by its id, which is looked up once', async () => {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, createPlatform, isTursoError, sql, type PlatformOptions } from '../../src/index.ts'
+import { createClient } from '../../src/libsql/index.ts'
 import { signUp, startStack, type RunningStack, type Signup } from './worker-and-turso.ts'
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
@@ -20,11 +21,12 @@ afterAll(() => stack.close())
 
 /** Runs a block as it stands, with its imports and the names that the text around it has introduced. */
 async function run(block: string, names: Record<string, unknown>, result = ''): Promise<unknown> {
-  const imports = [...block.matchAll(/^import \{(.*)\} from 'turso-edge'$/gm)].flatMap((match) =>
+  const imports = [...block.matchAll(/^import \{(.*)\} from 'turso-edge(?:\/libsql)?'$/gm)].flatMap((match) =>
     match[1]!.split(',').map((name) => name.trim()),
   )
   const library: Record<string, unknown> = {
     connect,
+    createClient,
     isTursoError,
     sql,
     // The README's reader has an organization at Turso; here it is the local one.
@@ -43,7 +45,7 @@ async function run(block: string, names: Record<string, unknown>, result = ''): 
 const database = ({ database, token }: Signup): Record<string, unknown> => ({ database, token })
 
 test('the examples of the README run as they stand', async () => {
-  expect(blocks).toHaveLength(4)
+  expect(blocks).toHaveLength(6)
   expect(await run(blocks[0]!, {}, 'return rows')).toEqual([{ id: 1, title: 'hello' }])
   const names = database(await signUp(stack, 'readme'))
   await run(blocks[1]!, names)
@@ -61,5 +63,11 @@ test('the examples of the README run as they stand', async () => {
       "return (await connect({ url: database.http_url, authToken: token.jwt }).execute('select count(*) as n from notes')).rows",
     ),
   ).toEqual([{ n: 3 }])
-  await run(blocks[3]!, { platformToken: 'local-platform-token' })
+  const said: unknown[] = []
+  const console = { log: (...words: unknown[]) => said.push(words) }
+  await run(blocks[3]!, { ...names, console })
+  expect(said).toEqual([['both'], ['or none'], ['note 2']])
+  await run(blocks[4]!, { ...names, console })
+  expect(said.at(-1)).toEqual(['both', 'both'])
+  await run(blocks[5]!, { platformToken: 'local-platform-token' })
 })

@@ -10,7 +10,12 @@ import { path } from '../path.ts'
 import { parseHttpUrl } from '../url.ts'
 import type { EncryptionCipher } from './types.ts'
 
-export type DatabaseFile = ReadableStream<Uint8Array> | Blob | Uint8Array<ArrayBuffer> | ArrayBuffer
+/** The content of a file; what has a size and a stream is a `Blob`. */
+export type DatabaseFile =
+  | ReadableStream<Uint8Array>
+  | Uint8Array
+  | ArrayBuffer
+  | { readonly size: number; stream(): ReadableStream<Uint8Array> }
 
 export interface UploadTarget {
   /** The base URL of the database: `https://` and the host name that `create` answered with. */
@@ -67,8 +72,8 @@ export async function uploadDatabase(
 ): Promise<void> {
   const { protocol, sizeBytes, signal, encryptionKey, encryptionCipher, retry, fetch = globalFetch } = options
   const { timeoutMs = UPLOAD_TIMEOUT_MS } = options
-  const isStream = file instanceof ReadableStream
-  const size = sizeBytes ?? (isStream ? undefined : file instanceof Blob ? file.size : file.byteLength)
+  const size =
+    sizeBytes ?? (file instanceof ReadableStream ? undefined : 'size' in file ? file.size : file.byteLength)
   if (protocol === 'chunks' && size === undefined)
     throw new TypeError('"sizeBytes" is missing: how long the stream is')
   // Checked here because fetch would quote the header in its own error.
@@ -110,7 +115,7 @@ export async function uploadDatabase(
   if (!(typeof chunkBytes === 'number' && chunkBytes > 0 && typeof id === 'string'))
     throw new ProtocolError('The upload began without a size of its chunks and an id')
   let index = 0
-  for await (const chunk of chunksOf(isStream ? file : new Blob([file]).stream(), chunkBytes))
+  for await (const chunk of chunksOf(streamOf(file), chunkBytes))
     await send('PUT', path`/v2/upload/${id}/chunk/${`${index++}`}`, chunk)
   await send('PUT', path`/v2/upload/${id}/finalize`)
 }
@@ -124,6 +129,11 @@ function withBody(fetch: Fetch, body: DatabaseFile): Fetch {
       headers: { ...init.headers, 'content-type': 'application/octet-stream' },
       ...extra,
     })
+}
+
+function streamOf(file: DatabaseFile): ReadableStream<Uint8Array> {
+  if (file instanceof ReadableStream) return file
+  return 'stream' in file ? file.stream() : new Blob([file as ArrayBuffer]).stream()
 }
 
 /** The same bytes in pieces of one size, the last one shorter. Holds one piece. */

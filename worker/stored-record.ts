@@ -28,9 +28,7 @@ export interface FirstTenantRecord {
 /** @throws {Error} for a record of a later version: this one must not write over what it does not understand */
 export function readRecord(stored: TenantRecord | FirstTenantRecord): TenantRecord {
   if (stored.version === 2) return stored
-  const version: number | undefined = stored.version
-  if (version !== undefined)
-    throw new Error(`The tenant was stored by a later version of the Worker (${version})`)
+  if (stored.version !== undefined) throw new Error('The tenant was stored by a later version of the Worker')
   const { nonce, databaseName, status, step, databaseId, hostname, schemaVersion, createdAt } = stored
   const since = Date.parse(createdAt)
   const orphan = (name: string): Orphan => ({

@@ -1,7 +1,7 @@
 /** What is known about a tenant: as its object keeps it, and as the API shows it. Pure. */
 import { MAX_IDEMPOTENCY_KEYS } from './limits.ts'
 import { withoutDatabase } from './saga/machine.ts'
-import type { SagaState } from './saga/state.ts'
+import type { Orphan, SagaState } from './saga/state.ts'
 import type { SignupRequest } from './schemas.ts'
 
 /**
@@ -130,10 +130,9 @@ export function hurry(record: TenantRecord, now: number): TenantRecord {
   return { ...record, retryAt: null, orphans: record.orphans.map((orphan) => dueAt(orphan, now)) }
 }
 
-const dueAt = <Orphan extends { retryAt: number }>(orphan: Orphan, now: number): Orphan => ({
-  ...orphan,
-  retryAt: now,
-})
+/** Not what is only watched: looking more often would prove less. */
+const dueAt = (orphan: Orphan, now: number): Orphan =>
+  orphan.mayAppear && orphan.attempts > 0 ? orphan : { ...orphan, retryAt: now }
 
 /** The member `tenant` of an answer. */
 export function tenantView(record: TenantRecord): Record<string, unknown> {

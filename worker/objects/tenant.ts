@@ -5,7 +5,7 @@ import { databaseHttpUrl } from '../database-url.ts'
 import { ALARM_BUDGET_MS, DEFAULT_RETRY_AFTER_MS, DEFAULT_TOKEN_EXPIRATION, WATCHDOG_MS } from '../limits.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { createPerformer, type Performer, type TokenOptions } from '../saga/perform.ts'
-import { runSaga, type Command, type Reply } from '../saga/run.ts'
+import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
 import type { SignupStep } from '../saga/state.ts'
 import type { SignupRequest } from '../schemas.ts'
 import { readRecord, type FirstTenantRecord } from '../stored-record.ts'
@@ -201,8 +201,7 @@ export class Tenant extends DurableObject<Env> {
 
   /** Nothing is awaited in between, so both are stored or neither; and the next call leaves only when they are. */
   async #write(record: TenantRecord, alarmAt: number | null): Promise<void> {
-    const stored = this.#read()
-    if (stored !== undefined && stored.run > record.run)
+    if (isOvertaken(this.#read(), record))
       throw new Error('Another run of this signup has overtaken this one')
     this.ctx.storage.kv.put('tenant', record)
     await this.#setAlarm(alarmAt)

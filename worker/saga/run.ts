@@ -24,6 +24,14 @@ export interface Reply {
 }
 
 /**
+ * Whether another run has begun since, or all was forgotten. Asked before each write: an object that lives on when it
+ * should not must do nothing more.
+ */
+export function isOvertaken(stored: SagaState | undefined, own: SagaState): boolean {
+  return stored === undefined ? own.run > 1 : stored.run > own.run
+}
+
+/**
  * Goes on until there is nothing to do, or nothing to do before `sleepUntil`: the rest is for the alarm. The first write
  * comes before the first call, and each call's result is stored with, or before, the next intent.
  *

@@ -40,8 +40,8 @@ export async function applyMigrations(
   try {
     await database.batch(statements)
   } catch (error) {
-    // An earlier attempt, whose answer was lost, may have got there first, and made this one fail.
-    if (!isTursoError(error, 'sql_error') || isFresh || (await readVersion(database)) < wanted) throw error
+    // An earlier attempt whose answer was lost, or this one on its way a second time, may have made it fail.
+    if (!isTursoError(error, 'sql_error') || (await readVersion(database)) < wanted) throw error
   }
   return wanted
 }

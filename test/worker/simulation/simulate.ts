@@ -1,0 +1,242 @@
+/**
+ * One seed: a few tenants that are signed up, again and again and at once, through faults, evictions, alarms that come
+ * late or twice, and clocks that jump. Then all is quiet, and everything must end well.
+ *
+ * What is simulated is the world. The saga, its runs and the rules of admission are those that are shipped.
+ */
+import { ALARM_BUDGET_MS, SIGNUP_BUDGET_MS } from '../../../worker/limits.ts'
+import { mayHaveDatabase } from '../../../worker/saga/machine.ts'
+import {
+  admit,
+  beginSignup,
+  hurry,
+  orderOf,
+  withKey,
+  type TenantRecord,
+} from '../../../worker/tenant-record.ts'
+import { createObject, type SimulatedObject } from './object.ts'
+import { createRandom } from './random.ts'
+import { createTurso, SCHEMA_VERSION } from './turso.ts'
+
+export interface Summary {
+  events: number
+  created: number
+  failed: number
+  evictions: number
+}
+
+const HOUR_MS = 3_600_000
+/** The time of faults, and the time within which all must have ended after it. */
+const FAULTY_MS = 600_000
+const QUIET_MS = 24 * HOUR_MS
+const MAX_EVENTS = 20_000
+
+/** @throws {Error} that says which invariant did not hold */
+export function simulate(seed: number, log: (line: string) => void = () => {}): Summary {
+  const random = createRandom(seed)
+  const summary: Summary = { events: 0, created: 0, failed: 0, evictions: 0 }
+  let time = Date.UTC(2026, 0, 1)
+  let skew = 0
+  const begin = time
+  const clock = (): number => time + skew
+  const isFaulty = (): boolean => time - begin < FAULTY_MS
+
+  const queue: { at: number; number: number; action: () => void }[] = []
+  let scheduled = 0
+  const after = (ms: number, action: () => void): void => {
+    const event = { at: time + ms, number: (scheduled += 1), action }
+    let index = queue.length
+    while (index > 0 && queue[index - 1]!.at > event.at) index--
+    queue.splice(index, 0, event)
+  }
+
+  const violated = (what: string): never => {
+    throw new Error(`seed ${seed}, after ${time - begin} ms: ${what}`)
+  }
+  const turso = createTurso(
+    { random, now: () => time, after, isFaulty, changed: check },
+    random.pick([0, 0.1, 0.3, 0.6]),
+  )
+  const objects = Array.from({ length: random.between(1, 3) }, (_, index) =>
+    createObject(`t${index}`, { clock, random: random.next, after, send: turso.send, stored }),
+  )
+  /** Databases that somebody was told are theirs, by the key of the signup. */
+  const handedOut = new Map<string, string>()
+  const active = new Map<string, string>()
+  let identities = 0
+
+  function check(): void {
+    for (const name of turso.databases.keys()) {
+      const object = objects.find(({ id }) => name.startsWith(`${id}-`))
+      const record = object?.read()
+      // I1 and I2: each database is the one of its tenant, or an orphan that is known.
+      const isKnown =
+        record !== undefined &&
+        ((record.databaseName === name && mayHaveDatabase(record)) ||
+          record.orphans.some((orphan) => orphan.name === name && orphan.since > 0))
+      if (!isKnown) violated(`I2: the database ${name} is nobody's`)
+    }
+    // I10: what somebody was given stays.
+    for (const name of handedOut.values())
+      if (turso.deleted.has(name)) violated(`I10: the database ${name} was handed out and deleted`)
+  }
+
+  function stored(object: SimulatedObject): void {
+    log(`${time - begin} ${object.id} ${object.storage ?? 'nothing'}`)
+    if (object.storage?.includes('SECRET')) violated(`I7: a token is stored in ${object.id}`)
+    const record = object.read()
+    check()
+    if (record?.status !== 'active') {
+      if (active.has(object.id)) violated(`I1: ${object.id} was active and is no more`)
+      return
+    }
+    // I3: active means ready.
+    const { databaseName: name, schemaVersion } = record
+    if (!turso.databases.get(name)?.hasSchema || schemaVersion !== SCHEMA_VERSION)
+      violated(`I3: ${object.id} is active without a database that is ready`)
+    if ((active.get(object.id) ?? name) !== name) violated(`I1: ${object.id} has got another database`)
+    active.set(object.id, name)
+  }
+
+  function signUp(object: SimulatedObject, body: string, key: string | null, waitMs: number): void {
+    if (object.isBusy()) return
+    const intent = {
+      request: { id: object.id },
+      group: 'default',
+      location: 'here',
+      fingerprint: body,
+      idempotencyKey: key,
+    }
+    const known = object.read()
+    const admission = admit(known, intent)
+    log(`${time - begin} ${object.id} signup ${body} ${key ?? ''}: ${admission}`)
+    const handOut = (record: TenantRecord): void => {
+      if (!turso.databases.get(record.databaseName)?.hasSchema)
+        violated(`I3: ${object.id} was handed out without a database`)
+      const sameKey = `${object.id} ${key ?? 'none'} ${body}`
+      // I4: the same key and body lead to the same database, and without a key nothing is handed out twice.
+      const former = handedOut.get(sameKey)
+      if (former !== undefined && (former !== record.databaseName || key === null))
+        violated(`I4: ${sameKey} was given ${former} and then ${record.databaseName}`)
+      handedOut.set(sameKey, record.databaseName)
+      summary.created += 1
+      if (!record.isHandedOut) object.put({ ...record, isHandedOut: true })
+    }
+    switch (admission) {
+      case 'replay':
+      case 'claim':
+        return handOut(withKey(known!, key))
+      case 'begin':
+      case 'resume': {
+        const record =
+          admission === 'begin'
+            ? beginSignup(orderOf(intent), identity(object.id), known, clock())
+            : hurry(withKey(known!, key), clock())
+        const deadline = time + waitMs
+        object.run(record, clock() + waitMs, (last, token) => {
+          if (last?.status === 'active' && time <= deadline) {
+            if (!token?.endsWith(` for ${last.databaseName}`)) violated(`I3: ${object.id} has no token`)
+            handOut(last)
+          }
+        })
+        return
+      }
+      default:
+    }
+  }
+
+  function retry(object: SimulatedObject): void {
+    const known = object.read()
+    if (object.isBusy() || known === undefined || known.status === 'active') return
+    const record =
+      known.status === 'failed'
+        ? beginSignup(known, identity(object.id), known, clock())
+        : hurry(known, clock())
+    object.run(record, clock() + SIGNUP_BUDGET_MS, () => {})
+  }
+
+  function identity(id: string): Pick<TenantRecord, 'nonce' | 'databaseName'> {
+    identities += 1
+    return { nonce: `${identities}`, databaseName: `${id}-${identities}` }
+  }
+
+  function chaos(): void {
+    if (!isFaulty()) return
+    const object = random.pick(objects)
+    if (random.chance(evictions)) {
+      summary.evictions += 1
+      object.evict(random.chance(0.3))
+    }
+    // An alarm that has come comes again.
+    if (random.chance(0.01)) object.alarm(ALARM_BUDGET_MS)
+    if (jumps > 0 && random.chance(0.01)) {
+      jumps -= 1
+      skew += random.pick([-1, 1]) * random.between(0, 3 * HOUR_MS)
+    }
+  }
+  const evictions = random.pick([0, 0.02, 0.1, 0.3])
+  let jumps = random.between(0, 2)
+
+  for (const object of objects) {
+    // The first one must come about, whatever happens to it.
+    after(random.between(0, 1_000), () => signUp(object, 'body A', 'key 1', SIGNUP_BUDGET_MS))
+    for (let count = random.between(0, 8); count > 0; count--)
+      after(random.between(0, random.pick([2_000, FAULTY_MS])), () => {
+        if (random.chance(0.2)) retry(object)
+        else
+          signUp(
+            object,
+            random.chance(0.8) ? 'body A' : 'body B',
+            random.pick([null, 'key 1', 'key 2']),
+            random.pick([0, 2_000, SIGNUP_BUDGET_MS]),
+          )
+      })
+  }
+
+  const wakeUp = (): void => {
+    for (const object of objects) {
+      if (object.alarmAt === null || object.alarmAt > clock()) continue
+      object.alarm(ALARM_BUDGET_MS)
+      if (isFaulty() && random.chance(0.1)) object.alarm(ALARM_BUDGET_MS)
+    }
+  }
+  /** True time of the next alarm; a late one is up to a minute late. */
+  const nextAlarm = (): number => {
+    const times = objects.flatMap(({ alarmAt }) => (alarmAt === null ? [] : [alarmAt - skew]))
+    return times.length === 0 ? Infinity : Math.min(...times)
+  }
+
+  for (;;) {
+    if ((summary.events += 1) > MAX_EVENTS) violated('I6: it does not come to an end')
+    chaos()
+    const event = queue[0]
+    const alarmAt = nextAlarm()
+    const next = Math.min(event?.at ?? Infinity, alarmAt)
+    if (next === Infinity || next - begin > FAULTY_MS + QUIET_MS) break
+    if (event !== undefined && event.at <= alarmAt) {
+      queue.shift()
+      time = Math.max(time, event.at)
+      event.action()
+    } else {
+      time = Math.max(time, alarmAt + (isFaulty() && random.chance(0.2) ? random.between(0, 60_000) : 0))
+      wakeUp()
+    }
+  }
+
+  for (const object of objects) {
+    const record = object.read()
+    // I6: every signup has ended, and nothing is left of those that failed.
+    if (record === undefined) violated(`I6: ${object.id} was forgotten too early`)
+    const { status, orphans, databaseName, inFlight } = record!
+    if (status === 'provisioning') violated(`I6: ${object.id} is still provisioning`)
+    if (inFlight !== null || orphans.length > 0) violated(`I6: ${object.id} is not done: ${object.storage}`)
+    const own = [...turso.databases.keys()].filter((name) => name.startsWith(`${object.id}-`))
+    const expected = status === 'active' ? databaseName : ''
+    if (own.join() !== expected) violated(`I1: ${object.id} is ${status} and has "${own.join()}"`)
+    if (status === 'failed') {
+      summary.failed += 1
+      if (!turso.refused.has(databaseName)) violated(`I6: ${object.id} failed, and Turso has refused nothing`)
+    }
+  }
+  return summary
+}

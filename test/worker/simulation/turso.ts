@@ -1,0 +1,171 @@
+/** A Turso of few words that loses answers, comes late and does things twice. Says what it did to whoever watches. */
+import type { Effect, EffectResult, Failure } from '../../../worker/saga/state.ts'
+import type { Random } from './random.ts'
+
+export const SCHEMA_VERSION = 3
+
+export interface SimulatedDatabase {
+  name: string
+  /** When its host knows it. */
+  servedFrom: number
+  hasSchema: boolean
+}
+
+export interface SimulatedTurso {
+  databases: Map<string, SimulatedDatabase>
+  /** Names of which one was deleted. */
+  deleted: Set<string>
+  /** Databases of which a call was refused for good. */
+  refused: Set<string>
+  /** Sends a call on its way: what it does and how it is answered, each at its time. */
+  send: (effect: Effect, token: string | null, answer: Answer) => void
+}
+
+/** @param token if one was minted */
+export type Answer = (result: EffectResult, token: string | null) => void
+
+export interface TursoWorld {
+  random: Random
+  /** True time, in milliseconds. */
+  now: () => number
+  /** Has something done after so many milliseconds. */
+  after: (ms: number, action: () => void) => void
+  /** Whether faults still happen. */
+  isFaulty: () => boolean
+  /** Called after each call that did something. */
+  changed: () => void
+}
+
+const LONGEST_CALL_MS = 10_000
+/** How long a request whose caller has given up may still be on its way. */
+const LATEST_MS = 60_000
+
+type Fate =
+  | 'fine'
+  | 'lost_before'
+  | 'lost_after'
+  | 'late'
+  | 'twice'
+  | 'rate_limited'
+  | 'overloaded'
+  | 'refused'
+  | 'unauthorized'
+
+const FATES: readonly Fate[] = [
+  'lost_before',
+  'lost_after',
+  'lost_after',
+  'late',
+  'late',
+  'twice',
+  'rate_limited',
+  'overloaded',
+  'refused',
+  'unauthorized',
+]
+
+/** @param faultiness probability that a call meets a fault */
+export function createTurso(world: TursoWorld, faultiness: number): SimulatedTurso {
+  const { random, now, after, isFaulty, changed } = world
+  const databases = new Map<string, SimulatedDatabase>()
+  const deleted = new Set<string>()
+  const refused = new Set<string>()
+  let tokens = 0
+
+  function act(effect: Effect, token: string | null): { result: EffectResult; token: string | null } {
+    const found = databases.get(effect.name)
+    const isServed = found !== undefined && found.servedFrom <= now()
+    const done = (more: Partial<EffectResult> = {}, minted: string | null = null) => ({
+      result: { kind: 'done', requestId: null, ...more } as EffectResult,
+      token: minted,
+    })
+    const no = (reason: Failure['reason']) => ({ result: failed(reason, true), token: null })
+    const database = { id: `id of ${effect.name}`, hostname: `${effect.name}.example`, location: null }
+    switch (effect.kind) {
+      case 'create_database': {
+        if (found) return no('exists')
+        const servedFrom = now() + (random.chance(0.3) ? random.between(0, 8_000) : 0)
+        databases.set(effect.name, { name: effect.name, servedFrom, hasSchema: false })
+        return done({ database })
+      }
+      case 'find_database':
+        return found ? done({ database }) : no('missing')
+      case 'create_token':
+        tokens += 1
+        return found ? done({}, `SECRET ${tokens} for ${effect.name}`) : no('missing')
+      case 'migrate':
+        if (!found || !isServed) return no('missing')
+        if (token === null || !token.endsWith(` for ${effect.name}`))
+          throw new Error(`the schema of ${effect.name} was applied with the token ${token}`)
+        found.hasSchema = true
+        return done({ schemaVersion: SCHEMA_VERSION })
+      case 'delete_database':
+        if (!found) return no('missing')
+        databases.delete(effect.name)
+        deleted.add(effect.name)
+        return done()
+    }
+  }
+
+  function carryOut(effect: Effect, token: string | null): ReturnType<typeof act> {
+    const acted = act(effect, token)
+    changed()
+    return acted
+  }
+
+  return {
+    databases,
+    deleted,
+    refused,
+    send(effect, token, answer) {
+      const fate: Fate = isFaulty() && random.chance(faultiness) ? random.pick(FATES) : 'fine'
+      const ms = random.between(1, 400)
+      const askedMs = random.chance(0.3) ? random.between(0, 100_000) : null
+      const lose = (afterMs: number): void =>
+        after(afterMs, () => answer(failed('unavailable', false, askedMs), null))
+      switch (fate) {
+        case 'lost_before':
+          return lose(random.chance(0.5) ? ms : LONGEST_CALL_MS)
+        case 'lost_after':
+          after(ms, () => carryOut(effect, token))
+          return lose(random.chance(0.5) ? ms + 1 : LONGEST_CALL_MS)
+        case 'late':
+          after(random.between(ms, LATEST_MS), () => carryOut(effect, token))
+          return lose(random.between(1, LONGEST_CALL_MS))
+        case 'rate_limited':
+          return after(ms, () => answer(failed('unavailable', true, askedMs), null))
+        case 'overloaded':
+          return lose(ms)
+        case 'refused':
+        case 'unauthorized':
+          refused.add(effect.name)
+          return after(ms, () => answer(failed(fate, true), null))
+        case 'twice':
+          // Not a creation: who finds a database that it has never asked for must take it for somebody else's.
+          if (effect.kind !== 'create_database') after(ms, () => carryOut(effect, token))
+          break
+        case 'fine':
+      }
+      return after(ms, () => {
+        const { result, token: minted } = carryOut(effect, token)
+        after(random.between(0, 100), () => answer(result, minted))
+      })
+    },
+  }
+}
+
+function failed(
+  reason: Failure['reason'],
+  isHarmless: boolean,
+  retryAfterMs: number | null = null,
+): EffectResult {
+  return {
+    kind: 'failed',
+    reason,
+    detail: reason,
+    isHarmless,
+    isInvalid: false,
+    retryAfterMs,
+    requestId: null,
+  }
+}

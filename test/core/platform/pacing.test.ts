@@ -142,6 +142,15 @@ describe('the law', () => {
     expect(pace.limit).toBe(8)
   })
 
+  test('answers and refusals of what was sent before the last halving change no limit', () => {
+    const { pace, take } = sendAll(8, 40)
+    const [refused, refusedLater, ...answered] = take(0)
+    pace.settle(refused!, { kind: 'refused', retryAfterMs: null }, 0)
+    for (const ticket of answered) pace.settle(ticket, { kind: 'answered' }, 1)
+    pace.settle(refusedLater!, { kind: 'refused', retryAfterMs: null }, 50)
+    expect([pace.limit, pace.inFlight, pace.pauseMs(50)]).toEqual([4, 0, 50])
+  })
+
   test('refusals that do not say how long stop everybody for longer and longer, until there is an answer', () => {
     const { pace, take } = sendAll(1, 20)
     let nowMs = 0

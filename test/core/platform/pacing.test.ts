@@ -273,6 +273,22 @@ describe('calls', () => {
     await third
   })
 
+  test('are more at a time again after answers, of which a 404 is one, and a 500 is none', async () => {
+    const { asked, fetch } = heldServer()
+    const pacedFetch = paced({ concurrency: 2 }, fetch)
+    const calls = ['a', 'b', 'c', 'd', 'e'].map((name) => codeOf(attempt(pacedFetch, name)))
+    await vi.waitFor(() => expect(namesOf(asked)).toBe('ab'))
+    asked[0]!.answer(429, { 'retry-after': '0' })
+    await calls[0]
+    expect(namesOf(asked)).toBe('ab')
+    asked[1]!.answer(500)
+    await vi.waitFor(() => expect(namesOf(asked)).toBe('abc'))
+    asked[2]!.answer(404)
+    await vi.waitFor(() => expect(namesOf(asked)).toBe('abcde'))
+    for (const { answer } of asked.slice(3)) answer(200)
+    expect(await Promise.all(calls)).toEqual(['rate_limited', 'unavailable', 'not_found', 'done', 'done'])
+  })
+
   test('keep their place in line no longer than a fetch that throws at once', async () => {
     const broken = paced({ concurrency: 1 }, () => {
       throw new Error('no network')

@@ -1,6 +1,6 @@
 /** Tokens that are signed here, for the local Turso, which knows their key set by a data: URL. */
 import fc from 'fast-check'
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   connect,
   createSigner,
@@ -317,6 +317,17 @@ describe('keys', () => {
     const [one, two] = [await importSigningKey(jwk), await importSigningKey(JSON.stringify(jwk))]
     const bytes = new TextEncoder().encode('the same')
     expect(new Uint8Array(await one.sign(bytes))).toEqual(new Uint8Array(await two.sign(bytes)))
+  })
+
+  test('cannot be read again once they are imported', async () => {
+    const jwk = await generateSigningKey()
+    const importKey = vi.spyOn(crypto.subtle, 'importKey')
+    onTestFinished(() => importKey.mockRestore())
+    await importSigningKey(jwk)
+    const keys = await Promise.all(importKey.mock.results.map(({ value }) => value as Promise<CryptoKey>))
+    expect(keys.filter(({ type }) => type === 'private').map(({ extractable }) => extractable)).toEqual([
+      false,
+    ])
   })
 
   test('that are malformed are refused without being quoted', async () => {

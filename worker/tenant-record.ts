@@ -1,6 +1,7 @@
 /** What is known about a tenant: as its object keeps it, and as the API shows it. Pure. */
 import { MAX_IDEMPOTENCY_KEYS } from './limits.ts'
 import { withoutDatabase } from './saga/machine.ts'
+import { isOvertaken } from './saga/run.ts'
 import type { Orphan, SagaState } from './saga/state.ts'
 import type { SignupRequest } from './schemas.ts'
 
@@ -133,6 +134,15 @@ export function hurry(record: TenantRecord, now: number): TenantRecord {
 /** Not what is only watched: looking more often would prove less. */
 const dueAt = (orphan: Orphan, now: number): Orphan =>
   orphan.mayAppear && orphan.attempts > 0 ? orphan : { ...orphan, retryAt: now }
+
+/**
+ * What is stored before the tenant's token is given to its caller.
+ *
+ * @returns `null` if somebody else has gone on with the tenant meanwhile: then nothing is given
+ */
+export function handOver(stored: TenantRecord | undefined, own: TenantRecord): TenantRecord | null {
+  return isOvertaken(stored, own) ? null : { ...own, isHandedOut: true }
+}
 
 /** The member `tenant` of an answer. */
 export function tenantView(record: TenantRecord): Record<string, unknown> {

@@ -13,6 +13,7 @@ import { databaseName } from '../tenant-name.ts'
 import {
   admit,
   beginSignup,
+  handOver,
   hurry,
   orderOf,
   withKey,
@@ -171,7 +172,11 @@ export class Tenant extends DurableObject<Env> {
         ? { kind: 'unavailable', step, detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS }
         : { kind: 'refused', step, detail, isInvalid }
     }
-    if (!tenant.isHandedOut) this.ctx.storage.kv.put('tenant', { ...tenant, isHandedOut: true })
+    if (!tenant.isHandedOut) {
+      const handedOver = handOver(this.#read(), tenant)
+      if (handedOver === null) return { kind: 'in_progress' }
+      this.ctx.storage.kv.put('tenant', handedOver)
+    }
     return { kind, tenant, jwt, authorization: wanted.authorization }
   }
 

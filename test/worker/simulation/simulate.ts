@@ -9,6 +9,7 @@ import { mayHaveDatabase } from '../../../worker/saga/machine.ts'
 import {
   admit,
   beginSignup,
+  handOver,
   hurry,
   orderOf,
   withKey,
@@ -111,6 +112,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     const admission = admit(known, intent)
     log(`${time - begin} ${object.id} signup ${body} ${key ?? ''}: ${admission}`)
     const handOut = (record: TenantRecord): void => {
+      const handedOver = handOver(object.read(), record)
+      if (handedOver === null) return
       if (!turso.databases.get(record.databaseName)?.hasSchema)
         violated(`I3: ${object.id} was handed out without a database`)
       const sameKey = `${object.id} ${key ?? 'none'} ${body}`
@@ -120,7 +123,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
         violated(`I4: ${sameKey} was given ${former} and then ${record.databaseName}`)
       handedOut.set(sameKey, record.databaseName)
       summary.created += 1
-      if (!record.isHandedOut) object.put({ ...record, isHandedOut: true })
+      object.put(handedOver)
     }
     switch (admission) {
       case 'replay':

@@ -1,0 +1,317 @@
+import { env } from 'cloudflare:workers'
+import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Fault } from '../../local/faults/script.ts'
+import { connect } from '../../src/index.ts'
+import type { FirstTenantRecord } from '../../worker/stored-record.ts'
+import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
+import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
+
+beforeEach(clearFaults)
+afterEach(clearFaults)
+
+interface TenantAnswer {
+  tenant: { status: string; step?: string; attempts?: number; failure?: { step: string; detail: string } }
+  database?: { name: string }
+  timeline: { step: string; attempt: number; outcome: string; detail: string | null }[]
+  orphans: { database: string; since: string; attempts: number }[]
+}
+
+const authorization = 'Bearer signup-key'
+const tenantObject = (id: string) => env.TENANTS.getByName(id)
+
+async function read(id: string): Promise<TenantAnswer> {
+  return await (await call(`/v1/tenants/${id}`, { headers: { authorization } })).json()
+}
+
+const retry = (id: string): Promise<Response> =>
+  call(`/v1/tenants/${id}/retry`, { method: 'POST', headers: { authorization } })
+
+/** The databases whose name begins with a slug. */
+async function databasesOf(slug: string): Promise<string[]> {
+  const names: string[] = []
+  for await (const { name } of localPlatform().databases.list())
+    if (name.startsWith(`${slug}-`)) names.push(name)
+  return names
+}
+
+/** What the clock would do: each alarm of the object, as long as there is one and it has something to do. */
+async function runAlarms(id: string): Promise<void> {
+  for (let count = 0; count < 10; count++) {
+    if (!(await runDurableObjectAlarm(tenantObject(id)))) return
+    if ((await read(id)).tenant.status !== 'provisioning') return
+  }
+}
+
+const alarmOf = (id: string): Promise<number | null> =>
+  runInDurableObject(tenantObject(id), async (_, state) => await state.storage.getAlarm())
+
+/** Changes what is stored, as if time had passed. */
+const makeDue = (id: string): Promise<void> =>
+  runInDurableObject(tenantObject(id), async (_, { storage }) => {
+    const record = storage.kv.get<{ retryAt: number | null; orphans: { retryAt: number }[] }>('tenant')!
+    for (const orphan of record.orphans) orphan.retryAt = 0
+    storage.kv.put('tenant', { ...record, retryAt: null })
+  })
+
+describe('an object that is gone in the middle of a signup', () => {
+  const operations = [
+    ['the creation', 'databases.create', 'POST api.turso.tech/v1/organizations/local/databases'],
+    ['the token', 'databases.createToken', '/auth/tokens'],
+    ['the schema', 'pipeline', '/v3/pipeline'],
+  ] as const
+  const moments = [
+    ['before it is done', { kind: 'latency', ms: 1_500 }],
+    ['after it is done', { kind: 'slow_body', ms: 1_500, bytes: 100_000 }],
+  ] as const satisfies [string, Partial<Fault>][]
+
+  for (const [what, on, request] of operations)
+    for (const [when, fault] of moments)
+      test(`${what}, ${when}: the alarm goes on, and it ends with one database and its schema`, async () => {
+        const id = `gone-${on.toLowerCase().replace('.', '-')}-${fault.kind === 'latency' ? 'before' : 'after'}`
+        await failNext({ ...fault, on })
+        const answer = signUp({ id }, { 'idempotency-key': id })
+        await expect
+          .poll(async () => (await requestsSeenSoFar()).some((line) => line.includes(request)))
+          .toBe(true)
+        // Time for what Turso does at once, if it does.
+        await expect.poll(async () => fault.kind === 'latency' || (await isDone(id, on))).toBe(true)
+        await abortAllDurableObjects()
+        expect((await answer).status).toBeGreaterThanOrEqual(500)
+        expect((await read(id)).tenant.status).toBe('provisioning')
+        await runAlarms(id)
+        const { tenant, database, timeline } = await read(id)
+        expect(tenant.status).toBe('active')
+        expect(timeline.map(({ outcome }) => outcome)).toContain('interrupted')
+        expect(await databasesOf(id)).toEqual([database!.name])
+        // Nobody has been given a token yet, so the same signup gets it.
+        const claimed: SignupAnswer = await (await signUp({ id }, { 'idempotency-key': id })).json()
+        const db = connect({ url: claimed.database.http_url, authToken: claimed.token.jwt })
+        expect((await db.execute('select * from notes')).rows).toEqual([])
+        expect(await alarmOf(id)).toBeNull()
+      })
+
+  const seen: string[] = []
+  async function requestsSeenSoFar(): Promise<string[]> {
+    seen.push(...(await requestsSeen()))
+    return seen
+  }
+  beforeEach(() => void seen.splice(0))
+
+  async function isDone(id: string, on: string): Promise<boolean> {
+    const [name] = await databasesOf(id)
+    if (name === undefined || on !== 'pipeline') return name !== undefined
+    const { hostname } = await localPlatform().databases.retrieve(name)
+    const authToken = await localPlatform().databases.createToken(name)
+    const db = connect({ url: `https://${hostname}`, authToken })
+    const { rows } = await db.execute("select name from sqlite_schema where name = 'notes'")
+    return rows.length === 1
+  }
+})
+
+describe('a signup that cannot be finished now', () => {
+  test('is 202 with Location and Retry-After, and the alarm finishes it', async () => {
+    await failNext({ kind: 'rate_limited', on: 'databases.createToken', retryAfter: 60 })
+    const accepted = await signUp({ id: 'later' })
+    expect(accepted.status).toBe(202)
+    expect(accepted.headers.get('location')).toBe('/v1/tenants/later')
+    expect(Number(accepted.headers.get('retry-after'))).toBeGreaterThanOrEqual(59)
+    expect(await alarmOf('later')).toBeGreaterThan(Date.now() + 50_000)
+    await makeDue('later')
+    await runAlarms('later')
+    expect((await read('later')).tenant).toMatchObject({ status: 'active' })
+    // Without a key, but it has never given a token to anybody.
+    expect((await signUp({ id: 'later' })).status).toBe(201)
+    expect((await signUp({ id: 'later' })).status).toBe(409)
+  })
+
+  test('an alarm that comes too early or twice does nothing but wait', async () => {
+    await failNext({ kind: 'rate_limited', on: 'databases.create', retryAfter: 60 })
+    expect((await signUp({ id: 'early' })).status).toBe(202)
+    await requestsSeen()
+    expect(await runDurableObjectAlarm(tenantObject('early'))).toBe(true)
+    expect(await runDurableObjectAlarm(tenantObject('early'))).toBe(true)
+    expect(await requestsSeen()).toEqual([])
+    expect(await alarmOf('early')).toBeGreaterThan(Date.now())
+  })
+
+  test('whoever wants no more than to wait so long is answered then, and it goes on', async () => {
+    for (const [id, prefer] of [
+      ['prefers-async', 'respond-async'],
+      ['prefers-wait', 'handling=lenient, wait=0'],
+    ] as const) {
+      await failNext({ kind: 'latency', ms: 300, on: 'databases.create' })
+      const accepted = await signUp({ id }, { prefer })
+      expect(accepted.status).toBe(202)
+      expect(await accepted.json()).toMatchObject({ tenant: { id, status: 'provisioning' } })
+      await expect.poll(async () => (await read(id)).tenant.status).toBe('active')
+      expect(await databasesOf(id)).toHaveLength(1)
+    }
+  })
+
+  test('is retried in the request as long as that lasts', async () => {
+    await failNext({ kind: 'server_error', on: 'databases.create', times: 2, effect: true })
+    await signUpNow({ id: 'patient' })
+    const { timeline } = await read('patient')
+    expect(timeline.map(({ step, attempt, outcome }) => `${step} ${attempt} ${outcome}`)).toEqual([
+      'create_database 1 retried',
+      'create_database 2 retried',
+      'create_database 3 retried',
+      'find_database 4 done',
+      'create_token 1 done',
+      'migrate 1 done',
+    ])
+    expect(await databasesOf('patient')).toHaveLength(1)
+  })
+
+  test('a token that the database does not know yet is minted again', async () => {
+    await failNext({ kind: 'respond', on: 'pipeline', status: 401, body: '{"error":"unknown token"}' })
+    expect((await signUpNow({ id: 'new-token' })).tenant.status).toBe('active')
+  })
+})
+
+describe('a signup that Turso refuses for good', () => {
+  const planLimit = {
+    kind: 'respond',
+    status: 403,
+    body: '{"error":"the plan allows no more databases"}',
+  } as const
+
+  test('at the plan limit nothing is made, and the tenant says why', async () => {
+    await failNext({ ...planLimit, on: 'databases.create' })
+    const refused = await signUp({ id: 'limit' })
+    expect(refused.status).toBe(502)
+    expect((await refused.json()) as ProblemBody).toMatchObject({
+      code: 'upstream_refused',
+      step: 'create_database',
+    })
+    const { tenant, database, orphans } = await read('limit')
+    expect(tenant).toMatchObject({
+      status: 'failed',
+      failure: { step: 'create_database', detail: expect.stringContaining('plan allows') },
+    })
+    expect([database, orphans, await databasesOf('limit')]).toEqual([undefined, [], []])
+  })
+
+  test('what cannot be deleted is an orphan with an age, and the alarm deletes it', async () => {
+    await failNext({ ...planLimit, on: 'databases.createToken' })
+    await failNext({ kind: 'server_error', on: 'databases.delete', times: 2 })
+    expect((await signUp({ id: 'orphaned' })).status).toBe(502)
+    const [name] = await databasesOf('orphaned')
+    expect((await read('orphaned')).orphans).toEqual([
+      { database: name, since: expect.stringMatching(/^\d{4}-/), attempts: 1 },
+    ])
+    for (const attempts of [2, undefined]) {
+      await makeDue('orphaned')
+      expect(await runDurableObjectAlarm(tenantObject('orphaned'))).toBe(true)
+      expect((await read('orphaned')).orphans[0]?.attempts).toBe(attempts)
+    }
+    expect(await databasesOf('orphaned')).toEqual([])
+  })
+
+  test('can be tried again by an operator, and the token is for whoever signed up', async () => {
+    const body = { id: 'again-by-operator', name: 'Again' }
+    await failNext({ ...planLimit, on: 'databases.create' })
+    expect((await signUp(body, { 'idempotency-key': 'k' })).status).toBe(502)
+    const response = await retry(body.id)
+    expect(response.status).toBe(200)
+    const answer = await response.json()
+    expect(answer).toMatchObject({ tenant: { ...body, status: 'active' } })
+    expect(answer).not.toHaveProperty('token')
+    expect((await signUp(body, { 'idempotency-key': 'k' })).status).toBe(201)
+    expect(await databasesOf(body.id)).toHaveLength(1)
+  })
+
+  test('is forgotten after a week, and not before', async () => {
+    await failNext({ ...planLimit, on: 'databases.create' })
+    expect((await signUp({ id: 'forgotten' })).status).toBe(502)
+    expect(await alarmOf('forgotten')).toBeGreaterThan(Date.now() + 6 * 86_400_000)
+    expect(await runDurableObjectAlarm(tenantObject('forgotten'))).toBe(true)
+    expect((await read('forgotten')).tenant.status).toBe('failed')
+    await runInDurableObject(tenantObject('forgotten'), (_, { storage }) => {
+      storage.kv.put('tenant', { ...storage.kv.get<object>('tenant'), forgetAt: 0 })
+    })
+    expect(await runDurableObjectAlarm(tenantObject('forgotten'))).toBe(true)
+    await runInDurableObject(tenantObject('forgotten'), async (_, { storage }) => {
+      expect([[...storage.kv.list()], await storage.getAlarm()]).toEqual([[], null])
+    })
+  })
+})
+
+describe('a retry', () => {
+  test('of a tenant that is not there is 404, of one that is ready changes nothing', async () => {
+    expect((await retry('nowhere')).status).toBe(404)
+    const { tenant, database } = await signUpNow({ id: 'ready' })
+    await requestsSeen()
+    const response = await retry('ready')
+    expect([response.status, await response.json()]).toEqual([200, { tenant, database }])
+    expect(await requestsSeen()).toEqual([])
+  })
+
+  test('of a signup that waits does not wait any longer', async () => {
+    await failNext({ kind: 'rate_limited', on: 'databases.create', retryAfter: 60 })
+    expect((await signUp({ id: 'impatient' })).status).toBe(202)
+    expect((await retry('impatient')).status).toBe(200)
+  })
+
+  test('needs an API key, and is a POST', async () => {
+    expect((await call('/v1/tenants/x/retry', { method: 'POST' })).status).toBe(401)
+    const response = await call('/v1/tenants/x/retry', { headers: { authorization } })
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
+  })
+})
+
+describe('a tenant that an earlier version has stored', () => {
+  const first: FirstTenantRecord = {
+    id: 'of-old',
+    name: null,
+    metadata: {},
+    group: 'default',
+    location: 'aws-eu-west-1',
+    nonce: 'n',
+    status: 'provisioning',
+    step: 'create_database',
+    attempts: 1,
+    mayHaveDatabase: true,
+    databaseName: 'of-old-aaaaaaaaaa',
+    leftovers: ['of-old-bbbbbbbbbb'],
+    databaseId: null,
+    hostname: null,
+    schemaVersion: 0,
+    createdAt: '2026-11-01T00:00:00.000Z',
+    fingerprint: 'f',
+    idempotencyKeys: [],
+  }
+  const store = (record: object): Promise<void> =>
+    runInDurableObject(tenantObject('of-old'), (_, { storage }) => storage.kv.put('tenant', record))
+
+  test('unfinished: can be read, and is finished with its own database, its leftovers deleted', async () => {
+    for (const name of [first.databaseName, ...first.leftovers])
+      await localPlatform().databases.create(name, { location: first.location })
+    await store(first)
+    expect((await read('of-old')).tenant).toMatchObject({ status: 'provisioning', step: 'create_database' })
+    expect((await retry('of-old')).status).toBe(200)
+    expect(await databasesOf('of-old')).toEqual([first.databaseName])
+  })
+
+  test('active: is what it was', async () => {
+    const { databaseName } = first
+    const { id, hostname } = await localPlatform().databases.retrieve(databaseName)
+    const ready = { status: 'active', step: 'migrate', databaseId: id, hostname, schemaVersion: 1 }
+    await store({ ...first, ...ready, leftovers: [] })
+    expect(await read('of-old')).toMatchObject({
+      tenant: { status: 'active' },
+      database: { name: databaseName },
+    })
+    expect((await signUp({ id: 'of-old' })).status).toBe(409)
+  })
+
+  test('later than this one: nothing of it is written over', async () => {
+    await store({ ...first, version: 3 })
+    expect((await call('/v1/tenants/of-old', { headers: { authorization } })).status).toBe(500)
+    expect((await signUp({ id: 'of-old' })).status).toBe(500)
+    await runInDurableObject(tenantObject('of-old'), (_, { storage }) => {
+      expect(storage.kv.get('tenant')).toMatchObject({ version: 3 })
+    })
+  })
+})

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Interactive transactions: what users hold. How they are kept from running outside is in hrana/transaction.ts. */
-import type { CallOptions } from './http/watch.ts'
+import { requireUsable, type CallOptions } from './http/watch.ts'
 import type { TransactionLevel } from './hrana/transaction.ts'
 import { createQueries, type Queries, type QueryDefaults } from './queries.ts'
 
@@ -65,6 +65,7 @@ export async function startTransaction<T>(
   run?: (tx: Transaction) => Promise<T>,
   call?: CallOptions,
 ): Promise<T | Transaction> {
+  requireUsable(call)
   const level = begin()
   const tx = createTransaction(level, defaults)
   if (run === undefined) return tx

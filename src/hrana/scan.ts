@@ -36,8 +36,7 @@ const CLOSING_BRACKET = 93
  */
 export function cutRows(text: string, start: number, pieces: RowsPiece[]): number | undefined {
   for (;;) {
-    // Only a join copies, and only when there is something to join: what `slice` returns is a view.
-    const piece = [text.slice(start, start + PIECE_CHARACTERS), ' '].join('')
+    const piece = text.slice(start, start + PIECE_CHARACTERS)
     let characters = 0
     // The pattern would find out more slowly that a long blob does not end here.
     if (!piece.includes(']')) return undefined
@@ -48,7 +47,8 @@ export function cutRows(text: string, start: number, pieces: RowsPiece[]): numbe
       NEXT_ROW.lastIndex++
     }
     if (characters === 0) return undefined
-    pieces.push({ text: piece, characters })
+    // Only a join copies, and only when there is something to join: what `slice` returns is a view.
+    pieces.push({ text: [piece.slice(0, characters), ' '].join(''), characters })
     start += characters
     // Asked of the text, since the piece may end with the row.
     if (text.charCodeAt(start) !== COMMA)

@@ -88,6 +88,7 @@ export function createStream(
       new Promise((resolve, reject) => {
         if (loss) return reject(loss.error)
         const signal = call?.signal
+        if (signal?.aborted) return reject(signal.reason)
         const entry = { requests, call, resolve, reject }
         queue.push(entry)
         const takeBack = (): void => {

@@ -1,10 +1,11 @@
 /** Statements that begin or end a transaction, which only its owner may. */
 
-/** What SQL keywords cannot be in: literals, quoted names, comments, of which the last may have no end. */
-const OPAQUE = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*(?:[^*]|\*(?!\/))*(?:\*\/)?/g
+/** What SQL keywords cannot be in: literals, quoted names, comments, of which the last may have no end; Tcl's `$name(…)`. */
+const OPAQUE =
+  /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*(?:\]|$)|[$@#:][\w$:\x80-\uffff]+\([^\s)]*\)|--[^\n]*|\/\*[^*]*(?:\*(?!\/)[^*]*)*(?:\*\/)?/g
 
 /** Its END is the only one behind a semicolon. */
-const TRIGGER = /\bcreate\s+(?:temp\w*\s+)?trigger\b[^]*?;\s*end\b/gi
+const TRIGGER = /\bcreate\s+(?:temp\w*\s+)?trigger\b[^]*?(?:;\s*end\b|$)/gi
 
 /** Not ROLLBACK TO, which stays within. */
 const CONTROL = /(?:^|;)\s*(?:begin|commit|end|rollback(?!\s+(?:transaction\s+)?to\b))\b/i

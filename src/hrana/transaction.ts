@@ -1,5 +1,5 @@
 /** A transaction over several requests, and the savepoints in it, none of whose statements can run outside it. */
-import { HttpError, StreamLostError } from '../errors.ts'
+import { HttpError, ProtocolError, StreamLostError } from '../errors.ts'
 import { requireUsable } from '../http/watch.ts'
 import { CLOSE_TIMEOUT_MS } from '../limits.ts'
 import { chainSteps, control, toSqlError, type TransactionMode } from './batch.ts'
@@ -94,7 +94,8 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
 
   /** The server has ended the transaction: its stream is given back, or ends by its idle limit. */
   async function abandon(loss: unknown): Promise<never> {
-    connection.loss ??= loss
+    if (connection.loss) throw connection.loss
+    connection.loss = loss
     rootOf(level).isOpen = false
     await connection.stream.send([{ type: 'close' }], { timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => undefined)
     throw connection.loss
@@ -146,17 +147,21 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     isBatch: boolean,
     call: TargetCall,
   ): Promise<WireStatementResult[]> {
-    const needsSavepoint = statements.length > 1
+    // Of one that returns rows the answer may be refused as too large after it has taken effect.
+    const needsSavepoint = statements.length > 1 || /\breturning\b/i.test(statements[0]!.sql!)
     const first = needsSavepoint ? 1 : 0
     const steps = chainSteps(
       needsSavepoint ? [control(SAVEPOINT), ...statements, control(RELEASE)] : statements,
     )
     // Apart from the batch, because a server may end that between two steps (RESPONSE_TOO_LARGE).
     const cleanUp = needsSavepoint ? [CLEAN_UP] : []
-    const [result] = await sendWithin([{ type: 'batch', batch: { steps } }, ...cleanUp], call)
+    const [result, undone] = await sendWithin([{ type: 'batch', batch: { steps } }, ...cleanUp], call)
     const { failed, isComplete, results } = readSteps(result, steps.length)
     if (isComplete) return results.slice(first, first + statements.length)
     if (!failed || isTimeout(failed)) return await refuseLost(failed)
+    // Neither kept nor undone: a statement of it has released our savepoint, or the transaction is gone.
+    if (needsSavepoint && results[0] && undone?.type === 'error')
+      await abandon(lost(failed.error.message, 'rolled_back')).catch(() => undefined)
     const index = failed.step - first
     throw toSqlError(failed.error, isBatch && index in statements ? index : null)
   }
@@ -201,33 +206,52 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     level.isOpen = false
     if (!level.hasBegun) return
     const batch = { steps: chainSteps([control('COMMIT')]) }
-    const [result] = await send([{ type: 'batch', batch }, { type: 'close' }], true, call)
-    const { failed, isComplete, isMalformed } = readSteps(result, 1)
+    const [result] = await send([{ type: 'batch', batch }, { type: 'close' }], true, call).catch(
+      async (error: unknown) => {
+        // Taken back before it was sent, which leaves the transaction open.
+        if (!connection.stream.isLost()) await abandon(error).catch(() => undefined)
+        throw error
+      },
+    )
+    const { failed, isComplete } = readCommit(result)
     if (isComplete) return
     if (failed && !isTimeout(failed))
       throw toSqlError(failed.error, null, 'The transaction could not be committed, and is rolled back: ')
-    const reason = failed?.error.message ?? 'the server had already ended it'
-    throw (connection.loss ??= isMalformed
-      ? lost('the answer to COMMIT is not of the protocol', 'unknown')
-      : lost(reason, 'rolled_back'))
+    throw (connection.loss ??= lost(
+      failed?.error.message ?? 'the server had already ended it',
+      'rolled_back',
+    ))
+  }
+
+  /** Anything but an outcome of the step leaves open whether COMMIT has run. */
+  function readCommit(result: WireStreamResult | undefined): Steps {
+    try {
+      const steps = readSteps(result, 1)
+      if (!steps.isMalformed) return steps
+      throw new ProtocolError('the answer to COMMIT is not of the protocol')
+    } catch (error) {
+      throw (connection.loss ??= lost(String(error), 'unknown', error))
+    }
   }
 
   async function settleAndCommit(call: TargetCall | undefined): Promise<void> {
     // A statement that nobody has waited for must not be committed around if it fails.
     const outcomes = await Promise.allSettled(level.pending)
     const failure = outcomes.find((outcome) => outcome.status === 'rejected')
-    if (failure) {
+    if (failure || call?.signal?.aborted) {
       await rollback(call).catch(() => undefined)
-      throw failure.reason
+      throw failure ? failure.reason : call?.signal?.reason
     }
     if (connection.loss) throw connection.loss
-    if (!parent) await commitRoot(call)
-    else if (!(await end([`RELEASE ${level.savepoint}`], call))) await refuseLost(undefined)
+    if (!parent) return await commitRoot(call)
+    // Not with the caller's signal: a RELEASE that is taken back would leave the savepoint to the transaction around it.
+    if (!(await end([`RELEASE ${level.savepoint}`], { timeoutMs: call?.timeoutMs })))
+      await refuseLost(undefined)
   }
 
   async function commit(call: TargetCall | undefined): Promise<void> {
     assertUsable(call)
-    await (level.committing = settleAndCommit(call))
+    await (level.committing = trackEnd(() => settleAndCommit(call)))
   }
 
   async function rollback(call: TargetCall | undefined): Promise<void> {
@@ -246,13 +270,15 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     if (level.hasBegun) await send([{ type: 'close' }], false, ownCall)
   }
 
-  function track<T>(start: () => Promise<T>): Promise<T> {
+  function track<T>(start: () => Promise<T>, { pending } = level): Promise<T> {
     const running = start()
-    const settled = running.catch(() => undefined).then(() => level.pending.delete(running))
-    level.pending.add(running)
-    void settled
+    pending.add(running)
+    void running.catch(() => undefined).then(() => pending.delete(running))
     return running
   }
+
+  /** The transaction around it must not end before it has. */
+  const trackEnd = (start: () => Promise<void>): Promise<void> => (parent ? track(start, parent) : start())
 
   return {
     run: (statements, isBatch, call) =>
@@ -278,7 +304,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
       return createLevel(connection, level)
     },
     commit,
-    rollback,
+    rollback: (call) => trackEnd(() => rollback(call)),
     async finish(call) {
       if (connection.loss) throw connection.loss
       // One that failed, or is not there yet, may have been asked for by somebody who does not look.

@@ -25,7 +25,8 @@ export function wrapTransaction(tx: CoreTransaction, onEnd: () => void): Transac
       return await action()
     } catch (error) {
       if (!tx.isOpen) onEnd()
-      throw toLibsqlError(error, statementIndex)
+      // A BEGIN that fails is no statement's fault.
+      throw toLibsqlError(error, tx.isOpen ? statementIndex : undefined)
     }
   }
 

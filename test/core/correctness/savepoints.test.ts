@@ -84,6 +84,83 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
     expect(await titles()).toEqual(['taken'])
   })
 
+  test('a statement whose rows are too many is undone, although it had taken effect', async () => {
+    await db.transaction(async (tx) => {
+      const many = `insert into notes (title)
+        with recursive c(x) as (select 1 union all select x + 1 from c where x < 500) select hex(randomblob(50)) from c
+        returning title`
+      expect(await failureOf(tx.execute(many))).toMatchObject({ sqlCode: 'RESPONSE_TOO_LARGE' })
+      await tx.execute(insert('after'))
+    })
+    expect(await titles()).toEqual(['after'])
+  })
+
+  test.each([
+    ['to its end', [insert('never'), 'release mine']],
+    ['and fails', [insert('never'), 'release mine', 'insert into nowhere values (1)']],
+  ])(
+    'a batch that releases a savepoint around it %s takes the transaction with it',
+    async (_, statements) => {
+      const run = db.transaction(async (tx) => {
+        await tx.execute('savepoint mine')
+        await tx.batch(statements).catch(() => undefined)
+        return 'done'
+      })
+      expect(await failureOf(run)).toMatchObject({ code: 'stream_lost', outcome: 'rolled_back' })
+      expect(await titles()).toEqual([])
+    },
+  )
+
+  test('a transaction does not commit around the end of one within it', async () => {
+    const tx = await db.transaction()
+    await tx.execute('savepoint mine')
+    const inner = await tx.transaction()
+    await inner.execute(insert('inner'))
+    await inner.execute('release mine')
+    const ends = [inner.commit(), Promise.resolve().then(() => tx.commit())]
+    const outcomes = await Promise.allSettled(ends)
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    await tx.rollback()
+    expect(await titles()).toEqual([])
+  })
+
+  test('a commit within it that is aborted is not kept', async () => {
+    const reason = new Error('the user left')
+    await db.transaction(async (tx) => {
+      await tx.execute(insert('outer'))
+      const inner = await tx.transaction()
+      await inner.execute(insert('inner'))
+      const controller = new AbortController()
+      const committing = inner.commit({ signal: controller.signal })
+      controller.abort(reason)
+      expect(await failureOf(committing)).toBe(reason)
+    })
+    expect(await titles()).toEqual(['outer'])
+  })
+
+  test('an answer to COMMIT that says something else leaves it unknown', async () => {
+    for (const body of [
+      '{"baton":null,"base_url":null,"results":[{"type":"ok","response":{"type":"close"}},{"type":"ok","response":{"type":"close"}}]}',
+      '{"baton":null,"base_url":null,"results":[{"type":"error","error":{"message":"x"}},{"type":"ok","response":{"type":"close"}}]}',
+    ]) {
+      const tx = await db.transaction()
+      await tx.execute(insert('perhaps'))
+      await turso.failNext({ kind: 'respond', on: 'pipeline', status: 200, body, effect: true })
+      expect(await failureOf(tx.commit())).toMatchObject({ code: 'stream_lost', outcome: 'unknown' })
+      expect(await titles()).toEqual(['perhaps'])
+      await db.execute('delete from notes')
+    }
+  })
+
+  test('hostile text is looked through in linear time', async () => {
+    await db.transaction(async (tx) => {
+      for (const text of [`${'['.repeat(400_000)} end`, `${'create trigger '.repeat(30_000)} end`])
+        expect(await failureOf(tx.execute(text))).toMatchObject({ code: 'sql_error' })
+      for (const hidden of ['select $a(--); commit', "select $x('); commit; select $y(')"])
+        await expect(tx.execute(hidden)).rejects.toThrow(/ended by its commit and rollback/)
+    })
+  })
+
   test('what is issued after commit is refused, and is not in it', async () => {
     const tx = await db.transaction()
     await tx.execute(insert('in'))

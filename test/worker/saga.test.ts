@@ -164,6 +164,21 @@ describe('a signup that cannot be finished now', () => {
     expect(await databasesOf('patient')).toHaveLength(1)
   })
 
+  test.each([
+    ['a page', { kind: 'html', status: 502, effect: true }],
+    ['the wrong shape', { kind: 'wrong_shape', effect: true }],
+    ['half of an answer', { kind: 'truncated' }],
+    ['a cut connection', { kind: 'reset_after' }],
+  ] as const)('an answer that makes no sense is none: %s', async (what, fault) => {
+    const id = `nonsense-${what.replaceAll(' ', '-')}`
+    for (const on of ['databases.create', 'databases.createToken', 'pipeline'])
+      await failNext({ ...fault, on })
+    const { database } = await signUpNow({ id })
+    expect(await databasesOf(id)).toEqual([database.name])
+    const outcomes = (await read(id)).timeline.map(({ outcome }) => outcome)
+    expect(outcomes.filter((outcome) => outcome === 'retried').length).toBeGreaterThanOrEqual(3)
+  })
+
   test('a token that the database does not know yet is minted again', async () => {
     await failNext({ kind: 'respond', on: 'pipeline', status: 401, body: '{"error":"unknown token"}' })
     expect((await signUpNow({ id: 'new-token' })).tenant.status).toBe('active')

@@ -2,7 +2,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
 import { databaseHttpUrl } from '../database-url.ts'
-import { ALARM_BUDGET_MS, DEFAULT_RETRY_AFTER_MS, DEFAULT_TOKEN_EXPIRATION, WATCHDOG_MS } from '../limits.ts'
+import {
+  ALARM_BUDGET_MS,
+  DEFAULT_RETRY_AFTER_MS,
+  DEFAULT_TOKEN_EXPIRATION,
+  SIGNUP_BUDGET_MS,
+  WATCHDOG_MS,
+} from '../limits.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { createPerformer, type Performer, type TokenOptions } from '../saga/perform.ts'
 import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
@@ -61,7 +67,7 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** @param waitMs after which the caller wants an answer, however far the signup is */
-  async signUp(intent: SignupIntent, waitMs: number): Promise<SignupOutcome> {
+  async signUp(intent: SignupIntent, waitMs: number = SIGNUP_BUDGET_MS): Promise<SignupOutcome> {
     if (this.#underWay > 0) return { kind: 'in_progress' }
     const known = this.#read()
     const admission = admit(known, intent)
@@ -86,7 +92,7 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** Takes a signup that waits up at once, and begins one that failed anew. The token is for its caller to fetch. */
-  async retry(waitMs: number): Promise<RetryOutcome> {
+  async retry(waitMs: number = SIGNUP_BUDGET_MS): Promise<RetryOutcome> {
     if (this.#underWay > 0) return { kind: 'in_progress' }
     const known = this.#read()
     if (known === undefined) return { kind: 'not_found' }

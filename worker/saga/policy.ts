@@ -17,7 +17,7 @@ export interface RetryPolicy {
   longestDelayMs: number
 }
 
-/** Together, a signup that never succeeds is given up after about three hours. */
+/** With these, a step that never succeeds is given up after about two hours. */
 export const RETRY: Readonly<Record<Trouble, RetryPolicy>> = {
   unavailable: { attempts: 40, firstDelayMs: 500, longestDelayMs: 300_000 },
   not_served: { attempts: 40, firstDelayMs: 100, longestDelayMs: 30_000 },

@@ -11,12 +11,12 @@ import { offlineWrangler } from './wrangler-environment.ts'
 
 /** In bytes, minified and gzipped, without the packages that a user brings along. */
 const LIMITS: Readonly<Record<string, number>> = {
-  "import { connect, sql } from 'turso-edge'": 13_600,
-  "import { createPlatform } from 'turso-edge'": 7_900,
-  "import * from 'turso-edge'": 19_400,
-  "import * from 'turso-edge/libsql'": 16_000,
-  "import * from 'turso-edge/drizzle'": 16_500,
-  Worker: 48_000,
+  "import { connect, sql } from 'turso-edge'": 14_000,
+  "import { createPlatform } from 'turso-edge'": 7_800,
+  "import * from 'turso-edge'": 22_000,
+  "import * from 'turso-edge/libsql'": 16_300,
+  "import * from 'turso-edge/drizzle'": 16_900,
+  Worker: 52_000,
 }
 
 const root = path.join(import.meta.dirname, '..')

@@ -1,5 +1,6 @@
 /** Between the API's casing, which is mixed, and the camelCase of this library. */
 
+import { EXPIRATION } from './expiration.ts'
 import type { DatabasePermissions } from './types.ts'
 
 /** What the same thing is called in several ways on the wire has one name here. */
@@ -19,13 +20,7 @@ const OPAQUE = /^(data|failures)$/
 
 /** What is checked before it is sent: its pattern, and what it must be. */
 const CHECKED: ReadonlyMap<string, readonly [RegExp, string]> = new Map([
-  [
-    'expiration',
-    [
-      /^(never|(?=.*[1-9])(\d{1,9}[wdhm])+)$/,
-      '"never", or numbers with the units w, d, h and m such as 2w1d30m',
-    ],
-  ],
+  ['expiration', EXPIRATION],
   ['sizeLimit', [/^\d{1,15}([kmgt]?b)?$/i, 'a number of bytes, or one with a unit such as 500mb']],
 ])
 

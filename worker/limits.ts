@@ -39,6 +39,9 @@ export const WATCHDOG_MS = 60_000
 /** For how long a failed signup that has left nothing behind can be read, and retried: a week. */
 export const FAILED_MEMORY_MS = 604_800_000
 
+/** For how long a deleted tenant keeps its database and can be restored: a week. */
+export const DELETION_GRACE_MS = 604_800_000
+
 /** How many calls of a signup are remembered: the first half, and the latest. */
 export const MAX_TIMELINE_ENTRIES = 40
 

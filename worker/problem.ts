@@ -9,6 +9,7 @@ export type ProblemCode =
   | 'method_not_allowed'
   | 'payload_too_large'
   | 'tenant_exists'
+  | 'tenant_deleting'
   | 'signup_in_progress'
   | 'signup_unfinished'
   | 'idempotency_key_reused'
@@ -31,6 +32,7 @@ const KINDS: Record<ProblemCode, ProblemKind> = {
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   tenant_exists: { status: 409, title: 'The tenant exists' },
+  tenant_deleting: { status: 409, title: 'The tenant is deleted' },
   signup_in_progress: { status: 409, title: 'A signup of this tenant is running' },
   signup_unfinished: { status: 409, title: 'An unfinished signup of this tenant had another body' },
   idempotency_key_reused: { status: 422, title: 'The idempotency key was used for another request' },

@@ -1,6 +1,6 @@
 /** What is known about a tenant: as its object keeps it, and as the API shows it. Pure. */
-import { MAX_IDEMPOTENCY_KEYS } from './limits.ts'
-import { withoutDatabase } from './saga/machine.ts'
+import { DELETION_GRACE_MS, MAX_IDEMPOTENCY_KEYS } from './limits.ts'
+import { advance, withoutDatabase } from './saga/machine.ts'
 import { isOvertaken } from './saga/run.ts'
 import type { Orphan, SagaState } from './saga/state.ts'
 import type { SignupRequest } from './schemas.ts'
@@ -37,7 +37,15 @@ export interface SignupIntent {
 }
 
 /** What a signup request means, given what is known about the tenant. */
-export type Admission = 'begin' | 'resume' | 'claim' | 'replay' | 'exists' | 'key_reused' | 'differs'
+export type Admission =
+  | 'begin'
+  | 'resume'
+  | 'claim'
+  | 'replay'
+  | 'exists'
+  | 'key_reused'
+  | 'differs'
+  | 'deleting'
 
 /**
  * The rules of the `Idempotency-Key` draft (draft-ietf-httpapi-idempotency-key-header), and for callers without a key:
@@ -47,6 +55,7 @@ export type Admission = 'begin' | 'resume' | 'claim' | 'replay' | 'exists' | 'ke
  */
 export function admit(record: TenantRecord | undefined, intent: SignupIntent): Admission {
   if (record === undefined || record.status === 'failed') return 'begin'
+  if (record.status === 'deleting') return 'deleting'
   const isSameRequest = record.fingerprint === intent.fingerprint
   const isSameKey = intent.idempotencyKey !== null && record.idempotencyKeys.includes(intent.idempotencyKey)
   if (isSameKey && !isSameRequest) return 'key_reused'
@@ -118,6 +127,7 @@ export function beginSignup(
     orphans: former === undefined ? [] : withoutDatabase(former, now).map((orphan) => dueAt(orphan, now)),
     failure: null,
     forgetAt: null,
+    purgeAt: null,
     timeline: [],
     isHandedOut: false,
     createdAt: new Date(now).toISOString(),
@@ -129,6 +139,30 @@ export function beginSignup(
 /** A signup that waits, when somebody wants it now. */
 export function hurry(record: TenantRecord, now: number): TenantRecord {
   return { ...record, retryAt: null, orphans: record.orphans.map((orphan) => dueAt(orphan, now)) }
+}
+
+/**
+ * A tenant from its deletion on: one that is active can be restored until its grace period is over, of any other all is
+ * given up at once. Whoever is at work on it is overtaken.
+ */
+export function remove(record: TenantRecord, now: number): TenantRecord {
+  if (record.status === 'deleting') return record
+  const removed: TenantRecord = {
+    ...record,
+    status: 'deleting',
+    run: record.run + 1,
+    retryAt: null,
+    forgetAt: null,
+    purgeAt: now + DELETION_GRACE_MS,
+  }
+  return record.status === 'active' ? removed : { ...removed, ...advance(removed, { kind: 'purged', now }) }
+}
+
+/** @returns `null` when it is too late */
+export function restore(record: TenantRecord): TenantRecord | null {
+  if (record.status !== 'deleting') return record
+  if (record.purgeAt === null) return null
+  return { ...record, status: 'active', purgeAt: null, run: record.run + 1 }
 }
 
 /** Not what is only watched: looking more often would prove less. */
@@ -152,6 +186,9 @@ export function tenantView(record: TenantRecord): Record<string, unknown> {
     name: record.name,
     status,
     ...(status === 'provisioning' ? { step, attempts } : {}),
+    ...(status === 'deleting' && record.purgeAt !== null
+      ? { delete_at: new Date(record.purgeAt).toISOString() }
+      : {}),
     ...(failure === null ? {} : { failure: { step: failure.step, detail: failure.detail } }),
     location: record.location,
     group: record.group,

@@ -276,6 +276,90 @@ describe('a retry', () => {
   })
 })
 
+describe('a deleted tenant', () => {
+  const admin = 'Bearer admin-key'
+  const remove = (id: string): Promise<Response> =>
+    call(`/v1/tenants/${id}`, { method: 'DELETE', headers: { authorization: admin } })
+  const restore = (id: string): Promise<Response> =>
+    call(`/v1/tenants/${id}/restore`, { method: 'POST', headers: { authorization: admin } })
+  const graceIsOver = (id: string): Promise<void> =>
+    runInDurableObject(tenantObject(id), (_, { storage }) => {
+      storage.kv.put('tenant', { ...storage.kv.get<object>('tenant'), purgeAt: 0 })
+    })
+  const pipeline = (url: string, token: string): Promise<Response> =>
+    call(`${new URL(url).pathname}v3/pipeline`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: '{"requests":[{"type":"execute","stmt":{"sql":"select 1"}},{"type":"close"}]}',
+    })
+
+  test('cannot be reached or signed up again, keeps its database for a week, and can be restored', async () => {
+    const { database, token } = await signUpNow({ id: 'removed' })
+    const response = await remove('removed')
+    expect(response.status).toBe(202)
+    const { tenant } = (await response.json()) as { tenant: { status: string; delete_at: string } }
+    expect(tenant.status).toBe('deleting')
+    expect(Date.parse(tenant.delete_at)).toBeGreaterThan(Date.now() + 6 * 86_400_000)
+    expect((await pipeline(database.gateway_url, token.jwt)).status).toBe(404)
+    expect(await (await signUp({ id: 'removed' })).json()).toMatchObject({ code: 'tenant_deleting' })
+    expect((await retry('removed')).status).toBe(409)
+    // An alarm before its time does nothing but wait.
+    await expect.poll(() => alarmOf('removed')).toBeGreaterThan(Date.now() + 6 * 86_400_000)
+    expect(await runDurableObjectAlarm(tenantObject('removed'))).toBe(true)
+    expect(await alarmOf('removed')).toBeGreaterThan(Date.now() + 6 * 86_400_000)
+    expect(await databasesOf('removed')).toEqual([database.name])
+    const restored = await restore('removed')
+    expect([restored.status, await restored.json()]).toMatchObject([
+      200,
+      { tenant: { status: 'active' }, database: { name: database.name } },
+    ])
+    expect((await pipeline(database.gateway_url, token.jwt)).status).toBe(200)
+    await runAlarms('removed')
+    expect(await databasesOf('removed')).toEqual([database.name])
+  })
+
+  test('is gone after the grace period, and its id gets another database', async () => {
+    const { database } = await signUpNow({ id: 'purged' })
+    expect((await remove('purged')).status).toBe(202)
+    expect((await remove('purged')).status).toBe(202)
+    // The alarm that finds out when there is something to do has come by itself.
+    await expect.poll(() => alarmOf('purged')).toBeGreaterThan(Date.now() + 6 * 86_400_000)
+    await graceIsOver('purged')
+    await failNext({ kind: 'server_error', on: 'databases.delete' })
+    expect(await runDurableObjectAlarm(tenantObject('purged'))).toBe(true)
+    expect(await (await restore('purged')).json()).toMatchObject({ code: 'tenant_deleting' })
+    expect((await read('purged')).orphans).toMatchObject([{ database: database.name, attempts: 1 }])
+    await makeDue('purged')
+    expect(await runDurableObjectAlarm(tenantObject('purged'))).toBe(true)
+    expect(await databasesOf('purged')).toEqual([])
+    expect((await remove('purged')).status).toBe(404)
+    expect((await restore('purged')).status).toBe(404)
+    expect((await signUpNow({ id: 'purged' })).database.name).not.toBe(database.name)
+  })
+
+  test('in the middle of its signup: the deletion wins, and nothing is left', async () => {
+    await failNext({ kind: 'slow_body', ms: 500, bytes: 100_000, on: 'databases.create' })
+    const answer = signUp({ id: 'won' })
+    await expect.poll(() => databasesOf('won')).toHaveLength(1)
+    expect((await remove('won')).status).toBe(202)
+    expect(await (await answer).json()).toMatchObject({ code: 'tenant_deleting' })
+    for (let count = 0; count < 6 && (await read('won')).orphans !== undefined; count++) {
+      await makeDue('won')
+      await runDurableObjectAlarm(tenantObject('won'))
+    }
+    expect(await databasesOf('won')).toEqual([])
+    expect((await remove('won')).status).toBe(404)
+  })
+
+  test('needs a key of an admin', async () => {
+    for (const [path, method] of [
+      ['/v1/tenants/x', 'DELETE'],
+      ['/v1/tenants/x/restore', 'POST'],
+    ] as const)
+      expect((await call(path, { method, headers: { authorization } })).status).toBe(403)
+  })
+})
+
 describe('a tenant that an earlier version has stored', () => {
   const first: FirstTenantRecord = {
     id: 'of-old',

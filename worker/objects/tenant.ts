@@ -22,6 +22,8 @@ import {
   handOver,
   hurry,
   orderOf,
+  remove,
+  restore,
   withKey,
   type SignupIntent,
   type TenantRecord,
@@ -36,12 +38,18 @@ export type SignupOutcome =
   /** The tenant is there and its token is not: try the same request again. */
   | { kind: 'unavailable'; step: SignupStep; detail: string; retryAfterMs: number }
 
+export type RemovalOutcome =
+  | { kind: 'removed' | 'restored'; tenant: TenantRecord }
+  | { kind: 'not_found' | 'too_late' }
+
 export type RetryOutcome =
   /** It goes on by itself. */
   | { kind: 'accepted'; tenant: TenantRecord; retryAfterMs: number }
   | { kind: 'active'; tenant: TenantRecord }
   | { kind: 'in_progress' }
   | { kind: 'not_found' }
+  /** It is deleted, or was in the middle of it. */
+  | { kind: 'deleting' }
   /** Turso said no, `isInvalid` because of what it was sent. Nothing is left of it but what the detail names. */
   | { kind: 'refused'; step: SignupStep; detail: string; isInvalid: boolean }
 
@@ -69,18 +77,21 @@ export class Tenant extends DurableObject<Env> {
   /** @param waitMs after which the caller wants an answer, however far the signup is */
   async signUp(intent: SignupIntent, waitMs: number = SIGNUP_BUDGET_MS): Promise<SignupOutcome> {
     if (this.#underWay > 0) return { kind: 'in_progress' }
-    const known = this.#read()
-    const admission = admit(known, intent)
-    if (admission === 'exists') return { kind: 'exists', tenant: known! }
-    if (admission === 'key_reused' || admission === 'differs') return { kind: admission }
-    const wanted = tokenOptions(intent.request)
-    const { idempotencyKey: key } = intent
     return await this.#counted(async () => {
+      // Before anything is read: nothing may come between that and the first write.
+      const identity = await this.#drawIdentity(intent.request.id)
+      const known = this.#read()
+      const admission = admit(known, intent)
+      if (admission === 'exists') return { kind: 'exists', tenant: known! }
+      if (admission === 'key_reused' || admission === 'differs' || admission === 'deleting')
+        return { kind: admission }
+      const wanted = tokenOptions(intent.request)
+      const { idempotencyKey: key } = intent
       if (admission === 'replay') return await this.#handOut(known!, wanted, 'replayed')
       if (admission === 'claim') return await this.#handOut(withKey(known!, key), wanted, 'created')
       const record =
         admission === 'begin'
-          ? beginSignup(orderOf(intent), await this.#drawIdentity(intent.request.id), known, Date.now())
+          ? beginSignup(orderOf(intent), identity, known, Date.now())
           : hurry(withKey(known!, key), Date.now())
       // The caller's own token applies the schema, if it may: one call less.
       const performer = this.#performer(wanted.authorization === 'full-access' ? wanted : undefined)
@@ -94,16 +105,38 @@ export class Tenant extends DurableObject<Env> {
   /** Takes a signup that waits up at once, and begins one that failed anew. The token is for its caller to fetch. */
   async retry(waitMs: number = SIGNUP_BUDGET_MS): Promise<RetryOutcome> {
     if (this.#underWay > 0) return { kind: 'in_progress' }
-    const known = this.#read()
-    if (known === undefined) return { kind: 'not_found' }
-    if (known.status === 'active') return { kind: 'active', tenant: known }
+    const id = this.#read()?.id
+    if (id === undefined) return { kind: 'not_found' }
     return await this.#counted(async () => {
+      const identity = await this.#drawIdentity(id)
+      const known = this.#read()
+      if (known === undefined) return { kind: 'not_found' }
+      if (known.status === 'active') return { kind: 'active', tenant: known }
+      if (known.status === 'deleting') return { kind: 'deleting' }
       const record =
-        known.status === 'failed'
-          ? beginSignup(known, await this.#drawIdentity(known.id), known, Date.now())
-          : hurry(known, Date.now())
+        known.status === 'failed' ? beginSignup(known, identity, known, Date.now()) : hurry(known, Date.now())
       return await this.#provision(record, this.#performer(), waitMs)
     })
+  }
+
+  /** Deletes the tenant, whatever else is under way: now for everybody who asks, and its database after a grace period. */
+  async remove(): Promise<RemovalOutcome> {
+    const known = this.#read()
+    if (known === undefined) return { kind: 'not_found' }
+    const tenant = remove(known, Date.now())
+    // When there is next something to do, the alarm finds out.
+    if (tenant !== known) await this.#write(tenant, Date.now())
+    return { kind: 'removed', tenant }
+  }
+
+  /** Undoes a deletion as long as the grace period lasts. */
+  async restore(): Promise<RemovalOutcome> {
+    const known = this.#read()
+    if (known === undefined) return { kind: 'not_found' }
+    const tenant = restore(known)
+    if (tenant === null) return { kind: 'too_late' }
+    if (tenant !== known) await this.#write(tenant, Date.now())
+    return { kind: 'restored', tenant }
   }
 
   /** Goes on with what was left: a signup that nobody waits for any more, or a database to delete. May come twice. */
@@ -138,6 +171,8 @@ export class Tenant extends DurableObject<Env> {
       let next = commands.next()
       while (next.done !== true) {
         const reply = await this.#carryOut(next.value, performer)
+        // What is stored is of whoever has overtaken this run.
+        if (reply === null) return this.#read() ?? null
         next = commands.next({ now: Date.now(), random: Math.random(), ...reply })
       }
       if (next.value !== null) report(next.value)
@@ -145,12 +180,15 @@ export class Tenant extends DurableObject<Env> {
     })
   }
 
-  async #carryOut(command: Command<TenantRecord>, performer: Performer): Promise<Pick<Reply, 'result'>> {
+  async #carryOut(
+    command: Command<TenantRecord>,
+    performer: Performer,
+  ): Promise<Pick<Reply, 'result'> | null> {
     switch (command.kind) {
       case 'write':
-        await this.#write(command.state, command.alarmAt)
-        return {}
+        return (await this.#write(command.state, command.alarmAt, command.isFirst)) ? {} : null
       case 'forget':
+        if (isOvertaken(this.#read(), command.state)) return null
         this.#alarmAt = null
         await this.ctx.storage.deleteAll()
         return {}
@@ -210,12 +248,16 @@ export class Tenant extends DurableObject<Env> {
     return stored === undefined ? undefined : readRecord(stored)
   }
 
-  /** Nothing is awaited in between, so both are stored or neither; and the next call leaves only when they are. */
-  async #write(record: TenantRecord, alarmAt: number | null): Promise<void> {
-    if (isOvertaken(this.#read(), record))
-      throw new Error('Another run of this signup has overtaken this one')
+  /**
+   * Nothing is awaited in between, so both are stored or neither; and the next call leaves only when they are.
+   *
+   * @returns `false` if the record is of a run that was overtaken: then nothing is stored
+   */
+  async #write(record: TenantRecord, alarmAt: number | null, isFirst = false): Promise<boolean> {
+    if (isOvertaken(this.#read(), record, isFirst)) return false
     this.ctx.storage.kv.put('tenant', record)
     await this.#setAlarm(alarmAt)
+    return true
   }
 
   async #setAlarm(at: number | null): Promise<void> {
@@ -236,6 +278,7 @@ function tokenOptions({ token }: SignupRequest): TokenOptions {
 
 function outcomeOf(tenant: TenantRecord): RetryOutcome {
   if (tenant.status === 'active') return { kind: 'active', tenant }
+  if (tenant.status === 'deleting') return { kind: 'deleting' }
   if (tenant.failure === null) {
     const retryAfterMs =
       tenant.retryAt === null ? DEFAULT_RETRY_AFTER_MS : Math.max(0, tenant.retryAt - Date.now())

@@ -8,7 +8,7 @@ import { MAX_REQUEST_BYTES, SIGNUP_BUDGET_MS } from '../limits.ts'
 import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
-import type { RetryOutcome, SignupOutcome } from '../objects/tenant.ts'
+import type { RemovalOutcome, RetryOutcome, SignupOutcome } from '../objects/tenant.ts'
 import { Problem, retryAfter } from '../problem.ts'
 import { parseSignup, parseTenantId, type SignupRequest } from '../schemas.ts'
 import { historyView, tenantView, type SignupIntent, type TenantRecord } from '../tenant-record.ts'
@@ -27,16 +27,45 @@ export const tenants = new Hono<AppEnvironment>()
   .get('/v1/tenants/:id', authenticate('signup'), async (c) => {
     const id = parseTenantId(c.req.param('id'))
     const record: TenantRecord | null = await c.env.TENANTS.getByName(id).describe()
-    if (record === null) throw new Problem('not_found', `There is no tenant "${id}"`)
+    if (record === null) throw noTenant(id)
     return c.json({ ...publicView(c, record, readConfiguration(c.env)), ...historyView(record) })
   })
-  .all('/v1/tenants/:id', methodNotAllowed('GET'))
+  .delete('/v1/tenants/:id', authenticate('admin'), async (c) => {
+    const id = parseTenantId(c.req.param('id'))
+    return respondToRemoval(c, id, await c.env.TENANTS.getByName(id).remove())
+  })
+  .all('/v1/tenants/:id', methodNotAllowed('GET', 'DELETE'))
+  .post('/v1/tenants/:id/restore', authenticate('admin'), async (c) => {
+    const id = parseTenantId(c.req.param('id'))
+    return respondToRemoval(c, id, await c.env.TENANTS.getByName(id).restore())
+  })
+  .all('/v1/tenants/:id/restore', methodNotAllowed('POST'))
   .post('/v1/tenants/:id/retry', authenticate('signup'), async (c) => {
     const id = parseTenantId(c.req.param('id'))
     const outcome: RetryOutcome = await c.env.TENANTS.getByName(id).retry(waitMs(c))
     return respond(c, outcome, id, {}, readConfiguration(c.env))
   })
   .all('/v1/tenants/:id/retry', methodNotAllowed('POST'))
+
+function respondToRemoval(c: Context<AppEnvironment>, id: string, outcome: RemovalOutcome): Response {
+  switch (outcome.kind) {
+    case 'removed':
+    case 'restored':
+      return c.json(
+        publicView(c, outcome.tenant, readConfiguration(c.env)),
+        outcome.kind === 'removed' ? 202 : 200,
+      )
+    case 'not_found':
+      throw noTenant(id)
+    case 'too_late':
+      throw deleting(id)
+  }
+}
+
+const noTenant = (id: string): Problem => new Problem('not_found', `There is no tenant "${id}"`)
+
+const deleting = (id: string): Problem =>
+  new Problem('tenant_deleting', `The tenant "${id}" is deleted, and its database is not gone yet`)
 
 /** How long the caller is ready to wait: `Prefer: wait=5` in seconds, or `respond-async` (RFC 7240). */
 function waitMs(c: Context<AppEnvironment>): number {
@@ -96,7 +125,9 @@ function respond(
         ...retryAfter(outcome.retryAfterMs),
       })
     case 'not_found':
-      throw new Problem('not_found', `There is no tenant "${id}"`)
+      throw noTenant(id)
+    case 'deleting':
+      throw deleting(id)
     case 'exists':
       throw new Problem(
         'tenant_exists',

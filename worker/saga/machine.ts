@@ -29,6 +29,11 @@ export function decide(state: SagaState, now: number, hasToken: boolean): Decisi
       return stepEffect(state, hasToken)
     times.push(state.retryAt)
   }
+  if (state.status === 'deleting') {
+    if (state.purgeAt === null && times.length === 0) return { kind: 'forget' }
+    if (state.purgeAt !== null && state.purgeAt <= now) return { kind: 'purge' }
+    if (state.purgeAt !== null) times.push(state.purgeAt)
+  }
   if (state.forgetAt !== null) {
     if (state.forgetAt <= now) return { kind: 'forget' }
     times.push(state.forgetAt)
@@ -60,6 +65,16 @@ export function advance(state: SagaState, event: SagaEvent): SagaState {
   switch (event.kind) {
     case 'woken':
       return woken(state, event.now)
+    case 'purged':
+      return {
+        ...state,
+        purgeAt: null,
+        orphans: withoutDatabase(state, event.now),
+        inFlight: null,
+        mayAppear: false,
+        databaseId: null,
+        hostname: null,
+      }
     case 'begun':
       return begun(state, event.effect, event.now)
     case 'ended':

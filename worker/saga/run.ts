@@ -8,9 +8,9 @@ import type { Effect, EffectResult, SagaState } from './state.ts'
 
 export type Command<State extends SagaState> =
   /** Store the state and set the alarm, both or neither, before anything else leaves the object. */
-  | { kind: 'write'; state: State; alarmAt: number | null }
+  | { kind: 'write'; state: State; alarmAt: number | null; isFirst: boolean }
   /** Delete the state and the alarm. */
-  | { kind: 'forget' }
+  | { kind: 'forget'; state: State }
   | { kind: 'perform'; effect: Effect }
   | { kind: 'sleep'; ms: number }
 
@@ -24,11 +24,14 @@ export interface Reply {
 }
 
 /**
- * Whether another run has begun since, or all was forgotten. Asked before each write: an object that lives on when it
- * should not must do nothing more.
+ * Whether another run has begun since, or another life of the tenant, or all was forgotten. Asked before each write: an
+ * object that lives on when it should not must do nothing more.
+ *
+ * @param isFirst the first write of a run, which alone may take the place of something else, or of nothing
  */
-export function isOvertaken(stored: SagaState | undefined, own: SagaState): boolean {
-  return stored === undefined ? own.run > 1 : stored.run > own.run
+export function isOvertaken(stored: SagaState | undefined, own: SagaState, isFirst = false): boolean {
+  if (stored?.databaseName !== own.databaseName) return !isFirst
+  return stored.run > own.run
 }
 
 /**
@@ -46,29 +49,38 @@ export function* runSaga<State extends SagaState>(
   // What the saga gives back has all that the record has, and only the saga's part is changed.
   let state = { ...start, ...advance(start, { kind: 'woken', now }) }
   let hasToken = false
+  let isFirst = true
+  const write = (alarmAt: number | null): Command<State> => {
+    const command = { kind: 'write', state, alarmAt, isFirst } as const
+    isFirst = false
+    return command
+  }
   for (;;) {
     const decision = decide(state, now, hasToken)
     switch (decision.kind) {
       case 'forget':
-        yield { kind: 'forget' }
+        yield { kind: 'forget', state }
         return null
       case 'rest':
-        yield { kind: 'write', state, alarmAt: null }
+        yield write(null)
         return state
+      case 'purge':
+        state = { ...state, ...advance(state, { kind: 'purged', now }) }
+        break
       case 'wait': {
         const { until } = decision
         // Nobody waits for the deletion of what is left.
         if (state.status !== 'provisioning' || until > sleepUntil) {
-          yield { kind: 'write', state, alarmAt: until }
+          yield write(until)
           return state
         }
-        now = (yield { kind: 'write', state, alarmAt: until + WATCHDOG_MS }).now
+        now = (yield write(until + WATCHDOG_MS)).now
         now = (yield { kind: 'sleep', ms: Math.max(0, until - now) }).now
         break
       }
       default: {
         state = { ...state, ...advance(state, { kind: 'begun', effect: decision, now }) }
-        yield { kind: 'write', state, alarmAt: now + WATCHDOG_MS }
+        yield write(now + WATCHDOG_MS)
         const reply = yield { kind: 'perform', effect: decision }
         now = reply.now
         const { random, result } = reply

@@ -4,7 +4,7 @@ export type SignupStep = 'create_database' | 'find_database' | 'create_token' | 
 
 /** The part of a tenant's record that the saga reads and writes. Times are milliseconds since 1970. */
 export interface SagaState {
-  status: 'provisioning' | 'active' | 'failed'
+  status: 'provisioning' | 'active' | 'failed' | 'deleting'
   /** Where a signup that is not finished will go on, or where it failed. */
   step: SignupStep
   /** How often this step was tried. */
@@ -29,6 +29,8 @@ export interface SagaState {
   failure: { step: SignupStep; detail: string; isInvalid: boolean } | null
   /** When a failed signup that has left nothing behind is forgotten. */
   forgetAt: number | null
+  /** When the database of a tenant that is `deleting` is deleted; `null`: it is one of the orphans already. */
+  purgeAt: number | null
   timeline: TimelineEntry[]
 }
 
@@ -73,6 +75,8 @@ export type Decision =
   | Effect
   /** Nothing before that time. */
   | { kind: 'wait'; until: number }
+  /** Give the database up: its tenant was deleted long enough ago. */
+  | { kind: 'purge' }
   /** All that is known can be deleted. */
   | { kind: 'forget' }
   /** Nothing more to do. */
@@ -104,6 +108,8 @@ export interface Failure {
 export type SagaEvent =
   /** Somebody takes the saga up: a request or an alarm. */
   | { kind: 'woken'; now: number }
+  /** The database of a deleted tenant is given up. */
+  | { kind: 'purged'; now: number }
   /** A call is about to be made. */
   | { kind: 'begun'; effect: Effect; now: number }
   /** It has ended. `random` is from 0 to 1. */

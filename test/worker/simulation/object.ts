@@ -96,7 +96,7 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
           })
         switch (command.kind) {
           case 'write':
-            if (isOvertaken(object.read(), command.state)) {
+            if (isOvertaken(object.read(), command.state, command.isFirst)) {
               end()
               return
             }
@@ -106,6 +106,10 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
             later(0)
             return
           case 'forget':
+            if (isOvertaken(object.read(), command.state)) {
+              end()
+              return
+            }
             object.storage = null
             object.alarmAt = null
             world.stored(object)

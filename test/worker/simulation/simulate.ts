@@ -12,6 +12,8 @@ import {
   handOver,
   hurry,
   orderOf,
+  remove,
+  restore,
   withKey,
   type TenantRecord,
 } from '../../../worker/tenant-record.ts'
@@ -30,6 +32,8 @@ const HOUR_MS = 3_600_000
 /** The time of faults, and the time within which all must have ended after it. */
 const FAULTY_MS = 600_000
 const QUIET_MS = 24 * HOUR_MS
+/** And that within which what failed or was deleted is forgotten. */
+const FORGETFUL_MS = 10 * QUIET_MS
 const MAX_EVENTS = 20_000
 
 /** @throws {Error} that says which invariant did not hold */
@@ -78,15 +82,25 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       if (!isKnown) violated(`I2: the database ${name} is nobody's`)
     }
     // I10: what somebody was given stays.
-    for (const name of handedOut.values())
-      if (turso.deleted.has(name)) violated(`I10: the database ${name} was handed out and deleted`)
+    for (const [caller, name] of handedOut) {
+      const record = objects.find(({ id }) => caller.startsWith(`${id} `))?.read()
+      const isPurged = record?.status === 'deleting' && record.purgeAt === null
+      if (turso.deleted.has(name) && !isPurged)
+        violated(`I10: the database ${name} was handed out and deleted`)
+    }
   }
 
   function stored(object: SimulatedObject): void {
     log(`${time - begin} ${object.id} ${object.storage ?? 'nothing'}`)
     if (object.storage?.includes('SECRET')) violated(`I7: a token is stored in ${object.id}`)
     const record = object.read()
+    if (record === undefined) {
+      // The next life of the id owes nothing to this one.
+      active.delete(object.id)
+      for (const caller of handedOut.keys()) if (caller.startsWith(`${object.id} `)) handedOut.delete(caller)
+    }
     check()
+    if (record?.status === 'deleting') return
     if (record?.status !== 'active') {
       if (active.has(object.id)) violated(`I1: ${object.id} was active and is no more`)
       return
@@ -150,12 +164,23 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
 
   function retry(object: SimulatedObject): void {
     const known = object.read()
-    if (object.isBusy() || known === undefined || known.status === 'active') return
+    if (object.isBusy() || known === undefined || known.status === 'active' || known.status === 'deleting')
+      return
     const record =
       known.status === 'failed'
         ? beginSignup(known, identity(object.id), known, clock())
         : hurry(known, clock())
     object.run(record, clock() + SIGNUP_BUDGET_MS, () => {})
+  }
+
+  function removeOrRestore(object: SimulatedObject): void {
+    const known = object.read()
+    if (known === undefined) return
+    const next = random.chance(0.6) ? remove(known, clock()) : restore(known)
+    if (next === null || next === known) return
+    log(`${time - begin} ${object.id} ${next.status === 'active' ? 'restored' : 'removed'}`)
+    object.alarmAt = clock()
+    object.put(next)
   }
 
   function identity(id: string): Pick<TenantRecord, 'nonce' | 'databaseName'> {
@@ -180,12 +205,14 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   const evictions = random.pick([0, 0.02, 0.1, 0.3])
   let jumps = random.between(0, 2)
 
+  const removals = random.pick([0, 0, 0.3])
   for (const object of objects) {
     // The first one must come about, whatever happens to it.
     after(random.between(0, 1_000), () => signUp(object, 'body A', 'key 1', SIGNUP_BUDGET_MS))
     for (let count = random.between(0, 8); count > 0; count--)
       after(random.between(0, random.pick([2_000, FAULTY_MS])), () => {
         if (random.chance(0.2)) retry(object)
+        else if (random.chance(removals)) removeOrRestore(object)
         else
           signUp(
             object,
@@ -209,37 +236,52 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     return times.length === 0 ? Infinity : Math.min(...times)
   }
 
-  for (;;) {
-    if ((summary.events += 1) > MAX_EVENTS) violated('I6: it does not come to an end')
-    chaos()
-    const event = queue[0]
-    const alarmAt = nextAlarm()
-    const next = Math.min(event?.at ?? Infinity, alarmAt)
-    if (next === Infinity || next - begin > FAULTY_MS + QUIET_MS) break
-    if (event !== undefined && event.at <= alarmAt) {
-      queue.shift()
-      time = Math.max(time, event.at)
-      event.action()
-    } else {
-      time = Math.max(time, alarmAt + (isFaulty() && random.chance(0.2) ? random.between(0, 60_000) : 0))
-      wakeUp()
+  function runUntil(end: number): void {
+    for (;;) {
+      if ((summary.events += 1) > MAX_EVENTS) violated('I6: it does not come to an end')
+      chaos()
+      const event = queue[0]
+      const alarmAt = nextAlarm()
+      if (Math.min(event?.at ?? Infinity, alarmAt) > end) return
+      if (event !== undefined && event.at <= alarmAt) {
+        queue.shift()
+        time = Math.max(time, event.at)
+        event.action()
+      } else {
+        time = Math.max(time, alarmAt + (isFaulty() && random.chance(0.2) ? random.between(0, 60_000) : 0))
+        wakeUp()
+      }
     }
   }
+  const databasesOf = ({ id }: SimulatedObject): string =>
+    [...turso.databases.keys()].filter((name) => name.startsWith(`${id}-`)).join()
 
+  runUntil(begin + FAULTY_MS + QUIET_MS)
   for (const object of objects) {
-    const record = object.read()
     // I6: every signup has ended, and nothing is left of those that failed.
-    if (record === undefined) violated(`I6: ${object.id} was forgotten too early`)
-    const { status, orphans, databaseName, inFlight } = record!
+    const record = object.read()
+    if (record === undefined) {
+      if (databasesOf(object) !== '') violated(`I1: ${object.id} is forgotten and has ${databasesOf(object)}`)
+      continue
+    }
+    const { status, orphans, databaseName, inFlight, purgeAt } = record
     if (status === 'provisioning') violated(`I6: ${object.id} is still provisioning`)
     if (inFlight !== null || orphans.length > 0) violated(`I6: ${object.id} is not done: ${object.storage}`)
-    const own = [...turso.databases.keys()].filter((name) => name.startsWith(`${object.id}-`))
-    const expected = status === 'active' ? databaseName : ''
-    if (own.join() !== expected) violated(`I1: ${object.id} is ${status} and has "${own.join()}"`)
+    const expected = status === 'active' || purgeAt !== null ? databaseName : ''
+    if (databasesOf(object) !== expected)
+      violated(`I1: ${object.id} is ${status} and has "${databasesOf(object)}"`)
     if (status === 'failed') {
       summary.failed += 1
       if (!turso.refused.has(databaseName)) violated(`I6: ${object.id} failed, and Turso has refused nothing`)
     }
+  }
+  runUntil(begin + FORGETFUL_MS)
+  for (const object of objects) {
+    const record = object.read()
+    if (record !== undefined && record.status !== 'active')
+      violated(`I6: ${object.id} is ${record.status} and not forgotten`)
+    if (databasesOf(object) !== (record?.databaseName ?? ''))
+      violated(`I1: ${object.id} has "${databasesOf(object)}" in the end`)
   }
   return summary
 }

@@ -68,6 +68,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   /** Databases that somebody was told are theirs, by the key of the signup. */
   const handedOut = new Map<string, string>()
   const active = new Map<string, string>()
+  const removed = new Set<string>()
   let identities = 0
 
   function check(): void {
@@ -97,10 +98,12 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     if (record === undefined) {
       // The next life of the id owes nothing to this one.
       active.delete(object.id)
+      removed.delete(object.id)
       for (const caller of handedOut.keys()) if (caller.startsWith(`${object.id} `)) handedOut.delete(caller)
     }
     check()
     if (record?.status === 'deleting') return
+    if (removed.has(object.id)) violated(`I1: ${object.id} was deleted and is ${record?.status}`)
     if (record?.status !== 'active') {
       if (active.has(object.id)) violated(`I1: ${object.id} was active and is no more`)
       return
@@ -179,6 +182,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     const next = random.chance(0.6) ? remove(known, clock()) : restore(known)
     if (next === null || next === known) return
     log(`${time - begin} ${object.id} ${next.status === 'active' ? 'restored' : 'removed'}`)
+    if (next.status === 'active') removed.delete(object.id)
+    else removed.add(object.id)
     object.alarmAt = clock()
     object.put(next)
   }

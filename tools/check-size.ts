@@ -16,7 +16,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "import * from 'turso-edge'": 22_000,
   "import * from 'turso-edge/libsql'": 16_300,
   "import * from 'turso-edge/drizzle'": 16_900,
-  Worker: 52_000,
+  Worker: 48_500,
 }
 
 const root = path.join(import.meta.dirname, '..')

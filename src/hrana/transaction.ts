@@ -6,13 +6,12 @@ import { chainSteps, control, toSqlError, type TransactionMode } from './batch.t
 import { isDeadStream } from './dead-stream.ts'
 import { readResult } from './pipeline.ts'
 import type { HranaStream } from './stream.ts'
+import { isTimeout, readSteps, type Steps } from './steps.ts'
 import type { TargetCall } from './target.ts'
 import { refuseTransactionControl } from './transaction-control.ts'
 import type {
   WireBatch,
-  WireBatchResult,
   WireDescribeResult,
-  WireError,
   WireStatement,
   WireStatementResult,
   WireStreamRequest,
@@ -319,9 +318,6 @@ const isOpen = (level: Level): boolean => level.isOpen && (!level.parent || isOp
 
 const rootOf = (level: Level): Level => (level.parent ? rootOf(level.parent) : level)
 
-/** The lock was taken from it (sqld, after 5 s): every step of the program failed so, and none ran. */
-const isTimeout = ({ error }: NonNullable<Steps['failed']>): boolean => error.code === 'TRANSACTION_TIMEOUT'
-
 function lost(reason: string, outcome: StreamLostError['outcome'], cause?: unknown): StreamLostError {
   const conclusion = outcome === 'unknown' ? 'whether it was committed is unknown' : 'it is rolled back'
   return new StreamLostError(`The transaction was lost, ${conclusion}: ${reason}`, outcome, { cause })
@@ -348,27 +344,5 @@ function createSender(connection: Connection, root: Level) {
           ? error
           : lost(String(error), isCommit && !isDead ? 'unknown' : 'rolled_back', error))
     }
-  }
-}
-
-interface Steps {
-  results: WireStatementResult[]
-  /** Whether every step has run without an error. */
-  isComplete: boolean
-  /** Whether there is not an entry for each step. */
-  isMalformed: boolean
-  failed: { step: number; error: WireError } | undefined
-}
-
-function readSteps(result: WireStreamResult | undefined, count: number): Steps {
-  const steps: Partial<WireBatchResult> | null = readResult(result, 'batch').result
-  const { step_results: results, step_errors: errors } = steps ?? {}
-  const step = errors?.findIndex((error) => error != null) ?? -1
-  const isMalformed = results?.length !== count || errors?.length !== count
-  return {
-    results: results as WireStatementResult[],
-    isComplete: !isMalformed && step === -1 && !results!.includes(null),
-    isMalformed,
-    failed: step === -1 ? undefined : { step, error: errors![step]! },
   }
 }

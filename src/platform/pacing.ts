@@ -30,7 +30,7 @@ export function paced({ concurrency = 6 }: PacingOptions = {}, fetch: Fetch = gl
 
   /** Sends who may be sent, and comes back when the pause is over. */
   function advance(): void {
-    clearTimeout(timer)
+    if (timer !== undefined) clearTimeout(timer)
     for (let first = pace.next(Date.now()); first; first = pace.next(Date.now()))
       first.waiting.send(first.ticket)
     const ms = pace.pauseMs(Date.now())

@@ -1,5 +1,5 @@
 import { createClient, type Client } from '@libsql/client'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { postSignup, signUp, startStack, type RunningStack } from './worker-and-turso.ts'
 
@@ -83,19 +83,19 @@ describe('an unmodified @libsql/client', () => {
 })
 
 describe('when Turso cannot be reached', () => {
-  test('a signup is 503 with Retry-After, nothing is half-made, and the same signup succeeds when it is back', async () => {
+  test('a signup is 202 with Retry-After, and is done once it is back', async () => {
     await signUp(stack, 'before')
     await stack.unplug()
-    const failed = await postSignup(stack, 'patient')
-    expect(failed.status).toBe(503)
-    expect(Number(failed.headers.get('retry-after'))).toBeGreaterThan(0)
-    expect(failed.headers.get('content-type')).toBe('application/problem+json')
+    const accepted = await postSignup(stack, 'patient')
+    expect(accepted.status).toBe(202)
+    expect(Number(accepted.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(accepted.headers.get('location')).toMatch(/\/v1\/tenants\/patient$/)
     await stack.plug()
-    const listed = await fetch(`${stack.tursoUrl}/v1/organizations/local/databases`, {
-      headers: { authorization: 'Bearer local-platform-token' },
+    // An alarm may be at it; then the signup that follows is told so, and comes again.
+    const { tenant, database, token } = await vi.waitFor(() => signUp(stack, 'patient'), {
+      timeout: 60_000,
+      interval: 500,
     })
-    expect(await listed.text()).not.toContain('patient')
-    const { tenant, database, token } = await signUp(stack, 'patient')
     expect(tenant.status).toBe('active')
     const db = connect({ url: database.http_url, authToken: token.jwt })
     expect((await db.execute('select * from notes')).rows).toEqual([])
@@ -117,7 +117,7 @@ describe('when Turso cannot be reached', () => {
 test('no token and no key is in the log', async () => {
   const { token } = await signUp(stack, 'logged')
   const logs = stack.logs()
-  expect(logs).toContain('signup_failed')
+  expect(logs).toMatch(/signup_/)
   for (const secret of [token.jwt, 'local-platform-token', 'signup-key', 'b1b1b1'])
     expect(logs).not.toContain(secret)
 })

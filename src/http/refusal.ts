@@ -10,9 +10,7 @@ export function refusal(
   text: string,
   ...secrets: (string | undefined)[]
 ): HttpError {
-  // Masked before it is cut, or a token across the cut would stay in part.
-  for (const secret of secrets) if (secret) text = text.replaceAll(secret, '[secret]')
-  const words = quote(text)
+  const words = quote(text, secrets)
   const explanation = status >= 300 && status < 400 ? 'a redirect, which is never followed' : words
   return new HttpError(
     codeFor(status, words),
@@ -45,7 +43,7 @@ function codeFor(status: number, words: string): TursoErrorCode {
 }
 
 /** Turso says `{"error": …}`, sqld also `{"message": …}` or plain text, a proxy in between an HTML page. */
-function quote(text: string): string {
+function quote(text: string, secrets: readonly (string | undefined)[]): string {
   let words = text.trim()
   try {
     const body = JSON.parse(words) as { error?: unknown; message?: unknown } | null
@@ -55,6 +53,8 @@ function quote(text: string): string {
     if (words.startsWith('<')) words = words.replaceAll(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/gi, ' ')
     words = words.replaceAll(/\s+/g, ' ').trim()
   }
+  // After JSON's escapes are read, and before it is cut, or a secret across the cut would stay in part.
+  for (const secret of secrets) if (secret) words = words.replaceAll(secret, '[secret]')
   return words.length > MAX_QUOTED_CHARACTERS ? `${words.slice(0, MAX_QUOTED_CHARACTERS - 1)}…` : words
 }
 

@@ -144,7 +144,10 @@ async function exchange<T>(
 }
 
 function fail(request: HttpRequest, error: unknown): never {
-  throw new NetworkError(`${describe(request)} failed without an answer: ${messageOf(error)}`, error)
+  const what = describe(request)
+  // Some runtimes quote the address, whose query may be secret.
+  const reason = messageOf(error).replaceAll(request.url, what)
+  throw new NetworkError(`${what} failed without an answer: ${reason}`, error)
 }
 
 /** Method and address without query and credentials, which may be secret. */

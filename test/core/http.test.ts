@@ -69,6 +69,16 @@ describe('a refused request', () => {
     expect(nonsense).toMatchObject({ retryAfterMs: null })
   })
 
+  test('a token is masked however its JSON spells it', async () => {
+    const secret = 'a+b/c-d'
+    const echo = JSON.stringify({ error: `bad token ${secret}` })
+      .replace('+', '\\u002b')
+      .replace('/', '\\/')
+    const db = connect({ url: 'libsql://db.example', authToken: secret, fetch: answering(400, echo) })
+    const error = await failureOf(db.execute('select 1'))
+    expect(error.message).toMatch(/bad token \[secret\]$/)
+  })
+
   test('a long body is cut and a token in it is masked', async () => {
     const error = await failureOf(query(answering(400, `token hunter2 refused ${'x'.repeat(100_000)}`)))
     expect(error.message.length).toBeLessThan(5000)

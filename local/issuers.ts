@@ -1,7 +1,7 @@
 /** Tokens that others sign: Clerk, Auth0, or a program of the organization's own, whose key set it has registered. */
 import { createPublicKey, verify, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { KEY_SET_LIFETIME_MS } from './limits.ts'
-import type { Claims, NamespaceScope } from './tokens.ts'
+import type { Claims } from './tokens.ts'
 
 export interface Issuers {
   /**
@@ -22,9 +22,18 @@ export interface IssuersOptions {
 
 interface KeySet {
   /** By `kid`. */
-  readonly keys: ReadonlyMap<string, KeyObject>
+  readonly keys: ReadonlyMap<string, VerifyingKey>
   readonly fetchedAtMs: number
 }
+
+interface VerifyingKey {
+  readonly key: KeyObject
+  /** The one algorithm that its JWK says it is for. `undefined`: all of its kind. */
+  readonly alg: unknown
+}
+
+/** RFC 7518, 3.3. */
+const MIN_RSA_BITS = 2048
 
 /** RFC 8037 and RFC 7518: what a key must be for the algorithm that a token names, and its digest. */
 const ALGORITHMS: ReadonlyMap<unknown, { keyType: string; digest: string | null }> = new Map([
@@ -59,16 +68,22 @@ export function createIssuers({ urlsOf, fetchKeySet, now }: IssuersOptions): Iss
     },
     read(jwt, organizationId) {
       const [header = '', payload = '', signature = '', ...rest] = jwt.split('.')
-      const { alg, kid } = decode(header)
+      const { alg, kid, crit } = decode(header) ?? {}
       const algorithm = ALGORITHMS.get(alg)
-      if (typeof kid !== 'string' || !algorithm || rest.length > 0) return undefined
+      // RFC 7515, 4.1.11: what is critical must be understood, and nothing of it is.
+      if (typeof kid !== 'string' || !algorithm || crit !== undefined || rest.length > 0) return undefined
       const signed = Buffer.from(`${header}.${payload}`)
       const bytes = Buffer.from(signature, 'base64url')
       const isGenuine = urlsOf(organizationId).some((url) => {
-        const key = known.get(url)?.keys.get(kid)
-        return key?.asymmetricKeyType === algorithm.keyType && verify(algorithm.digest, signed, key, bytes)
+        const { key, alg: intended = alg } = known.get(url)?.keys.get(kid) ?? {}
+        return (
+          key?.asymmetricKeyType === algorithm.keyType &&
+          intended === alg &&
+          verify(algorithm.digest, signed, key, bytes)
+        )
       })
-      return isGenuine ? readClaims(decode(payload)) : undefined
+      const claims = isGenuine ? decode(payload) : undefined
+      return claims && readClaims(claims)
     },
   }
 }
@@ -86,13 +101,16 @@ function requireText(response: Response): Promise<string> {
   return response.text()
 }
 
-/** Keys that cannot be read are left out, as those of kinds that are not known here. */
-function readKeys(document: unknown): Map<string, KeyObject> {
+/** Keys that cannot be read are left out, as those of kinds that are not known here, of other uses, and weak ones. */
+function readKeys(document: unknown): Map<string, VerifyingKey> {
   const { keys } = document as { keys: (JsonWebKey & { kid: string })[] }
-  const found = new Map<string, KeyObject>()
-  for (const key of keys) {
+  const found = new Map<string, VerifyingKey>()
+  for (const jwk of keys) {
     try {
-      found.set(key.kid, createPublicKey({ key, format: 'jwk' }))
+      const { kid, use = 'sig', alg } = jwk
+      const key = createPublicKey({ key: jwk, format: 'jwk' })
+      const { modulusLength = MIN_RSA_BITS } = key.asymmetricKeyDetails ?? {}
+      if (use === 'sig' && modulusLength >= MIN_RSA_BITS) found.set(kid, { key, alg })
     } catch {
       continue
     }
@@ -103,30 +121,38 @@ function readKeys(document: unknown): Map<string, KeyObject> {
 /** Of the tokens of the local Turso itself, none. */
 function kidOf(header: string | null): string | undefined {
   const [, jwt = ''] = header?.trim().split(' ') ?? []
-  const { kid } = decode(jwt.split('.')[0] ?? '')
+  const { kid } = decode(jwt.split('.')[0] ?? '') ?? {}
   return typeof kid === 'string' ? kid : undefined
 }
 
-/** A part of a JWT; empty when it is no object. */
-function decode(part: string): Record<string, unknown> {
+/** A part of a JWT; `undefined` when it is no object: what lacks all claims would open the whole organization. */
+function decode(part: string): Record<string, unknown> | undefined {
   try {
-    return Object(JSON.parse(Buffer.from(part, 'base64url').toString()))
+    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
+    return isObject(value) ? value : undefined
   } catch {
-    return {}
+    return undefined
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** `undefined` when they are not of the shape of ours: they come from elsewhere. */
 function readClaims(claims: Record<string, unknown>): Claims | undefined {
-  const { exp, id, gid, rid, p, perm } = claims
+  const { a, exp, nbf, id, gid, rid, p, perm } = claims
   const isText = (value: unknown) => value === undefined || typeof value === 'string'
-  const isTexts = (value: unknown) => value === undefined || (Array.isArray(value) && value.every(isText))
-  const isScope = ({ ns, tags }: NamespaceScope) => isTexts(ns) && isTexts(tags)
-  const isRule = (rule: unknown) => Array.isArray((rule as { a?: unknown } | null)?.a)
+  const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText)
+  const isDate = (value: unknown) => value === undefined || Number.isFinite(value)
+  const isScope = (scope: unknown) =>
+    isObject(scope) && [scope['ns'], scope['tags']].every((names) => names === undefined || isTexts(names))
+  const isRule = (rule: unknown) => isObject(rule) && isTexts(rule['a'])
   const isWellFormed =
-    (exp === undefined || typeof exp === 'number') &&
+    [undefined, 'rw', 'ro', 'roa'].some((access) => access === a) &&
+    [exp, nbf].every(isDate) &&
     [id, gid, rid].every(isText) &&
-    (p === undefined || Object.values(Object(p)).every((scope) => isScope(Object(scope)))) &&
+    (p === undefined || (isObject(p) && Object.values(p).every(isScope))) &&
     (perm === undefined || (Array.isArray(perm) && perm.every(isRule)))
   return isWellFormed ? claims : undefined
 }

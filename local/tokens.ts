@@ -33,6 +33,8 @@ export interface Claims {
   /** Which rotation of the database's (or the group's) tokens it belongs to; older ones are refused. */
   rid?: string
   iat?: number
+  /** It is not valid before. Tokens of other issuers have it. */
+  nbf?: number
   exp?: number
 }
 
@@ -52,7 +54,7 @@ export interface Tokens {
   mint(claims: Claims, lifetimeSeconds: number | undefined): string
   /**
    * What the `Authorization` header allows on a database. Throws `HttpFailure`: 401 when it is missing, malformed,
-   * forged, expired or of an earlier rotation, 404 when it is for another database, 403 when it allows nothing on it.
+   * forged, expired, not valid yet or of an earlier rotation, 404 when it is for another database, 403 when it allows nothing on it.
    */
   authorize(header: string | null, databaseId: string, databaseName: string): Access
 }
@@ -93,6 +95,9 @@ export function createTokens({ signingKey, findSubject, readForeign, now }: Toke
       if (!claims) throw unauthorized('The JWT is invalid')
       if (claims.exp !== undefined && claims.exp + TOKEN_LEEWAY_SECONDS < nowSeconds()) {
         throw unauthorized('The JWT has expired')
+      }
+      if (claims.nbf !== undefined && claims.nbf - TOKEN_LEEWAY_SECONDS > nowSeconds()) {
+        throw unauthorized('The JWT is not valid yet')
       }
       const access =
         subject && (own || !opensEverything(claims) ? accessTo(subject, claims) : accessOf(claims))

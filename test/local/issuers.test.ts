@@ -14,14 +14,16 @@ const ADDRESS = 'https://issuer.example/jwks.json'
 
 interface IssuerKey {
   jwk: Record<string, unknown>
-  token(claims: object, header?: object): string
+  /** A text is the payload as it stands. */
+  token(claims: object | string, header?: object): string
 }
 
-const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+const encode = (value: object | string): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
-function issuerKey(kid: string, kind: 'EdDSA' | 'RS256' = 'EdDSA'): IssuerKey {
+function issuerKey(kid: string, kind: 'EdDSA' | 'RS256' = 'EdDSA', modulusLength = 2048): IssuerKey {
   const { publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject } =
-    kind === 'EdDSA' ? generateKeyPairSync('ed25519') : generateKeyPairSync('rsa', { modulusLength: 2048 })
+    kind === 'EdDSA' ? generateKeyPairSync('ed25519') : generateKeyPairSync('rsa', { modulusLength })
   return {
     jwk: { ...publicKey.export({ format: 'jwk' }), kid },
     token(claims, header = { alg: kind, kid }) {
@@ -94,6 +96,59 @@ describe('a key set in a data: URL', () => {
     for (const jwt of forged) expect(await ask(jwt)).toBe(401)
   })
 
+  test.each(['not json', '"text"', 'null', '[]', '5', 'true', '', '{"exp":1e999}'])(
+    'has no tokens whose payload is no object of claims: %s',
+    async (payload) => {
+      const key = issuerKey('k1')
+      const { ask } = await prepare(inline(key))
+      expect([await ask(key.token({})), await ask(key.token(payload))]).toEqual([200, 401])
+    },
+  )
+
+  test('has no tokens whose header demands what is not known here', async () => {
+    const key = issuerKey('k1')
+    const { id, ask } = await prepare(inline(key))
+    for (const crit of [['b64'], [], null])
+      expect(await ask(key.token({ id }, { alg: 'EdDSA', kid: 'k1', crit, b64: false }))).toBe(401)
+  })
+
+  test('verifies with a key only what the key is for', async () => {
+    const keys = {
+      signing: issuerKey('signing'),
+      encryption: issuerKey('encryption'),
+      rs256: issuerKey('rs256', 'RS256'),
+      rs512: issuerKey('rs512', 'RS256'),
+      es256: issuerKey('es256'),
+      weak: issuerKey('weak', 'RS256', 1024),
+    }
+    Object.assign(keys.signing.jwk, { use: 'sig', alg: 'EdDSA' })
+    Object.assign(keys.encryption.jwk, { use: 'enc' })
+    Object.assign(keys.rs256.jwk, { use: 'sig', alg: 'RS256' })
+    Object.assign(keys.rs512.jwk, { alg: 'RS512' })
+    Object.assign(keys.es256.jwk, { alg: 'ES256' })
+    const { id, ask } = await prepare(inline(...Object.values(keys)))
+    const answers = Object.entries(keys).map(async ([name, key]) => [name, await ask(key.token({ id }))])
+    expect(Object.fromEntries(await Promise.all(answers))).toEqual({
+      signing: 200,
+      encryption: 401,
+      rs256: 200,
+      rs512: 401,
+      es256: 401,
+      weak: 401,
+    })
+  })
+
+  test('has tokens that begin, a minute early', async () => {
+    const clock = createClock()
+    const key = issuerKey('k1')
+    const { id, database } = await prepare(inline(key), { now: clock.now })
+    const jwt = key.token({ id, nbf: Math.floor(clock.now() / 1000) + 61 })
+    const { status, body } = await database.send(READ, { jwt })
+    expect([status, body]).toEqual([401, { error: 'Unauthorized: `The JWT is not valid yet`' }])
+    clock.advance(1_000)
+    expect((await database.send(READ, { jwt })).status).toBe(200)
+  })
+
   test('has tokens that expire, a minute late', async () => {
     const clock = createClock()
     const key = issuerKey('k1')
@@ -124,6 +179,17 @@ describe('a key set in a data: URL', () => {
     { perm: [{ t: null }] },
     { perm: 'all' },
     { rid: 1 },
+    { a: 'none' },
+    { a: 'read-only' },
+    { a: null },
+    { a: ['ro'] },
+    { nbf: 'soon' },
+    { exp: null },
+    { p: null },
+    { p: 5 },
+    { p: [] },
+    { perm: [{ t: null, a: [7] }] },
+    [],
   ])('has no tokens with claims of another shape: %j', async (claims) => {
     const key = issuerKey('k1')
     const { ask } = await prepare(inline(key))

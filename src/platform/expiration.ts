@@ -14,7 +14,8 @@ const UNIT_SECONDS: Readonly<Record<string, number>> = { w: 604_800, d: 86_400, 
  */
 export function expirationSeconds(expiration: string): number | undefined {
   const [pattern, expected] = EXPIRATION
-  if (!pattern.test(expiration)) throw new TypeError(`"expiration" must be ${expected}; got "${expiration}"`)
+  if (typeof expiration !== 'string' || !pattern.test(expiration))
+    throw new TypeError(`"expiration" must be ${expected}; got "${expiration}"`)
   if (expiration === 'never') return undefined
   let seconds = 0
   for (const [, amount, unit] of expiration.matchAll(/(\d+)(.)/g)) seconds += +amount! * UNIT_SECONDS[unit!]!

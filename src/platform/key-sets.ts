@@ -1,14 +1,14 @@
 /** Key sets of other issuers of tokens, such as Clerk or Auth0. */
 import type { PlatformCallOptions } from './call.ts'
 import type { Endpoints } from './endpoint.ts'
-import type { TablePermission } from './permissions.ts'
+import { permissions, type TablePermission } from './permissions.ts'
 import type { KeySet, LocationCode } from './types.ts'
 
 export interface KeySetTemplateOptions {
   /** Default `full-access`. */
   authorization?: 'full-access' | 'read-only' | undefined
   /** Made by {@link permissions}. */
-  permissions?: TablePermission[] | undefined
+  fineGrainedPermissions?: TablePermission[] | undefined
   /** The claim `rid` of a token that {@link Databases.createToken} has minted: Turso's own template has it. */
   rid?: string | undefined
 }
@@ -43,6 +43,9 @@ export interface KeySets {
   /**
    * The claims of tokens for a database (`id`) or for all of a group (`groupId`). Made here, without a request: the route
    * of the API for it is a GET with a body, which `fetch` cannot send.
+   *
+   * Throws `TypeError` for a subject that is not one id, and for malformed or unknown options: what is left out of the
+   * claims would be allowed.
    */
   template(subject: { id: string } | { groupId: string }, options?: KeySetTemplateOptions): KeySetTemplate
 }
@@ -54,8 +57,68 @@ export const keySets: Endpoints<Omit<KeySets, 'template'>> = {
 }
 
 export const keySetTemplate: KeySets['template'] = (subject, options = {}) => {
-  const { authorization, permissions: perm = [], rid } = options
-  const a = authorization === 'read-only' ? 'ro' : 'rw'
-  const claims = 'id' in subject ? { id: subject.id } : { gid: subject.groupId }
-  return { a, ...claims, perm, ...(rid !== undefined && { rid }) }
+  requireNames('"subject"', subject, 'id groupId')
+  requireNames('"options"', options, 'authorization fineGrainedPermissions rid')
+  const { id, groupId } = subject as { id?: string; groupId?: string }
+  return claimsOf(id, groupId, options, '"id" or "groupId"')
+}
+
+/**
+ * @param subjects what the two ids are called, for the error
+ * @throws {TypeError} unless there is one id, and for malformed options. Unknown ones are not seen here
+ */
+export function claimsOf(
+  id: string | undefined,
+  gid: string | undefined,
+  { authorization = 'full-access', fineGrainedPermissions, rid }: KeySetTemplateOptions,
+  subjects: string,
+): KeySetTemplate {
+  if ((id === undefined) === (gid === undefined) || !isText(id ?? gid))
+    throw new TypeError(`Either ${subjects} must be an id`)
+  // A misspelled one must not become the default, which can do everything.
+  if (authorization !== 'full-access' && authorization !== 'read-only')
+    throw new TypeError(
+      `"authorization" must be "full-access" or "read-only"; got "${authorization as string}"`,
+    )
+  if (rid !== undefined && !isText(rid)) throw new TypeError('"rid" must be a text')
+  if (fineGrainedPermissions !== undefined) requireRules(fineGrainedPermissions)
+  return {
+    a: authorization === 'read-only' ? 'ro' : 'rw',
+    ...(id === undefined ? { gid: gid! } : { id }),
+    perm: fineGrainedPermissions ?? [],
+    ...(rid !== undefined && { rid }),
+  }
+}
+
+/** @throws {TypeError} for what is no object, and for a member of another name: a misspelled one would be ignored */
+export function requireNames(what: string, value: unknown, names: string): void {
+  const known = names.split(' ')
+  const expected = `${what} must be an object of ${known.join(', ')}`
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError(expected)
+  // Inherited ones too, since they are read too.
+  for (const name in value)
+    if (!known.includes(name)) throw new TypeError(`${expected}; got an unknown "${name}"`)
+}
+
+/** Holes in the list are no texts either. */
+export function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && [...(value as unknown[])].every(isText)
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+function requireRules(rules: TablePermission[]): void {
+  // Without rules a token can do everything.
+  if (!Array.isArray(rules) || rules.length === 0)
+    throw new TypeError('"fineGrainedPermissions" must permit something: made by permissions()')
+  for (const rule of rules) {
+    requireNames('A rule of "fineGrainedPermissions"', rule, 't a')
+    const { t, a } = rule
+    if ((t !== null && !isTexts(t)) || !isTexts(a))
+      throw new TypeError(
+        '"fineGrainedPermissions" must be rules of tables "t" and actions "a": made by permissions()',
+      )
+    // It knows the actions.
+    permissions({ [t?.join() ?? '*']: a })
+  }
 }

@@ -36,12 +36,13 @@ const KEY = /^[\w-]{42}[AEIMQUYcgkosw048]$/
  * A new key, to be kept as a secret and given to {@link importSigningKey}.
  *
  * @param options.kid default: the thumbprint of the key (RFC 7638), which no other key has
- * @throws {TypeError} in a runtime without Ed25519
+ * @throws {TypeError} for a `kid` that is no text, and in a runtime without Ed25519
  * @experimental
  */
 export async function generateSigningKey(
   options: { kid?: string | undefined } = {},
 ): Promise<PrivateSigningKey> {
+  if (options.kid !== undefined && !isKid(options.kid)) throw malformed('its "kid" must be a text')
   const pair = await withEd25519((subtle) => subtle.generateKey(ED25519, true, ['sign', 'verify']))
   const privateKey = 'privateKey' in pair ? pair.privateKey : pair
   const { x, d } = (await crypto.subtle.exportKey('jwk', privateKey)) as PrivateSigningKey
@@ -101,11 +102,11 @@ export function toPem(keys: readonly PublicSigningKey[]): string {
 }
 
 /** @throws {TypeError} for what a key set must not publish */
-export function requirePublicKey({ kty, crv, alg, use, kid, x }: PublicSigningKey): PublicSigningKey {
+export function requirePublicKey({ kty, crv, kid, x }: PublicSigningKey): PublicSigningKey {
   if (kty !== 'OKP' || crv !== ED25519 || !isKey(x) || !isKid(kid))
     throw malformed('its public half is not one')
   // These members alone: a caller may have spread the private JWK.
-  return { kty, crv, alg, use, kid, x }
+  return publicKeyOf(x, kid)
 }
 
 /** Without padding, in the alphabet of JWTs and JWKs. */
@@ -114,7 +115,11 @@ export function encodeBase64Url(bytes: Uint8Array): string {
 }
 
 async function publish(x: string, kid: string | undefined): Promise<PublicSigningKey> {
-  return { kty: 'OKP', crv: ED25519, alg: 'EdDSA', use: 'sig', kid: kid ?? (await thumbprint(x)), x }
+  return publicKeyOf(x, kid ?? (await thumbprint(x)))
+}
+
+function publicKeyOf(x: string, kid: string): PublicSigningKey {
+  return { kty: 'OKP', crv: ED25519, alg: 'EdDSA', use: 'sig', kid, x }
 }
 
 async function thumbprint(x: string): Promise<string> {

@@ -1,6 +1,6 @@
 /** Database tokens that are signed here, without a call of the API. */
 import { expirationSeconds } from './expiration.ts'
-import { keySetTemplate } from './key-sets.ts'
+import { claimsOf, isTexts, requireNames } from './key-sets.ts'
 import type { TablePermission } from './permissions.ts'
 import {
   encodeBase64Url,
@@ -47,7 +47,7 @@ export interface Signer {
   /**
    * A token, without a request.
    *
-   * Rejects with `TypeError` for a malformed expiration, authorization or permissions, and for neither or both of
+   * Rejects with `TypeError` for malformed or unknown options, for a clock that has no time, and for neither or both of
    * `database` and `group`: a token without them would open every database.
    */
   sign(options: SignOptions): Promise<string>
@@ -78,7 +78,7 @@ export function createSigner({ keys, now = Date.now }: SignerOptions): Signer {
   const header = encodePart({ alg: 'EdDSA', typ: 'JWT', kid })
   return {
     async sign(options) {
-      const signed = `${header}.${encodePart(claimsOf(options, Math.floor(now() / 1000)))}`
+      const signed = `${header}.${encodePart(claimsOfToken(options, Math.floor(now() / 1000)))}`
       const signature = await active.sign(new TextEncoder().encode(signed))
       return `${signed}.${encodeBase64Url(new Uint8Array(signature))}`
     },
@@ -87,31 +87,26 @@ export function createSigner({ keys, now = Date.now }: SignerOptions): Signer {
   }
 }
 
-function claimsOf(options: SignOptions, iat: number): object {
-  const { database, group, expiration, authorization, permissions, fineGrainedPermissions, rid } = options
-  const [subject] = [database, group].filter((id) => id !== undefined)
-  if ((database === undefined) === (group === undefined) || typeof subject !== 'string' || subject === '')
-    throw new TypeError('Either "database" or "group" must be an id')
-  // A misspelled one must not become the default, which can do everything.
-  if (!/^(undefined|full-access|read-only)$/.test(`${authorization}`))
-    throw new TypeError(`"authorization" must be "full-access" or "read-only"; got "${authorization}"`)
-  if (fineGrainedPermissions && !fineGrainedPermissions.length)
-    throw new TypeError('"fineGrainedPermissions" must permit something')
+function claimsOfToken(options: SignOptions, iat: number): object {
+  requireNames(
+    '"options"',
+    options,
+    'database group expiration authorization permissions fineGrainedPermissions rid',
+  )
+  const { database, group, expiration, permissions } = options
+  const { a, perm, ...where } = claimsOf(database, group, options, '"database" or "group"')
+  const attached = attachedBy(permissions)
+  // JSON has null for it, which may be read as never.
+  if (!Number.isSafeInteger(iat)) throw new TypeError('"now" must return milliseconds since 1970')
   const seconds = expirationSeconds(expiration)
   // Beyond it, servers can no longer read the date.
   if (seconds !== undefined && iat + seconds > MAX_DATE_SECONDS)
     throw new TypeError(`"expiration" is beyond any date; got "${expiration}"`)
-
-  const { a, perm, ...where } = keySetTemplate(
-    database === undefined ? { groupId: subject } : { id: subject },
-    { authorization, permissions: fineGrainedPermissions, rid },
-  )
-  const attached = permissions?.readAttach?.databases
   return {
     // Who reads `p` ignores `a` and the id.
-    ...(attached?.length
+    ...(attached.length
       ? {
-          p: { [a]: database === undefined ? { tags: [subject] } : { ns: [subject] }, roa: { ns: attached } },
+          p: { [a]: database === undefined ? { tags: [group] } : { ns: [database] }, roa: { ns: attached } },
         }
       : { a }),
     ...where,
@@ -119,6 +114,18 @@ function claimsOf(options: SignOptions, iat: number): object {
     iat,
     ...(seconds !== undefined && { exp: iat + seconds }),
   }
+}
+
+/** @throws {TypeError} for anything but `{ readAttach: { databases } }`, such as rules that belong elsewhere */
+function attachedBy(permissions: SignOptions['permissions']): readonly string[] {
+  if (permissions === undefined) return []
+  requireNames('"permissions"', permissions, 'readAttach')
+  const { readAttach = { databases: [] } } = permissions
+  requireNames('"readAttach"', readAttach, 'databases')
+  const { databases } = readAttach
+  if (!isTexts(databases) && !(Array.isArray(databases) && databases.length === 0))
+    throw new TypeError('"databases" must be the ids of those that may be attached')
+  return databases
 }
 
 /** The end of `Date`, in seconds. */

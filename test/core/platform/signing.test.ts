@@ -246,9 +246,57 @@ describe('a token', () => {
       { database: 'x', expiration: '5m', fineGrainedPermissions: [] },
       /must permit something/,
     ],
+    [
+      'an authorization in a list',
+      { database: 'x', expiration: '5m', authorization: ['read-only'] },
+      /"authorization" must be/,
+    ],
+    [
+      'an expiration that is no text',
+      { database: 'x', expiration: new String('never') },
+      /"expiration" must be "never"/,
+    ],
+    ['a rotation that is no text', { database: 'x', expiration: '5m', rid: '' }, /"rid" must be a text/],
+    [
+      'options in a misspelled name',
+      { database: 'x', expiration: '5m', authorisation: 'read-only' },
+      /"authorisation"/,
+    ],
+    [
+      'misspelled permissions',
+      { database: 'x', expiration: '5m', fineGrainedPermission: permissions({ n: ['data_read'] }) },
+      /"fineGrainedPermission"/,
+    ],
+    [
+      'an inherited misspelled name',
+      Object.create({ database: 'x', expiration: '5m', authorisation: 'read-only' }) as object,
+      /"authorisation"/,
+    ],
+    ...[
+      permissions({ n: ['data_read'] }),
+      { read_attach: { databases: ['y'] } },
+      { readAttach: { database: 'y' } },
+      { readAttach: { databases: 'y' } },
+      { readAttach: { databases: [''] } },
+      { readAttach: { databases: [5] } },
+      { readAttach: ['y'] },
+      { readAttach: {} },
+      { readAttach: null },
+      null,
+      'y',
+    ].map((attach): [string, object, RegExp] => [
+      `what is to be attached as ${JSON.stringify(attach)}`,
+      { database: 'x', expiration: '5m', permissions: attach },
+      /permissions|readAttach|databases/,
+    ]),
   ])('with %s is refused', async (_, options, expected) => {
     const signer = createSigner({ keys: [await newKey()] })
     expect(await messageOf(signer.sign(options as SignOptions))).toMatch(expected)
+  })
+
+  test.each([Number.NaN, Infinity, 'now', undefined])('of a clock that says %s is refused', async (time) => {
+    const signer = createSigner({ keys: [await newKey()], now: () => time as number })
+    expect(await messageOf(signer.sign({ database: 'x', expiration: '1h' }))).toMatch(/^TypeError: .*"now"/)
   })
 
   test('has the expirations that the API has', () => {
@@ -277,6 +325,79 @@ describe('a token', () => {
   })
 })
 
+describe('what a token may do', () => {
+  const { jwks } = localPlatform()
+
+  test('is asked for in the same words in a template', async () => {
+    const signer = createSigner({ keys: [await newKey()] })
+    const options = {
+      authorization: 'read-only',
+      fineGrainedPermissions: permissions({ notes: ['data_read'], '*': ['data_add'] }),
+      rid: 'r',
+    } as const
+    const claims = jwks.template({ id: 'x' }, options)
+    expect(claims).toEqual({ a: 'ro', id: 'x', perm: options.fineGrainedPermissions, rid: 'r' })
+    const signed = await signer.sign({ database: 'x', expiration: '5m', ...options })
+    expect(decode(signed).claims).toMatchObject(claims)
+    expect(jwks.template({ groupId: 'g' })).toEqual({ a: 'rw', gid: 'g', perm: [] })
+  })
+
+  test.each<[string, object]>([
+    ['"authorization"', { authorization: 'readonly' }],
+    ['"authorization"', { authorization: ['read-only'] }],
+    ['"authorization"', { authorization: null }],
+    ['"authorisation"', { authorisation: 'read-only' }],
+    ['"fineGrainedPermission"', { fineGrainedPermission: permissions({ n: ['data_read'] }) }],
+    ['"rid"', { rid: 5 }],
+    ['permissions', { permissions: permissions({ n: ['data_read'] }) }],
+    ...[
+      [],
+      Array.from({ length: 1 }),
+      null,
+      'all',
+      { length: 1 },
+      [null],
+      [5],
+      [{ t: null }],
+      [{ t: null, a: [] }],
+      [{ t: null, a: 'data_read' }],
+      [{ t: null, a: [undefined] }],
+      [{ t: null, a: ['data_raed'] }],
+      [{ a: ['data_read'] }],
+      [{ t: [], a: ['data_read'] }],
+      [{ t: 'notes', a: ['data_read'] }],
+      [{ t: [''], a: ['data_read'] }],
+      [{ t: null, a: ['data_read'], actions: [] }],
+      [...permissions({ n: ['data_read'] }), { t: null, a: [] }],
+    ].map((rules): [string, object] => ['permissions', { fineGrainedPermissions: rules }]),
+  ])('is refused by the signer and by the template alike: %s in %j', async (expected, options) => {
+    const signer = createSigner({ keys: [await newKey()] })
+    const signing = signer.sign({ database: 'x', expiration: '5m', ...options })
+    const templating = (async () => jwks.template({ id: 'x' }, options))()
+    for (const message of [await messageOf(signing), await messageOf(templating)]) {
+      expect(message).toMatch(/^TypeError: /)
+      expect(message).toMatch(new RegExp(expected, 'i'))
+    }
+  })
+
+  test.each<unknown>([
+    {},
+    null,
+    undefined,
+    'x',
+    { id: undefined },
+    { id: '' },
+    { id: 5 },
+    { groupId: undefined },
+    { groupId: null },
+    { databaseId: 'x' },
+    { id: 'x', group: 'y' },
+    { id: 'x', groupId: 'y' },
+  ])('is refused by the template without one database or group: %j', (subject) => {
+    expect(() => jwks.template(subject as { id: string })).toThrow(TypeError)
+  })
+})
+
 describe('keys', () => {
   test('are published without their private halves, whatever a caller has put in', async () => {
     const jwk = await generateSigningKey({ kid: 'one' })
@@ -295,6 +416,16 @@ describe('keys', () => {
     expect(signer.jwks().keys.map((published) => Object.keys(published).toSorted())).toEqual(
       ['one', 'two'].map(() => ['alg', 'crv', 'kid', 'kty', 'use', 'x']),
     )
+  })
+
+  test('are published for signing with EdDSA, whatever a caller has put in', async () => {
+    const key = await newKey()
+    const publicKey = { ...key.publicKey, alg: 'none', use: 'enc' } as unknown as SigningKey['publicKey']
+    expect(createSigner({ keys: [{ ...key, publicKey }] }).jwks().keys).toEqual([key.publicKey])
+  })
+
+  test.each(['', 5, null])('are not made with the kid %j', async (kid) => {
+    expect(await messageOf(generateSigningKey({ kid: kid as string }))).toMatch(/^TypeError: .*"kid"/)
   })
 
   test('have their thumbprint as kid unless they have another', async () => {

@@ -508,7 +508,7 @@ test('the template of a key set is a GET with a body, so it is made here', () =>
     perm: [],
   })
   const permissions = [{ t: ['notes'], a: ['data_read' as const] }]
-  expect(turso.jwks.template({ groupId: 'g' }, { permissions })).toEqual({
+  expect(turso.jwks.template({ groupId: 'g' }, { fineGrainedPermissions: permissions })).toEqual({
     a: 'rw',
     gid: 'g',
     perm: permissions,

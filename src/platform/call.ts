@@ -45,9 +45,9 @@ export function explain(error: unknown, scope: string | undefined): unknown {
   if (/^40[03]$/.test(`${status}`) && LIMIT.test(serverMessage)) code = 'plan_limit'
   else if (status === 401 && /jwt id/i.test(serverMessage))
     hint = 'this is the token of a database or group, and the Platform API takes a token of its own'
-  else if (status === 403)
-    hint = scope ? `the token may lack the scope ${scope}` : 'no token of a group is allowed to do this'
-  else if (status === 422) hint = 'the name is taken, or was deleted so lately that it is not free yet'
+  else if (status === 403 && scope) hint = `the token may lack the scope ${scope}`
+  else if (status === 422 && scope === 'db:create')
+    hint = 'the name may be taken, or deleted so lately that it is not free yet'
   if (!hint && code === error.code) return error
   return new HttpError(code, hint ? `${message} (${hint})` : message, {
     status,

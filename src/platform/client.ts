@@ -70,7 +70,7 @@ export interface Platform {
    * `undefined` when it was empty.
    *
    * @param path from its first slash on; made by the tag of that name, so that no name in it can leave its place
-   * @throws {TypeError} for a path without a slash at its beginning
+   * @throws {TypeError} for a path without a slash at its beginning or with a `#`, and for a GET with a body
    * @example
    * await turso.request('GET', path`/v1/organizations/${organization}/databases`, { query: { limit: '10' } })
    */
@@ -171,10 +171,12 @@ export function createPlatform(options: PlatformOptions): Platform {
     async request(method, path, { query, body, isRepeatable, ...callOptions } = {}) {
       // Else it could be the rest of another host's name, which would be sent the token.
       if (path[0] !== '/') throw new TypeError('"path" must begin with a slash')
+      if (path.includes('#')) throw new TypeError('"path" must not have a "#": what follows it is not sent')
+      if (method === 'GET' && body !== undefined) throw new TypeError('"body" is not for GET')
       const search = `${new URLSearchParams(query)}`
       return call({
         method,
-        url: search ? `${path}?${search}` : path,
+        url: search ? `${path}${path.includes('?') ? '&' : '?'}${search}` : path,
         body,
         options: callOptions,
         isRepeatable: isRepeatable ?? (method === 'GET' || undefined),

@@ -3,6 +3,7 @@ import { HttpError, isTursoError, type TursoError } from '../errors.ts'
 import type { Retrier } from '../http/retry.ts'
 import { createWatch, type Watch } from '../http/watch.ts'
 import type { Databases } from './databases.ts'
+import { requireOptions } from './endpoint.ts'
 import type { Groups } from './groups.ts'
 import type { CreateDatabaseOptions, CreatedDatabase, DatabaseDetails } from './types.ts'
 
@@ -18,7 +19,8 @@ export interface CreationContext {
 export function createCreation(context: CreationContext): Pick<Databases, 'create' | 'ensure'> {
   const start =
     (isEnsured: boolean): Databases['create'] =>
-    async (name, options = {}) => {
+    async (name, given) => {
+      const options: CreateDatabaseOptions = requireOptions(given)
       const timeoutMs = options.timeoutMs ?? context.timeoutMs
       const watch = createWatch(() => `The creation of database "${name}"`, timeoutMs, options.signal)
       try {
@@ -35,8 +37,6 @@ export function createCreation(context: CreationContext): Pick<Databases, 'creat
 /** Errors after which nobody knows whether the database was made. */
 const UNKNOWN = /^(network|timeout|unavailable|protocol)$/
 
-const GROUP_ATTEMPTS = 3
-
 async function attempts(
   context: CreationContext,
   watch: Watch,
@@ -47,6 +47,7 @@ async function attempts(
   const { group = 'default', organization, signal, timeoutMs } = options
   const callOptions = { organization, signal, timeoutMs }
   let unknown: TursoError | undefined
+  let isGroupMade = false
   for (let count = 1; ; count++) {
     let failure: TursoError
     try {
@@ -56,69 +57,73 @@ async function attempts(
       failure = error
     }
     if (UNKNOWN.test(failure.code)) unknown ??= failure
-    // From the first such error on, a refusal no longer proves that nothing was made.
-    const final = unknown ?? failure
-
-    if (location !== undefined && isMissingGroup(failure) && count <= GROUP_ATTEMPTS) {
-      await createGroup(context, group, { ...callOptions, location })
-      continue
+    const isMissing = location !== undefined && isMissingGroup(failure)
+    if (isMissing && !isGroupMade) {
+      const trouble = await createGroup(context, group, { ...callOptions, location })
+      isGroupMade = !trouble
+      if (!trouble) continue
+      failure = trouble
     }
     const isTaken = failure.code === 'already_exists'
-    const isPassing = isTaken ? isEnsured : UNKNOWN.test(failure.code) || isUnavailableName(failure)
+    const isPassing = isTaken
+      ? isEnsured
+      : isMissing || UNKNOWN.test(failure.code) || isUnavailableName(failure)
+    // From the first such error on, a refusal no longer proves that nothing was made.
+    const final = unknown ?? failure
     const delay = (): number => {
       const ms = isPassing ? context.retrier.delayAfter(failure, count) : undefined
       if (ms === undefined) throw final
       return ms
     }
     // Who does not ask again need not look. To ensure is to look, which must not use up the budget of retries.
-    let delayMs = isEnsured ? undefined : delay()
-    if (isTaken || unknown) {
-      const found = await find(context, name, callOptions, final)
+    let delayMs = isEnsured && !isMissing ? undefined : delay()
+    if (!isMissing && (isTaken || unknown || (isEnsured && isUnavailableName(failure)))) {
+      const found = await find(context, name, callOptions, unknown)
       if (found && isEnsured) return checked(found, group, options)
       if (found) throw final
     }
     delayMs ??= delay()
+    // To sleep into the timeout would tell less than this error does.
+    if (delayMs >= watch.remainingMs()) throw final
     await watch.pause(delayMs)
   }
 }
 
-/** Another caller may be faster, and the answer may get lost: the next attempt at the database tells. */
+/** @returns the error after which nobody knows whether the group was made; another caller may be faster, which is none */
 async function createGroup(
   context: CreationContext,
   name: string,
   options: Parameters<Groups['create']>[1],
-): Promise<void> {
+): Promise<TursoError | undefined> {
   try {
     await context.groups.create(name, options)
   } catch (error) {
-    if (!isTursoError(error) || !(error.code === 'already_exists' || UNKNOWN.test(error.code))) throw error
+    if (!isTursoError(error) || options.signal?.aborted) throw error
+    if (error.code === 'already_exists') return undefined
+    if (!UNKNOWN.test(error.code)) throw error
+    return error
   }
+  return undefined
 }
 
-/** @throws `otherwise` when that cannot be found out */
+/** @throws `earlier`, or else its own error, when that cannot be found out */
 async function find(
   { databases }: CreationContext,
   name: string,
   options: Parameters<Databases['retrieve']>[1],
-  otherwise: TursoError,
+  earlier: TursoError | undefined,
 ): Promise<DatabaseDetails | undefined> {
   try {
     return await databases.retrieve(name, options)
   } catch (error) {
     if (isTursoError(error, 'not_found')) return undefined
-    throw options?.signal?.aborted ? error : otherwise
+    throw options?.signal?.aborted ? error : (earlier ?? error)
   }
 }
 
 function checked(found: DatabaseDetails, group: string, { seed }: CreateDatabaseOptions): DatabaseDetails {
-  const source = seed?.type === 'database' ? seed.name : undefined
-  const parent = found.parent?.name
   const difference =
-    found.group !== group
-      ? `in group "${found.group}" instead of "${group}"`
-      : source !== undefined && parent !== undefined && parent !== source
-        ? `seeded from "${parent}" instead of "${source}"`
-        : undefined
+    found.group !== group ? `in group "${found.group}" instead of "${group}"` : otherSeed(found, seed)
   if (difference === undefined) return found
   throw new HttpError('already_exists', `The database "${found.name}" exists, ${difference}`, {
     status: 409,
@@ -126,6 +131,14 @@ function checked(found: DatabaseDetails, group: string, { seed }: CreateDatabase
     requestId: null,
     retryAfterMs: null,
   })
+}
+
+function otherSeed({ parent }: DatabaseDetails, seed: CreateDatabaseOptions['seed']): string | undefined {
+  // Its content may be somebody's already.
+  if (seed?.type === 'database_upload') return 'and whether it still awaits a file cannot be told'
+  // Where the API does not speak of a parent, nothing is known against it.
+  if (seed?.type !== 'database' || parent === undefined || parent?.name === seed.name) return undefined
+  return `${parent ? `seeded from "${parent.name}"` : 'not seeded'} instead of seeded from "${seed.name}"`
 }
 
 function isMissingGroup(error: TursoError): boolean {

@@ -23,8 +23,8 @@ export interface Databases {
   /**
    * `GET ORG/databases`, in pages. Never a way to find out whether a database exists: `retrieve` is.
    *
-   * A server that lists 1,000 databases and says nothing of a next page is a {@link ProtocolError}, since more may be
-   * missing; with a `limit` it is not.
+   * A server that fills a page (of `limit`, or of 1,000) and says nothing of a next one ends the walk with a
+   * {@link ProtocolError}, since more may be missing.
    *
    * @example
    * for await (const { name } of turso.databases.list({ group: 'default' })) console.log(name)
@@ -48,7 +48,8 @@ export interface Databases {
    * The same, or the database that is there already, if it is in the group that was asked for and, when seeded from a
    * database, from that one. Its other options are not compared. Harmless to repeat, so it is retried.
    *
-   * Throws {@link HttpError} `already_exists` when what is there is in another group or has another parent.
+   * Throws {@link HttpError} `already_exists` when what is there is in another group, has another parent or none, or was
+   * to await a file (`database_upload`): whether it still does cannot be told, even when it is this call's own.
    */
   ensure(name: string, options?: CreateDatabaseOptions): Promise<CreatedDatabase>
   /** `GET ORG/databases/{name}`. Throws {@link HttpError} `not_found` when there is none of that name. */
@@ -142,6 +143,8 @@ const CREATED = 'id name hostname'
 const DETAILS = `${CREATED} group ?primaryLocation !blockReads !blockWrites !deleteProtection`
 const DELETED = `${CREATED} group ?primaryLocation !deleteProtection ?deletedAt ?groupDeletedAt`
 const CONFIGURATION = '!allowAttach !blockReads !blockWrites !deleteProtection'
+/** Of every method that makes a token. */
+export const TOKEN_OPTIONS = 'expiration authorization permissions fineGrainedPermissions'
 const TOKEN_QUERY = 'expiration authorization'
 
 /** Those of {@link Databases} that are one request; `create` and `ensure` are made of the one here. */
@@ -155,6 +158,7 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   },
   create: {
     route: 'POST /v1/organizations/:organization/databases',
+    options: 'group seed sizeLimit remoteEncryption useTursodb isSchema schema',
     body: 'name',
     answer: 'database',
     fields: CREATED,
@@ -166,7 +170,11 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
     fields: DETAILS,
     scope: 'read',
   },
-  delete: { route: 'DELETE /v1/organizations/:organization/databases/:name', scope: 'db:delete' },
+  delete: {
+    route: 'DELETE /v1/organizations/:organization/databases/:name',
+    options: '',
+    scope: 'db:delete',
+  },
   configuration: {
     route: 'GET /v1/organizations/:organization/databases/:name/configuration',
     answer: '',
@@ -175,12 +183,14 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   },
   update: {
     route: 'PATCH /v1/organizations/:organization/databases/:name/configuration',
+    options: 'sizeLimit allowAttach blockReads blockWrites deleteProtection allowedIps allowedAwsVpcIds',
     answer: '',
     fields: CONFIGURATION,
     scope: 'db:configure',
   },
   createToken: {
     route: 'POST /v1/organizations/:organization/databases/:name/auth/tokens',
+    options: TOKEN_OPTIONS,
     query: TOKEN_QUERY,
     answer: jwtOf,
     isRepeatable: true,
@@ -188,6 +198,7 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   },
   invalidateTokens: {
     route: 'POST /v1/organizations/:organization/databases/:name/auth/rotate',
+    options: '',
     isRepeatable: false,
     scope: 'db:rotate-creds',
   },
@@ -225,6 +236,7 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   },
   restore: {
     route: 'POST /v3/organizations/:organizationId/databases/:id/restore',
+    options: 'name',
     answer: 'database',
     fields: DELETED,
   },
@@ -234,8 +246,16 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
     answer: (queries) => queries,
     scope: 'read',
   },
-  transfer: { route: 'POST /v1/organizations/:organization/databases/:name/transfer', body: 'org' },
-  wakeUp: { route: 'POST /v1/organizations/:organization/databases/:name/wakeup', scope: 'db:configure' },
+  transfer: {
+    route: 'POST /v1/organizations/:organization/databases/:name/transfer',
+    options: '',
+    body: 'org',
+  },
+  wakeUp: {
+    route: 'POST /v1/organizations/:organization/databases/:name/wakeup',
+    options: '',
+    scope: 'db:configure',
+  },
 }
 
 export const databasesById: Endpoints<DatabasesById> = {
@@ -248,6 +268,7 @@ export const databasesById: Endpoints<DatabasesById> = {
   },
   create: {
     route: 'POST /v3/organizations/:organizationId/databases',
+    options: 'groupId seed sizeLimit remoteEncryption useTursodb',
     body: 'name',
     answer: 'database',
     fields: CREATED,
@@ -259,9 +280,14 @@ export const databasesById: Endpoints<DatabasesById> = {
     fields: DETAILS,
     scope: 'read',
   },
-  delete: { route: 'DELETE /v3/organizations/:organizationId/databases/:id', scope: 'db:delete' },
+  delete: {
+    route: 'DELETE /v3/organizations/:organizationId/databases/:id',
+    options: '',
+    scope: 'db:delete',
+  },
   createToken: {
     route: 'POST /v3/organizations/:organizationId/databases/:id/auth/tokens',
+    options: TOKEN_OPTIONS,
     query: TOKEN_QUERY,
     answer: jwtOf,
     isRepeatable: true,

@@ -20,6 +20,11 @@ export interface Endpoint {
   readonly body?: string
   /** Options that go into the query, separated by spaces. Of a GET all do. */
   readonly query?: string
+  /**
+   * All options, by our names, separated by spaces; one that is not here is refused, since without the one that was meant
+   * the call would do more than it should. Default: the API judges, which may know more than this version.
+   */
+  readonly options?: string
   /** The member of the answer that is the result, or how to find it. Without such a member it is the answer itself. Default: no result. */
   readonly answer?: string | ((answer: Answer) => unknown)
   /** Of the result: `name` must be a text, `?name` is `null` when it is absent, `!name` is `false` then. */
@@ -43,6 +48,16 @@ export interface EndpointContext {
   findOrganizationId(options: PlatformCallOptions): Promise<string>
 }
 
+/** @throws {TypeError} for what is no object of options */
+export function requireOptions(options: unknown = {}): object {
+  if (options === null) return {}
+  if (typeof options !== 'object' || Array.isArray(options))
+    throw new TypeError(
+      `The options must be an object; got ${Array.isArray(options) ? 'an array' : `a ${typeof options}`}`,
+    )
+  return options
+}
+
 /** Methods out of endpoints. */
 export function bind<Resource>(endpoints: Endpoints<Resource>, context: EndpointContext): Resource {
   return Object.fromEntries(
@@ -51,7 +66,9 @@ export function bind<Resource>(endpoints: Endpoints<Resource>, context: Endpoint
       (...args: unknown[]) =>
         endpoint.list === undefined || endpoint.list === true
           ? run(endpoint, context, args)
-          : createListing((cursor) => run(endpoint, context, args, cursor) as Promise<Page<unknown>>),
+          : createListing(
+              (cursor, isWalk) => run(endpoint, context, args, cursor, isWalk) as Promise<Page<unknown>>,
+            ),
     ]),
   ) as Resource
 }
@@ -61,34 +78,48 @@ async function run(
   context: EndpointContext,
   args: unknown[],
   cursor?: string,
+  isWalk = false,
 ): Promise<unknown> {
-  const { route, body: bodyNames = '', query: queryNames = '', list, isRepeatable, scope } = endpoint
+  const {
+    route,
+    body: bodyNames = '',
+    query: queryNames = '',
+    options: known,
+    list,
+    isRepeatable,
+    scope,
+  } = endpoint
   const [method, template] = route.split(' ') as [Method, string]
   const parts = template.split(/(?<=\/)(:\w+)/)
   const positional = parts.filter((part) => /^:(?!organization)/.test(part)).length
-  const body: Answer = {}
-  for (const [index, name] of bodyNames.split(' ').entries()) if (name) body[name] = args[positional + index]
-  const options = (args[positional + Object.keys(body).length] ?? {}) as ById
-  const { signal, timeoutMs, ...fields } = options
-
-  let taken = 0
-  let url = ''
-  for (const part of parts) {
-    if (part === ':organization') url += path`${fields.organization ?? context.organization}`
-    else if (part === ':organizationId')
-      url += path`${fields.organizationId ?? (await context.findOrganizationId(options))}`
-    else url += part[0] === ':' ? path`${args[taken++] as string}` : part
-  }
+  const named: Answer = {}
+  for (const [index, name] of bodyNames.split(' ').entries()) if (name) named[name] = args[positional + index]
+  const options = requireOptions(args[positional + Object.keys(named).length]) as ById
+  const { signal, timeoutMs, organization, organizationId, ...fields } = options
   // Where the path does not say it, the body does.
-  if (/:organization/.test(template)) {
-    delete fields.organization
-    delete fields.organizationId
-  }
-
+  if (!template.includes(':organization')) Object.assign(fields, { organization, organizationId })
+  else if (known !== undefined && organizationId !== undefined && !template.includes(':organizationId'))
+    throw new TypeError('"organizationId" is no option of this method')
+  if (known !== undefined)
+    for (const [name, value] of Object.entries(fields))
+      if (value !== undefined && !known.split(' ').includes(name))
+        throw new TypeError(`"${name}" is no option of this method${known && `: it has ${known}`}`)
+  const body: Answer = {}
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(toWire(fields) as Answer)) {
     if (method === 'GET' || queryNames.split(' ').includes(name)) query.set(name, `${value}`)
     else body[name] = value
+  }
+  // What an argument says no option says otherwise.
+  Object.assign(body, named)
+
+  let taken = 0
+  let url = ''
+  for (const part of parts) {
+    if (part === ':organization') url += path`${organization ?? context.organization}`
+    else if (part === ':organizationId')
+      url += path`${organizationId ?? (await context.findOrganizationId(options))}`
+    else url += part[0] === ':' ? path`${args[taken++] as string}` : part
   }
   if (cursor !== undefined) query.set(list as string, cursor)
   if (query.size > 0) url += `${url.includes('?') ? '&' : '?'}${query}`
@@ -102,10 +133,10 @@ async function run(
     isRepeatable: isRepeatable ?? (method === 'GET' || undefined),
     scope,
   })
-  return readAnswer(endpoint, answer, query)
+  return readAnswer(endpoint, answer, query, isWalk)
 }
 
-function readAnswer(endpoint: Endpoint, answer: unknown, query: URLSearchParams): unknown {
+function readAnswer(endpoint: Endpoint, answer: unknown, query: URLSearchParams, isWalk: boolean): unknown {
   const { answer: member, fields = '', list } = endpoint
   if (member === undefined) return undefined
   try {
@@ -121,7 +152,7 @@ function readAnswer(endpoint: Endpoint, answer: unknown, query: URLSearchParams)
     if (found === undefined) throw new ProtocolError(`The Platform API answered without "${String(member)}"`)
     // An empty list of Go is `null`.
     const items = ((found ?? []) as unknown[]).map((item) => read(item, fields))
-    return list === true ? items : { items, next: nextPage(whole, items.length, query), raw: whole }
+    return list === true ? items : { items, next: nextPage(whole, items.length, query, isWalk), raw: whole }
   } catch (error) {
     if (isTursoError(error)) throw error
     throw new ProtocolError('The Platform API answered with something else than was asked for', error)
@@ -131,12 +162,20 @@ function readAnswer(endpoint: Endpoint, answer: unknown, query: URLSearchParams)
 /** Lists have been cut there without a word (turso-cli#968). */
 const SERVERS_PAGE_SIZE = 1_000
 
-function nextPage({ pagination }: Answer, count: number, query: URLSearchParams): string | null {
-  if (pagination === undefined && count === SERVERS_PAGE_SIZE && !query.has('limit'))
-    throw new ProtocolError(
-      `The Platform API lists ${count} items without a word of a next page: more may be missing. Ask with a "limit"`,
-    )
+function nextPage(
+  { pagination }: Answer,
+  count: number,
+  query: URLSearchParams,
+  isWalk: boolean,
+): string | null {
   const { next, page, total_pages: last } = pagination ?? {}
+  const limit = Number(query.get('limit') ?? query.get('page_size') ?? Infinity)
+  // Who asks for one page of a size is answered when it is full; who walks must not stop there.
+  const full = isWalk || limit > SERVERS_PAGE_SIZE ? Math.min(SERVERS_PAGE_SIZE, limit) : Infinity
+  if (next === undefined && page === undefined && count >= full)
+    throw new ProtocolError(
+      `The Platform API lists ${count} items without a word of a next page: more may be missing`,
+    )
   return next || (page < last ? `${page + 1}` : null)
 }
 

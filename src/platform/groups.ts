@@ -1,5 +1,6 @@
 /** Groups: where databases live. */
 import type { ById, PlatformCallOptions } from './call.ts'
+import { TOKEN_OPTIONS } from './databases.ts'
 import { jwtOf, type Endpoints } from './endpoint.ts'
 import type { Listing } from './pages.ts'
 import type {
@@ -112,6 +113,7 @@ export const groups: Endpoints<Groups> = {
   },
   create: {
     route: 'POST /v1/organizations/:organization/groups',
+    options: 'location extensions',
     body: 'name',
     answer: 'group',
     fields: GROUP,
@@ -122,7 +124,7 @@ export const groups: Endpoints<Groups> = {
     fields: GROUP,
     scope: 'read',
   },
-  delete: { route: 'DELETE /v1/organizations/:organization/groups/:name' },
+  delete: { route: 'DELETE /v1/organizations/:organization/groups/:name', options: '' },
   configuration: {
     route: 'GET /v1/organizations/:organization/groups/:name/configuration',
     answer: '',
@@ -131,12 +133,14 @@ export const groups: Endpoints<Groups> = {
   },
   update: {
     route: 'PATCH /v1/organizations/:organization/groups/:name/configuration',
+    options: 'deleteProtection',
     answer: '',
     fields: '!deleteProtection',
     scope: 'group:configure',
   },
   createToken: {
     route: 'POST /v1/organizations/:organization/groups/:name/auth/tokens',
+    options: TOKEN_OPTIONS,
     query: 'expiration authorization',
     answer: jwtOf,
     isRepeatable: true,
@@ -144,33 +148,39 @@ export const groups: Endpoints<Groups> = {
   },
   invalidateTokens: {
     route: 'POST /v1/organizations/:organization/groups/:name/auth/rotate',
+    options: '',
     isRepeatable: false,
     scope: 'group:rotate-creds',
   },
   transfer: {
     route: 'POST /v1/organizations/:organization/groups/:name/transfer',
+    options: '',
     body: 'organization',
     answer: 'group',
     fields: GROUP,
   },
   unarchive: {
     route: 'POST /v1/organizations/:organization/groups/:name/unarchive',
+    options: '',
     answer: 'group',
     fields: GROUP,
     scope: 'group:configure',
   },
   updateVersion: {
     route: 'POST /v1/organizations/:organization/groups/:name/update',
+    options: '',
     scope: 'group:configure',
   },
   addLocation: {
     route: 'POST /v1/organizations/:organization/groups/:name/locations/:location',
+    options: '',
     answer: 'group',
     fields: GROUP,
     scope: 'group:configure',
   },
   removeLocation: {
     route: 'DELETE /v1/organizations/:organization/groups/:name/locations/:location',
+    options: '',
     answer: 'group',
     fields: GROUP,
     scope: 'group:configure',
@@ -183,6 +193,7 @@ export const groups: Endpoints<Groups> = {
   },
   restore: {
     route: 'POST /v3/organizations/:organizationId/groups/:id/restore',
+    options: '',
     answer: (whole) => whole['group'] && whole,
   },
   waitForLocation: {
@@ -191,6 +202,7 @@ export const groups: Endpoints<Groups> = {
   },
   rename: {
     route: 'POST /v1/organizations/:organization/groups/:name/rename',
+    options: '',
     body: 'name',
     answer: 'group',
     fields: GROUP,
@@ -200,8 +212,14 @@ export const groups: Endpoints<Groups> = {
     answer: '',
     fields: 'status',
   },
-  startMigration: { route: 'POST /v1/organizations/:organization/groups/:name/aws/migration/start' },
-  abortMigration: { route: 'POST /v1/organizations/:organization/groups/:name/aws/migration/abort' },
+  startMigration: {
+    route: 'POST /v1/organizations/:organization/groups/:name/aws/migration/start',
+    options: '',
+  },
+  abortMigration: {
+    route: 'POST /v1/organizations/:organization/groups/:name/aws/migration/abort',
+    options: '',
+  },
 }
 
 export const groupsById: Endpoints<GroupsById> = {
@@ -220,6 +238,7 @@ export const groupsById: Endpoints<GroupsById> = {
   },
   createToken: {
     route: 'POST /v3/organizations/:organizationId/groups/:id/auth/tokens',
+    options: TOKEN_OPTIONS,
     query: 'expiration authorization',
     answer: jwtOf,
     isRepeatable: true,

@@ -1,7 +1,6 @@
 /** Between the API's casing, which is mixed, and the camelCase of this library. */
 
 import { EXPIRATION } from './expiration.ts'
-import type { DatabasePermissions } from './types.ts'
 
 /** What the same thing is called in several ways on the wire has one name here. */
 const RENAMED: ReadonlyMap<string, string> = new Map([
@@ -21,6 +20,7 @@ const OPAQUE = /^(data|failures)$/
 /** What is checked before it is sent: its pattern, and what it must be. */
 const CHECKED: ReadonlyMap<string, readonly [RegExp, string]> = new Map([
   ['expiration', EXPIRATION],
+  ['authorization', [/^(full-access|read-only)$/, '"full-access" or "read-only"']],
   ['sizeLimit', [/^\d{1,15}([kmgt]?b)?$/i, 'a number of bytes, or one with a unit such as 500mb']],
 ])
 
@@ -37,22 +37,27 @@ export function fromWireName(name: string): string {
   return RENAMED.get(camel) ?? camel
 }
 
-/** A copy with our names, all the way down. */
+/**
+ * A copy with our names, all the way down. Of several names that are one here the first that is not empty counts, in the
+ * order of their letters: `DbId` before `id` before `uuid`, `Name` before `name`.
+ */
 export function fromWire(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(fromWire)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [
-      fromWireName(name),
-      OPAQUE.test(name) ? member : fromWire(member),
-    ]),
-  )
+  const ours = new Map<string, unknown>()
+  for (const [wireName, member] of Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const name = fromWireName(wireName)
+    if ((ours.get(name) ?? '') === '' && ((member ?? '') !== '' || !ours.has(name)))
+      ours.set(name, OPAQUE.test(wireName) ? member : fromWire(member))
+  }
+  return Object.fromEntries(ours)
 }
 
 /**
  * A copy with the API's names, all the way down, without what is `undefined`. A `Date` becomes its text.
  *
- * @throws {TypeError} for an expiration or a size that the API would refuse, and for permissions that permit nothing
+ * @throws {TypeError} for an expiration, an authorization, a size or a time that the API would refuse, and for permissions
+ * that are malformed or permit nothing
  */
 export function toWire(value: unknown): unknown {
   if (value instanceof Date) return value.toISOString()
@@ -67,14 +72,52 @@ export function toWire(value: unknown): unknown {
 
 function check(name: string, value: unknown): unknown {
   if (value === undefined) return value
-  // An empty list would be a token that can do everything.
-  if (name === 'fineGrainedPermissions' && !(value as unknown[]).length)
-    throw new TypeError(`"${name}" must permit something`)
+  if (value instanceof Date && Number.isNaN(value.getTime()))
+    throw new TypeError(`"${name}" must be a time; got an invalid Date`)
+  if (name === 'fineGrainedPermissions') requireRules(value)
   // AWS databases refuse permissions even when they are empty (turso-api-client-ts#30).
-  if (name === 'permissions' && !(value as DatabasePermissions).readAttach?.databases.length) return undefined
+  if (name === 'permissions' && !attachable(value).length) return undefined
   const [pattern, expected] = CHECKED.get(name) ?? []
   if (!pattern) return value
-  const text = `${value as string | number}`
+  const text = typeof value === 'string' || typeof value === 'number' ? `${value}` : `a ${typeof value}`
   if (!pattern.test(text)) throw new TypeError(`"${name}" must be ${expected}; got "${text}"`)
   return text
+}
+
+const areTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string')
+
+function membersOf(value: unknown): [string, unknown][] | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.entries(value).filter(([, member]) => member !== undefined)
+    : undefined
+}
+
+/** A token that is asked for without permissions can do everything, so what is amiss with them must not be left out. */
+function requireRules(value: unknown): void {
+  const isRule = (rule: { t?: unknown; a?: unknown } | null): boolean =>
+    (rule?.t === null || (areTexts(rule?.t) && rule.t.length > 0)) && areTexts(rule?.a) && rule.a.length > 0
+  if (!Array.isArray(value) || !value.every(isRule))
+    throw new TypeError('"fineGrainedPermissions" must be what permissions() returns')
+  if (value.length === 0) throw new TypeError('"fineGrainedPermissions" must permit something')
+}
+
+/** The databases of `{ readAttach: { databases } }`. */
+function attachable(value: unknown): string[] {
+  if (Array.isArray(value))
+    throw new TypeError(
+      '"permissions" must be an object; what permissions() returns is "fineGrainedPermissions"',
+    )
+  const databases = only(only(value, 'readAttach'), 'databases') ?? []
+  if (areTexts(databases)) return databases
+  throw new TypeError(ATTACH)
+}
+
+const ATTACH = '"permissions" must be { readAttach: { databases: string[] } }'
+
+function only(value: unknown, name: string): unknown {
+  if (value === undefined) return undefined
+  const members = membersOf(value)
+  if (!members?.every(([found]) => found === name)) throw new TypeError(ATTACH)
+  return members[0]?.[1]
 }

@@ -34,7 +34,7 @@ const MAX_PAUSE_MS = 1_000
 /** @throws {RangeError} for a concurrency that is not a whole number from 1 */
 export function createPace<Waiting extends object>(concurrency: number): Pace<Waiting> {
   if (!Number.isSafeInteger(concurrency) || concurrency < 1)
-    throw new RangeError(`"pacing.concurrency" must be a whole number from 1; got ${concurrency}`)
+    throw new RangeError(`"concurrency" must be a whole number from 1; got ${concurrency}`)
   // Sets keep the order in which they were filled.
   const line = new Set<Waiting>()
   const sent = new Set<number>()

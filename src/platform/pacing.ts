@@ -1,5 +1,5 @@
 /** Fleets: as many requests at a time as the server takes. */
-import { globalFetch, type Fetch } from '../http/fetch.ts'
+import { globalFetch, type Fetch, type FetchResponse } from '../http/fetch.ts'
 import { refusal } from '../http/refusal.ts'
 import { createPace, type PaceOutcome } from './pacing-law.ts'
 
@@ -13,7 +13,8 @@ export interface PacingOptions {
  * none. The `Retry-After` of a 429 is a pause for all. Who waits is sent in the order of the calls, and not at all once
  * its `signal` is aborted, or its `timeoutMs` over. It sends nothing twice: retries are the client's, and wait in line too.
  *
- * The wait is part of the call's `timeoutMs`: raise it for a large fleet.
+ * The wait is part of the call's `timeoutMs`: raise it for a large fleet, and the client's `retry` as well. A server that
+ * has enough refuses many at once, which by default uses up three attempts, or the budget, of calls that would succeed.
  *
  * Requests wait for each other, which on Workers is only possible within one request (or one Durable Object): make it
  * there, not at the top of the module.
@@ -21,7 +22,8 @@ export interface PacingOptions {
  * @param fetch default: the global one
  * @throws {RangeError} for a concurrency that is not a whole number from 1
  * @example
- * const turso = createPlatform({ token, organization, timeoutMs: 600_000, fetch: paced({ concurrency: 20 }) })
+ * const retry = { attempts: 10, budget: Infinity }
+ * const turso = createPlatform({ token, organization, timeoutMs: 600_000, retry, fetch: paced({ concurrency: 20 }) })
  * await Promise.all(names.map((name) => turso.databases.ensure(name)))
  */
 export function paced({ concurrency = 6 }: PacingOptions = {}, fetch: Fetch = globalFetch): Fetch {
@@ -64,12 +66,7 @@ export function paced({ concurrency = 6 }: PacingOptions = {}, fetch: Fetch = gl
           const sent = (async () => fetch(url, init))()
           sent.then(
             (response) => {
-              const { status } = response
-              end(
-                status === 429
-                  ? { kind: 'refused', retryAfterMs: refusal('', response, '').retryAfterMs }
-                  : { kind: status < 500 ? 'answered' : 'failed' },
-              )
+              end(outcomeOf(response))
               resolve(response)
             },
             (error: unknown) => {
@@ -83,5 +80,16 @@ export function paced({ concurrency = 6 }: PacingOptions = {}, fetch: Fetch = gl
       pace.enter(waiting)
       advance()
     })
+  }
+}
+
+/** What a stand-in for fetch answers with may lack anything; the place in line is given back all the same. */
+function outcomeOf(response: FetchResponse | undefined): PaceOutcome {
+  const status = response?.status ?? 500
+  if (status !== 429) return { kind: status < 500 ? 'answered' : 'failed' }
+  try {
+    return { kind: 'refused', retryAfterMs: refusal('', response!, '').retryAfterMs }
+  } catch {
+    return { kind: 'refused', retryAfterMs: null }
   }
 }

@@ -21,17 +21,22 @@ export interface Listing<Item> extends AsyncIterable<Item> {
   page(cursor?: string): Promise<Page<Item>>
 }
 
-export function createListing<Item>(page: Listing<Item>['page']): Listing<Item> {
+/** @param ask `isWalk`: all pages are wanted, so one that may be missing is an error */
+export function createListing<Item>(
+  ask: (cursor: string | undefined, isWalk: boolean) => Promise<Page<Item>>,
+): Listing<Item> {
   return {
-    page,
+    page: (cursor) => ask(cursor, false),
     async *[Symbol.asyncIterator]() {
+      const seen = new Set<string>()
       for (let cursor: string | undefined; ;) {
-        const { items, next } = await page(cursor)
+        const { items, next } = await ask(cursor, true)
         yield* items
         if (next === null) return
         // A walk that never ends is worse than one that fails.
-        if (next === cursor)
-          throw new ProtocolError('The Platform API names a page as the next one of itself')
+        if (seen.has(next))
+          throw new ProtocolError('The Platform API names a page as the next one that was one already')
+        seen.add(next)
         cursor = next
       }
     },

@@ -2,8 +2,9 @@
  * What the Platform API is asked for and answers with, in this library's casing. Times are texts of RFC 3339 unless
  * their name ends in `Ms`.
  *
- * What may be absent is what the API's reference calls deprecated or does not know; an answer without one of the others
- * is a {@link ProtocolError}, or `false` or `null` where the type says so.
+ * Checked are ids, names and host names, whose absence is a {@link ProtocolError}, and flags and some others, which are
+ * `false` or `null` when they are absent. Everything else is as the API's reference has it, and handed on as it comes:
+ * `raw` is the answer itself.
  */
 import type { PlatformCallOptions } from './call.ts'
 import type { TablePermission } from './permissions.ts'

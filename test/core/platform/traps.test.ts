@@ -203,7 +203,8 @@ describe('tokens of the wrong kind', () => {
     await expect(turso.databases.create('acme')).rejects.toThrow(/lack the scope db:create\)$/)
     await expect(turso.databases.createToken('acme')).rejects.toThrow(/lack the scope db:mint-token\)$/)
     await expect(turso.groups.invalidateTokens('g')).rejects.toThrow(/lack the scope group:rotate-creds\)$/)
-    await expect(turso.groups.delete('g')).rejects.toThrow(/\(no token of a group is allowed to do this\)$/)
+    // Without one it may as well be the role of a member.
+    await expect(turso.groups.delete('g')).rejects.toThrow(/: forbidden$/)
   })
 
   test('validate asks the route that exists, and -1 is no time (turso-api-client-ts#17)', async () => {

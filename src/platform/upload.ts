@@ -4,13 +4,13 @@ import { globalFetch, type Fetch } from '../http/fetch.ts'
 import { parseBody } from '../http/json.ts'
 import { createRetrier, type RetryOptions } from '../http/retry.ts'
 import { send as sendText } from '../http/send.ts'
-import { createTokenSource, type AuthToken } from '../http/token.ts'
-import type { CallOptions } from '../http/watch.ts'
+import { createTokenSource, type AuthToken, type TokenSource } from '../http/token.ts'
+import { createWatch, type CallOptions, type Watch } from '../http/watch.ts'
 import { path } from '../path.ts'
 import { parseHttpUrl } from '../url.ts'
 import type { EncryptionCipher } from './types.ts'
 
-/** The content of a file; what has a size and a stream is a `Blob`. */
+/** The content of a file; what has a size and a stream is a `Blob`, or anything that can be read from the start again. */
 export type DatabaseFile =
   | ReadableStream<Uint8Array>
   | Uint8Array
@@ -35,7 +35,7 @@ export interface UploadOptions extends CallOptions {
   /** Of a file that is encrypted: the key in base64. */
   encryptionKey?: string | undefined
   encryptionCipher?: EncryptionCipher | undefined
-  /** Milliseconds for each request. Default 600,000. */
+  /** Milliseconds for each request, and for each wait for a stream that is sent in chunks. Default 600,000. */
   timeoutMs?: number | undefined
   /** What is sent again: see {@link PlatformOptions}. */
   retry?: RetryOptions | false | undefined
@@ -58,7 +58,8 @@ const UPLOAD_TIMEOUT_MS = 600_000
  *
  * @throws {HttpError} `invalid_request` for a file that is not as it must be, `not_found` when the database awaits no file
  * @throws {NetworkError} {@link TimeoutError}, {@link ProtocolError}, or the reason of `signal`
- * @throws {TypeError} for a malformed address, token or key, and for a stream in chunks without `sizeBytes`
+ * @throws {TypeError} for a malformed address, token, key, cipher or protocol, for a stream in chunks without `sizeBytes`, and
+ * before the end of the upload for chunks that together are not as long as that
  * @see https://docs.turso.tech/api-reference/databases/upload
  * @example
  * const { hostname } = await turso.databases.create('acme', { seed: { type: 'database_upload' } })
@@ -70,17 +71,23 @@ export async function uploadDatabase(
   file: DatabaseFile,
   options: UploadOptions = {},
 ): Promise<void> {
-  const { protocol, sizeBytes, signal, encryptionKey, encryptionCipher, retry, fetch = globalFetch } = options
-  const { timeoutMs = UPLOAD_TIMEOUT_MS } = options
+  const { sizeBytes, signal, encryptionKey, encryptionCipher, retry } = options
+  const { protocol = 'whole', timeoutMs = UPLOAD_TIMEOUT_MS, fetch = globalFetch } = options
   const size =
     sizeBytes ?? (file instanceof ReadableStream ? undefined : 'size' in file ? file.size : file.byteLength)
+  if (!/^(whole|chunks)$/.test(protocol)) throw new TypeError('"protocol" must be "whole" or "chunks"')
   if (protocol === 'chunks' && size === undefined)
     throw new TypeError('"sizeBytes" is missing: how long the stream is')
+  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0))
+    throw new TypeError(`"sizeBytes" must be a whole number from 0; got ${size}`)
+  if (!/^\w*$/.test(encryptionCipher ?? '')) throw new TypeError('"encryptionCipher" must be the name of one')
   // Checked here because fetch would quote the header in its own error.
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(encryptionKey ?? ''))
     throw new TypeError('"encryptionKey" must be a key in base64')
   const baseUrl = parseHttpUrl(url, 'url').href.replace(/\/+$/, '')
   const token = createTokenSource(authToken)
+  // A stream that was begun cannot be sent again, not with another token either.
+  const tokenOnce: TokenSource = (refused) => refused ?? token()
   const retrier = createRetrier(retry)
   const headers: Record<string, string> = {}
   if (encryptionKey) headers['x-turso-encryption-key'] = encryptionKey
@@ -91,14 +98,13 @@ export async function uploadDatabase(
     sendText({
       method,
       url: baseUrl + place,
-      token,
+      token: content instanceof ReadableStream ? tokenOnce : token,
       headers,
       secret: encryptionKey,
       body,
       fetch: content === undefined ? fetch : withBody(fetch, content),
       timeoutMs,
       signal,
-      // A stream that was begun cannot be sent again.
       retrier: content instanceof ReadableStream ? createRetrier(false) : retrier,
       isRepeatable: content !== undefined,
     })
@@ -112,22 +118,30 @@ export async function uploadDatabase(
     'the start of the upload',
   ) as { chunk_size?: unknown; upload_id?: unknown } | null
   const { chunk_size: chunkBytes, upload_id: id } = answer ?? {}
-  if (!(typeof chunkBytes === 'number' && chunkBytes > 0 && typeof id === 'string'))
+  if (!(Number.isSafeInteger(chunkBytes) && (chunkBytes as number) > 0 && typeof id === 'string'))
     throw new ProtocolError('The upload began without a size of its chunks and an id')
   let index = 0
-  for await (const chunk of chunksOf(streamOf(file), chunkBytes))
-    await send('PUT', path`/v2/upload/${id}/chunk/${`${index++}`}`, chunk)
+  const watch = createWatch(() => 'The stream of the file', timeoutMs, signal)
+  try {
+    for await (const chunk of chunksOf(streamOf(file), chunkBytes as number, size!, watch))
+      await send('PUT', path`/v2/upload/${id}/chunk/${`${index++}`}`, chunk)
+  } finally {
+    watch.release()
+  }
   await send('PUT', path`/v2/upload/${id}/finalize`)
 }
 
 /** A fetch that sends this body. Node wants to be told that a stream is one. */
 function withBody(fetch: Fetch, body: DatabaseFile): Fetch {
-  const extra = { body, duplex: 'half' } as object
   return (url, init) =>
     fetch(url, {
       ...init,
       headers: { ...init.headers, 'content-type': 'application/octet-stream' },
-      ...extra,
+      // Of what is like a Blob fetch would send the name of its type.
+      ...({
+        body: 'stream' in body && !(body instanceof Blob) ? body.stream() : body,
+        duplex: 'half',
+      } as object),
     })
 }
 
@@ -136,16 +150,28 @@ function streamOf(file: DatabaseFile): ReadableStream<Uint8Array> {
   return 'stream' in file ? file.stream() : new Blob([file as ArrayBuffer]).stream()
 }
 
-/** The same bytes in pieces of one size, the last one shorter. Holds one piece. */
+/**
+ * The same bytes in pieces of one size, the last one shorter. Holds one piece.
+ *
+ * @throws {TypeError} when there are more or fewer of them than `size`, and what `watch` ends with
+ */
 async function* chunksOf(
   stream: ReadableStream<Uint8Array>,
-  chunkBytes: number,
+  wantedBytes: number,
+  size: number,
+  watch: Watch,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const reader = stream.getReader()
+  // The server's number is not to be trusted with the memory of a whole isolate.
+  const chunkBytes = Math.max(1, Math.min(wantedBytes, size))
+  const next = (): ReturnType<typeof reader.read> => watch.during(reader.read())
   let chunk = new Uint8Array(chunkBytes)
   let filled = 0
+  let total = 0
   try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    for (let part = await next(); !part.done; part = await next()) {
+      total += part.value.length
+      if (total > size) throw new TypeError(`The stream has more bytes than "sizeBytes" says: ${size}`)
       for (let rest = part.value; rest.length > 0;) {
         const taken = rest.subarray(0, chunkBytes - filled)
         chunk.set(taken, filled)
@@ -157,8 +183,11 @@ async function* chunksOf(
         filled = 0
       }
     }
+    if (total < size)
+      throw new TypeError(`The stream ended after ${total} bytes, and "sizeBytes" says ${size}`)
     if (filled > 0) yield chunk.slice(0, filled)
   } finally {
-    await reader.cancel()
+    // Nobody waits for it: it may never end.
+    reader.cancel().catch(() => undefined)
   }
 }

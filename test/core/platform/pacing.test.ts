@@ -374,3 +374,22 @@ async function organizationOf(
     .then(() => local.requestsSeen())
   return { organization: /organizations\/([^/]+)/.exec(request ?? '')![1]! }
 }
+
+describe('a stand-in for fetch', () => {
+  const answers: [string, () => unknown][] = [
+    ['nothing', () => undefined],
+    ['no headers', () => ({ status: 200 })],
+    ['a refusal without headers', () => ({ status: 429 })],
+  ]
+  test.each(answers)('that answers with %s gives its place to the next', async (_, answer) => {
+    const { signal } = new AbortController()
+    const init = { method: 'GET', headers: {}, redirect: 'manual', signal } as const
+    const fetch = paced({ concurrency: 1 }, (async () => answer()) as unknown as Fetch)
+    expect(await fetch('https://x', init)).toEqual(answer())
+    expect(await fetch('https://x', init)).toEqual(answer())
+  })
+})
+
+test('a concurrency that is no whole number is called by its name', () => {
+  expect(() => paced({ concurrency: 0 })).toThrow(/^"concurrency" must be/)
+})

@@ -36,6 +36,7 @@ const KINDS: [string, (bytes: Uint8Array<ArrayBuffer>) => DatabaseFile][] = [
   ['bytes', (bytes) => bytes],
   ['a buffer', (bytes) => bytes.buffer],
   ['a blob', (bytes) => new Blob([bytes])],
+  ['what has a size and a stream', (bytes) => ({ size: bytes.length, stream: () => streamOf(bytes, 1_000) })],
   ['a stream', (bytes) => streamOf(bytes, 1_000)],
 ]
 
@@ -168,3 +169,88 @@ test('what is wrong before anything is sent', async () => {
   )
   expect(pieces).toEqual([])
 })
+
+test('what has a size and a stream is read anew when it is sent again', async () => {
+  const { pieces, fetch } = chunkServer([new Response('', { status: 503 })])
+  const bytes = Uint8Array.from([1, 2, 3, 4, 5])
+  const file = { size: 5, stream: () => streamOf(bytes, 2) }
+  await uploadDatabase(target, file, { fetch, retry: { minDelayMs: 0 } })
+  expect(pieces.map(({ bytes: sent }) => sent)).toEqual([[1, 2, 3, 4, 5]])
+})
+
+test('a stream that has gone out is not sent again with another token', async () => {
+  const tokens = ['first', 'second']
+  let sent = 0
+  const fetch: UploadOptions['fetch'] = async () => {
+    sent++
+    return Response.json({ error: 'expired' }, { status: 401 })
+  }
+  const authToken = () => tokens.shift()!
+  const upload = uploadDatabase({ ...target, authToken }, streamOf(new Uint8Array(3), 1), { fetch })
+  expect(await codeOf(upload)).toBe('unauthorized')
+  expect(sent).toBe(1)
+})
+
+describe('a stream that goes out in chunks', () => {
+  const stalled = () => new ReadableStream<Uint8Array>({})
+  const options = { protocol: 'chunks', sizeBytes: 8 } as const
+
+  test('and stalls is ended by the timeout and by the signal', async () => {
+    const { fetch } = chunkServer()
+    expect(await codeOf(uploadDatabase(target, stalled(), { ...options, fetch, timeoutMs: 20 }))).toBe(
+      'timeout',
+    )
+    const controller = new AbortController()
+    const upload = codeOf(uploadDatabase(target, stalled(), { ...options, fetch, signal: controller.signal }))
+    const reason = new Error('the user left')
+    controller.abort(reason)
+    expect(await upload).toBe(reason)
+  })
+
+  test('and cannot be cancelled holds up no error', async () => {
+    const { fetch } = chunkServer([new Response('', { status: 400 })])
+    const stream = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new Uint8Array(4)),
+      cancel: () => new Promise(() => {}),
+    })
+    expect(await codeOf(uploadDatabase(target, stream, { ...options, fetch }))).toBe('invalid_request')
+  })
+
+  test.each([
+    [6, 8, /ended after 6 bytes/],
+    [9, 8, /more bytes/],
+    [9, 4, /more bytes/],
+  ])('and has %d bytes instead of %d is not finalized', async (length, sizeBytes, message) => {
+    const { pieces, fetch } = chunkServer()
+    const stream = streamOf(new Uint8Array(length), 2)
+    await expect(uploadDatabase(target, stream, { ...options, sizeBytes, fetch })).rejects.toThrow(message)
+    expect(pieces.some(({ url }) => url.endsWith('finalize'))).toBe(false)
+  })
+
+  test.each([0, -1, 1.5, 2 ** 53, '4', null])('is not cut into chunks of %j', async (chunkSize) => {
+    const fetch: UploadOptions['fetch'] = async () => Response.json({ chunk_size: chunkSize, upload_id: 'u' })
+    expect(await codeOf(uploadDatabase(target, new Uint8Array(3), { protocol: 'chunks', fetch }))).toBe(
+      'protocol',
+    )
+  })
+
+  test('takes no more memory than it has bytes, whatever the server wants', async () => {
+    const sizes: number[] = []
+    const fetch: UploadOptions['fetch'] = async (url, { body }) => {
+      if (url.includes('/chunk/')) sizes.push((body as unknown as Uint8Array).length)
+      return Response.json({ chunk_size: 1e15, upload_id: 'u' })
+    }
+    await uploadDatabase(target, new Uint8Array(3), { protocol: 'chunks', fetch })
+    expect(sizes).toEqual([3])
+  })
+})
+
+test.each([{ protocol: 'chunk' }, { sizeBytes: 1.5 }, { sizeBytes: -1 }, { encryptionCipher: 'x\r\ny: z' }])(
+  'is refused before anything is sent: %j',
+  async (options) => {
+    const { pieces, fetch } = chunkServer()
+    const upload = uploadDatabase(target, new Uint8Array(3), { fetch, ...options } as UploadOptions)
+    await expect(upload).rejects.toBeInstanceOf(TypeError)
+    expect(pieces).toEqual([])
+  },
+)

@@ -104,7 +104,7 @@ async function run(
     for (const [name, value] of Object.entries(fields))
       if (value !== undefined && !known.split(' ').includes(name))
         throw new TypeError(`"${name}" is no option of this method${known && `: it has ${known}`}`)
-  const body: Answer = {}
+  const body = { ...named }
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(toWire(fields) as Answer)) {
     if (method === 'GET' || queryNames.split(' ').includes(name)) query.set(name, `${value}`)

@@ -12,11 +12,11 @@ import { offlineWrangler } from './wrangler-environment.ts'
 /** In bytes, minified and gzipped, without the packages that a user brings along. */
 const LIMITS: Readonly<Record<string, number>> = {
   "import { connect, sql } from 'turso-edge'": 14_000,
-  "import { createPlatform } from 'turso-edge'": 7_800,
-  "import * from 'turso-edge'": 22_000,
+  "import { createPlatform } from 'turso-edge'": 9_800,
+  "import * from 'turso-edge'": 24_500,
   "import * from 'turso-edge/libsql'": 16_300,
   "import * from 'turso-edge/drizzle'": 16_900,
-  Worker: 48_500,
+  Worker: 51_000,
 }
 
 const root = path.join(import.meta.dirname, '..')

@@ -51,6 +51,7 @@ export const apiTokens: Endpoints<ApiTokens> = {
   list: { route: 'GET /v1/auth/api-tokens', list: true, answer: 'tokens', fields: TOKEN },
   create: {
     route: 'POST /v1/auth/api-tokens/:name',
+    options: 'organization group scopes',
     // Version 2 wraps it, and calls the token "value".
     answer: (whole) => {
       const { value } = whole['token']

@@ -301,7 +301,7 @@ describe('tokens of the Platform API', () => {
     await worker.databases.createToken('acme')
     await expect(worker.databases.delete('acme')).rejects.toThrow(/scope db:delete\)$/)
     await expect(worker.databases.invalidateTokens('acme')).rejects.toThrow(/scope db:rotate-creds\)$/)
-    await expect(worker.groups.delete('default')).rejects.toThrow(/no token of a group/)
+    await expect(worker.groups.delete('default')).rejects.toThrow(/not allowed with a group-scoped token/)
   })
 
   test('that are tokens of a database are called that (turso-api-client-ts#17)', async () => {

@@ -17,11 +17,11 @@ export interface StatementObject {
 /**
  * @throws {TypeError} for anything that is not a statement, and what {@link encodeValue} throws, naming the argument
  */
-export function encodeStatement(statement: Statement, wantRows = true): WireStatement {
+export function encodeStatement(statement: Statement): WireStatement {
   const { sql, args } =
     typeof statement === 'string' ? { sql: statement, args: undefined } : (statement ?? {})
   if (typeof sql !== 'string') throw new TypeError('A statement is a string or { sql, args }')
-  const encoded: WireStatement = { sql, want_rows: wantRows }
+  const encoded: WireStatement = { sql, want_rows: true }
   if (Array.isArray(args))
     encoded.args = args.map((value, index) => encodeValue(value, `Argument ${index + 1}`))
   else if (isPlainObject(args))

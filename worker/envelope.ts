@@ -11,7 +11,8 @@ export function sliceMembers<Name extends string>(
   json: string,
   names: readonly Name[],
 ): Partial<Record<Name, string>> {
-  const members: Partial<Record<Name, string>> = {}
+  // Without a prototype: a member may have any name, and `__proto__` is one.
+  const members = Object.create(null) as Partial<Record<Name, string>>
   let at = skipSpace(json, 0)
   if (json[at] !== '{') throw new SyntaxError('not an object')
   at = skipSpace(json, at + 1)

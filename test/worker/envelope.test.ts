@@ -5,11 +5,20 @@ import { readShortString, sliceLastElement, sliceMembers } from '../../worker/en
 describe('sliceMembers', () => {
   test('cuts the members out as they were written', () => {
     const text = ' { "baton" : null,"requests":[{"a":-0.0,"b":"}],\\""}] , "other":{"baton":1}, "n":12\n}'
-    expect(sliceMembers(text, ['baton', 'requests', 'n', 'missing'])).toEqual({
+    expect({ ...sliceMembers(text, ['baton', 'requests', 'n', 'missing']) }).toEqual({
       baton: 'null',
       requests: '[{"a":-0.0,"b":"}],\\""}]',
       n: '12',
     })
+  })
+
+  test('a member may be called like a property that every object has', () => {
+    const names = ['__proto__', 'constructor', 'toString']
+    expect(Object.entries(sliceMembers('{"__proto__":1,"toString":{},"other":2}', names))).toEqual([
+      ['__proto__', '1'],
+      ['toString', '{}'],
+    ])
+    expect(() => sliceMembers('{"__proto__":1,"__proto__":2}', names)).toThrow(/twice/)
   })
 
   test('agrees with JSON.parse on any object, however it is indented', () => {
@@ -29,7 +38,7 @@ describe('sliceMembers', () => {
   test('a member that occurs twice is refused if it was asked for, also when it is spelled with escapes', () => {
     expect(() => sliceMembers('{"baton":1,"baton":2}', ['baton'])).toThrow(/twice/)
     expect(() => sliceMembers('{"baton":1,"\\u0062aton":2}', ['baton'])).toThrow(/twice/)
-    expect(sliceMembers('{"a":1,"a":2,"baton":3}', ['baton'])).toEqual({ baton: '3' })
+    expect({ ...sliceMembers('{"a":1,"a":2,"baton":3}', ['baton']) }).toEqual({ baton: '3' })
   })
 
   test('a text that is cut off anywhere is refused', () => {

@@ -5,6 +5,7 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { createOutbound } from './test/support/node/outbound.ts'
+import { propertySeed } from './test/support/node/property-seed.ts'
 import { testBindings } from './test/support/node/test-bindings.ts'
 import { bundleMigrations } from './tools/bundle-migrations.ts'
 
@@ -26,26 +27,36 @@ const workerd = () => {
 /** A busy machine is not a failure: what hangs is told from what is slow by a long wait. */
 const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
 
+/** What all projects have. */
+const everywhere = {
+  ...patience,
+  setupFiles: ['test/support/property-seed.ts'],
+  provide: { propertySeed: propertySeed(process.env['PROPERTY_SEED']) },
+}
+
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
-          ...patience,
+          ...everywhere,
           name: 'core@node',
           include: ['test/core/**/*.test.ts'],
-          setupFiles: ['test/support/node/local-turso-as-fetch.ts'],
+          setupFiles: [...everywhere.setupFiles, 'test/support/node/local-turso-as-fetch.ts'],
         },
       },
       {
         plugins: [workerd()],
-        test: { ...patience, name: 'core@workerd', include: ['test/core/**/*.test.ts'] },
+        test: { ...everywhere, name: 'core@workerd', include: ['test/core/**/*.test.ts'] },
       },
-      { plugins: [workerd()], test: { ...patience, name: 'worker', include: ['test/worker/**/*.test.ts'] } },
-      { test: { ...patience, name: 'local', include: ['test/local/**/*.test.ts'] } },
+      {
+        plugins: [workerd()],
+        test: { ...everywhere, name: 'worker', include: ['test/worker/**/*.test.ts'] },
+      },
+      { test: { ...everywhere, name: 'local', include: ['test/local/**/*.test.ts'] } },
       {
         test: {
-          ...patience,
+          ...everywhere,
           name: 'tools',
           include: ['test/tools/**/*.test.ts', 'test/package/**/*.test.ts'],
         },
@@ -53,6 +64,7 @@ export default defineConfig({
       {
         // Whole processes and sockets: slower, and not side by side with each other.
         test: {
+          ...everywhere,
           name: 'stack',
           include: ['test/stack/**/*.test.ts', 'test/start/**/*.test.ts'],
           fileParallelism: false,

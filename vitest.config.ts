@@ -6,7 +6,7 @@ import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { createOutbound } from './test/support/node/outbound.ts'
 import { propertySeed } from './test/support/node/property-seed.ts'
-import { testBindings } from './test/support/node/test-bindings.ts'
+import { testBindings, testRateLimits } from './test/support/node/test-bindings.ts'
 import { bundleMigrations } from './tools/bundle-migrations.ts'
 
 await bundleMigrations({ from: 'migrations', to: 'worker/schema/migrations.generated.ts' })
@@ -20,7 +20,7 @@ const workerd = () => {
   process.once('exit', outbound.close)
   return cloudflareTest({
     wrangler: { configPath: './wrangler.toml' },
-    miniflare: { bindings: testBindings, outboundService: outbound.fetch },
+    miniflare: { bindings: testBindings, ratelimits: testRateLimits, outboundService: outbound.fetch },
   })
 }
 

@@ -2,6 +2,9 @@
 import { parseApiKeys, type ApiKey } from './api-key.ts'
 import { MAX_ORGANIZATION_CHARACTERS } from './tenant-name.ts'
 
+/** The budgets of `middleware/limit-rate.ts`. */
+export type RateLimitName = 'signup' | 'admin' | 'wrong_key'
+
 export interface Configuration {
   organization: string
   group: string
@@ -13,6 +16,8 @@ export interface Configuration {
   platformToken: string
   apiKeys: ApiKey[]
   batonKey: Uint8Array<ArrayBuffer>
+  /** What the rate-limit bindings are set to, which they do not tell themselves; only to be told to callers. */
+  rateLimits: Partial<Record<RateLimitName, { quota: number; windowSeconds: number }>>
 }
 
 /** A variable is missing or malformed. The message names it and never quotes the value of a secret. */
@@ -29,8 +34,9 @@ export function readConfiguration(env: Env): Configuration {
   if (known) return known
   const faults: string[] = []
 
-  function read<T>(variable: keyof Env, rule: string, parse: (text: string) => T | undefined): T {
+  function read<T>(variable: keyof Env, rule: string, parse: (text: string) => T | undefined, absent?: T): T {
     const text: unknown = env[variable]
+    if (absent !== undefined && (text === undefined || text === '')) return absent
     const value = typeof text === 'string' && text.trim() !== '' ? parse(text.trim()) : undefined
     if (value === undefined)
       faults.push(`${variable} ${text === undefined || text === '' ? 'is missing' : 'is malformed'}: ${rule}`)
@@ -68,6 +74,12 @@ export function readConfiguration(env: Env): Configuration {
       'at least 32 random bytes in hex, as of `openssl rand -hex 32` (a secret)',
       hexKey,
     ),
+    rateLimits: read(
+      'RATE_LIMIT_POLICY',
+      'what the rate-limit bindings are set to, such as "signup";q=200;w=10, "admin";q=200;w=10',
+      rateLimits,
+      {},
+    ),
   }
   if (faults.length > 0) throw new ConfigurationError(faults.join('; '))
   cache.set(env, configuration)
@@ -92,6 +104,16 @@ function urlTemplate(text: string): string | undefined {
 function suffixes(text: string): string[] | undefined {
   const list = text.split(',').map((suffix) => suffix.trim().replace(/^\./, ''))
   return list.every((suffix) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(suffix)) ? list : undefined
+}
+
+function rateLimits(text: string): Configuration['rateLimits'] | undefined {
+  const limits: Configuration['rateLimits'] = {}
+  for (const policy of text.split(',')) {
+    const match = /^"(signup|admin|wrong_key)";q=(\d{1,9});w=(10|60)$/.exec(policy.trim())
+    if (!match) return undefined
+    limits[match[1] as RateLimitName] = { quota: Number(match[2]), windowSeconds: Number(match[3]) }
+  }
+  return limits
 }
 
 const headerValue = (text: string): string | undefined => (/^[\x21-\x7e]+$/.test(text) ? text : undefined)

@@ -69,6 +69,12 @@ export const SESSION_IDLE_MS = 9_000
 /** For how long a session that has expired or was lost remembers what became of it, to tell its client. */
 export const ENDED_SESSION_MEMORY_MS = 600_000
 
+/** The longer of the two windows that a rate-limit binding can have. */
+export const LONGEST_RATE_LIMIT_WINDOW_MS = 60_000
+
+/** How many networks an isolate remembers for their wrong keys: whoever has more must not fill its memory. */
+export const MAX_SHUT_OUT_NETWORKS = 1_000
+
 /** A DNS label, and so `<database>-<organization>`, has at most this many characters. */
 export const MAX_DNS_LABEL = 63
 

@@ -1,6 +1,7 @@
 /** A pipeline that opens and closes its own stream: the answer goes to the client as it comes. */
 import { sliceMembers } from './envelope.ts'
 import { hranaErrorResponse, NO_ANSWER, RESPONSE_TOO_LARGE, UPSTREAM_REDIRECTS } from './hrana-error.ts'
+import { errorText, log } from './log.ts'
 import {
   AnswerTooLargeError,
   passedOn,
@@ -18,7 +19,7 @@ export async function passThrough(pipeline: UpstreamPipeline): Promise<Response>
     return await streamUpstream(pipeline, begin)
   } catch (error) {
     if (error instanceof AnswerTooLargeError) return hranaErrorResponse(RESPONSE_TOO_LARGE)
-    console.warn({ event: 'gateway_upstream_failed', detail: String(error) })
+    log('warn', 'gateway_upstream_failed', { detail: errorText(error) })
     return hranaErrorResponse(NO_ANSWER)
   }
 }

@@ -13,6 +13,7 @@ export type ProblemCode =
   | 'signup_in_progress'
   | 'signup_unfinished'
   | 'idempotency_key_reused'
+  | 'rate_limited'
   | 'upstream_refused'
   | 'upstream_unavailable'
   | 'overloaded'
@@ -36,6 +37,7 @@ const KINDS: Record<ProblemCode, ProblemKind> = {
   signup_in_progress: { status: 409, title: 'A signup of this tenant is running' },
   signup_unfinished: { status: 409, title: 'An unfinished signup of this tenant had another body' },
   idempotency_key_reused: { status: 422, title: 'The idempotency key was used for another request' },
+  rate_limited: { status: 429, title: 'Too many requests' },
   upstream_refused: { status: 502, title: 'Turso refused' },
   upstream_unavailable: { status: 503, title: 'Turso is unavailable' },
   overloaded: { status: 503, title: 'Too many requests for this tenant' },

@@ -5,6 +5,7 @@ import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { isMistyped } from '../key-checksum.ts'
 import { Problem } from '../problem.ts'
+import { countWrongKey, limitKey, refuseShutOut } from './limit-rate.ts'
 
 /** Longer than any key, short enough not to hash a megabyte for a stranger. */
 const MAX_KEY_CHARACTERS = 512
@@ -19,10 +20,17 @@ export const authenticate = (scope: Scope) =>
     const presented = /^Bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1]
     if (presented === undefined || presented.length > MAX_KEY_CHARACTERS)
       throw unauthorized('The Authorization header is not of the form "Bearer <API key>"')
-    if (isMistyped(presented))
-      throw unauthorized('The API key was mistyped or cut: its checksum does not match')
-    const key = await findApiKey(presented, apiKeys)
-    if (key === undefined) throw unauthorized('The API key is not known')
+    refuseShutOut(c)
+    const key = isMistyped(presented) ? undefined : await findApiKey(presented, apiKeys)
+    if (key === undefined) {
+      await countWrongKey(c)
+      throw unauthorized(
+        isMistyped(presented)
+          ? 'The API key was mistyped or cut: its checksum does not match'
+          : 'The API key is not known',
+      )
+    }
+    await limitKey(c, key)
     if (!hasScope(key, scope)) throw new Problem('forbidden', `This needs a key with the scope "${scope}"`)
     c.set('apiKey', key)
     await next()

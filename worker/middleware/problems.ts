@@ -3,6 +3,7 @@ import type { ErrorHandler, NotFoundHandler } from 'hono'
 import type { AppEnvironment } from '../environment.ts'
 import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
 import { hranaErrorResponse, NO_ANSWER, type HranaErrorCode } from '../hrana-error.ts'
+import { log } from '../log.ts'
 import { Problem, problemResponse, retryAfter, type ProblemCode } from '../problem.ts'
 
 /** Turns whatever a route threw into problem+json, or on the gateway's paths into Hrana's form. */
@@ -10,8 +11,9 @@ export const onError: ErrorHandler<AppEnvironment> = (error, c) => {
   const problem = toProblem(error)
   const requestId = c.get('requestId')
   if (problem.code === 'internal')
-    console.error({ event: 'unexpected_error', request_id: requestId, error: error.stack ?? String(error) })
-  if (problem.code === 'configuration') console.error({ event: 'misconfigured', detail: problem.message })
+    log('error', 'unexpected_error', { request_id: requestId, error: error.stack ?? String(error) })
+  if (problem.code === 'configuration')
+    log('error', 'misconfigured', { request_id: requestId, detail: problem.message })
   const response = problemResponse(problem, requestId)
   if (!c.req.path.startsWith('/t/')) return response
   // The object moved or was updated in the middle: it may have done what it was asked.

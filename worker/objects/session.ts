@@ -10,6 +10,7 @@ import { isDeadStream, isTrustedBaseUrl } from '../../src/index.ts'
 import { readShortString, sliceMembers } from '../envelope.ts'
 import { NO_ANSWER, RESPONSE_TOO_LARGE, UPSTREAM_REDIRECTS, type HranaError } from '../hrana-error.ts'
 import { ENDED_SESSION_MEMORY_MS, MAX_BATON_CHARACTERS, SESSION_IDLE_MS } from '../limits.ts'
+import { errorText, log } from '../log.ts'
 import { AnswerTooLargeError, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
 
 /** One pipeline of a client, already authenticated by its baton if it has one. */
@@ -91,7 +92,7 @@ export class Session extends DurableObject<Env> {
       const body = `{"baton":${JSON.stringify(open?.baton ?? null)},"requests":${requests}}`
       answer = await sendUpstream({ url, version: call.version, token: call.token, body })
     } catch (error) {
-      console.warn({ event: 'session_upstream_failed', detail: String(error) })
+      log('warn', 'session_upstream_failed', { detail: errorText(error) })
       const isTooLarge = error instanceof AnswerTooLargeError
       return open
         ? await this.#lose(isTooLarge ? RESPONSE_TOO_LARGE : STREAM_LOST)
@@ -141,10 +142,7 @@ export class Session extends DurableObject<Env> {
 
   #mayFollow(baseUrl: string | null, call: SessionCall): boolean {
     if (baseUrl === null || isTrustedBaseUrl(baseUrl, call.databaseUrl, call.baseUrlSuffixes)) return true
-    console.error({
-      event: 'base_url_rejected',
-      host: URL.canParse(baseUrl) ? new URL(baseUrl).host : null,
-    })
+    log('error', 'base_url_rejected', { host: URL.canParse(baseUrl) ? new URL(baseUrl).host : null })
     return false
   }
 
@@ -154,7 +152,7 @@ export class Session extends DurableObject<Env> {
     try {
       await sendUpstream({ url, version: '3', token, body })
     } catch (error) {
-      console.warn({ event: 'session_close_failed', detail: String(error) })
+      log('warn', 'session_close_failed', { detail: errorText(error) })
     }
   }
 

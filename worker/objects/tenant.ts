@@ -9,6 +9,7 @@ import {
   SIGNUP_BUDGET_MS,
   WATCHDOG_MS,
 } from '../limits.ts'
+import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { createPerformer, type Performer, type TokenOptions } from '../saga/perform.ts'
 import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
@@ -149,7 +150,7 @@ export class Tenant extends DurableObject<Env> {
       await this.#run(record, this.#performer(), Date.now() + ALARM_BUDGET_MS)
     } catch (error) {
       // Cloudflare itself tries six times and then never again.
-      console.error({ event: 'alarm_failed', tenant: this.ctx.id.name, detail: String(error) })
+      log('error', 'alarm_failed', { tenant: this.ctx.id.name, detail: errorText(error) })
       await this.#setAlarm(Date.now() + WATCHDOG_MS)
     }
   }
@@ -159,7 +160,7 @@ export class Tenant extends DurableObject<Env> {
     // It goes on when its caller is gone.
     this.ctx.waitUntil(
       run.catch((error: unknown) => {
-        console.error({ event: 'run_failed', tenant: record.id, detail: String(error) })
+        log('error', 'run_failed', { tenant: record.id, detail: errorText(error) })
       }),
     )
     return outcomeOf((await within(waitMs, run)) ?? this.#read() ?? record)
@@ -289,11 +290,11 @@ function outcomeOf(tenant: TenantRecord): RetryOutcome {
 }
 
 function report({ id, status, step, attempts, failure, orphans, timeline }: TenantRecord): void {
-  if (status === 'failed') console.error({ event: 'signup_failed', tenant: id, ...failure })
+  if (status === 'failed') log('error', 'signup_failed', { tenant: id, ...failure })
   if (status === 'provisioning')
-    console.warn({ event: 'signup_waits', tenant: id, step, attempts, detail: timeline.at(-1)?.detail })
+    log('warn', 'signup_waits', { tenant: id, step, attempts, detail: timeline.at(-1)?.detail })
   for (const { name, since, attempts: count } of orphans)
-    console.warn({ event: 'orphan', tenant: id, database: name, since, attempts: count })
+    log('warn', 'orphan', { tenant: id, database: name, since, attempts: count })
 }
 
 /** @returns `undefined` when the work is not done by then. It goes on, and so does nothing of the timer. */

@@ -13,3 +13,16 @@ export const testBindings = {
   API_KEYS: `app:signup:${sha256('signup-key')},ops:admin:${sha256('admin-key')}`,
   BATON_KEY: 'b1'.repeat(32),
 }
+
+/** Far from what the tests do together, and `TIGHT_LIMIT` for those that want to be refused. */
+const budget = (namespace_id: string, limit: number) => ({
+  namespace_id,
+  simple: { limit, period: 60 as const },
+})
+
+export const testRateLimits = {
+  SIGNUP_LIMIT: budget('1', 1_000_000),
+  ADMIN_LIMIT: budget('2', 1_000_000),
+  WRONG_KEY_LIMIT: budget('3', 1_000_000),
+  TIGHT_LIMIT: budget('4', 3),
+}

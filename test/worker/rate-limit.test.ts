@@ -1,0 +1,111 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, test } from 'vitest'
+import { app } from '../../worker/app.ts'
+import { ORIGIN, type ProblemBody } from './client.ts'
+
+/** A binding of three requests a minute. The minute is the clock's, so it may end in between. */
+const TIGHT = (env as unknown as { TIGHT_LIMIT: RateLimit }).TIGHT_LIMIT
+const ENOUGH_FOR_TWO_MINUTES = 7
+
+const read = (bindings: Partial<Env>, key: string, headers: Record<string, string> = {}): Promise<Response> =>
+  Promise.resolve(
+    app.fetch(
+      new Request(`${ORIGIN}/v1/tenants/nobody`, { headers: { authorization: `Bearer ${key}`, ...headers } }),
+      { ...env, ...bindings },
+    ),
+  )
+
+async function readUntil429(bindings: Partial<Env>, key: string, headers?: Record<string, string>) {
+  for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES; count++) {
+    const response = await read(bindings, key, headers)
+    if (response.status === 429) return response
+  }
+  throw new Error('was never refused')
+}
+
+const address = (value: string) => ({ 'cf-connecting-ip': value })
+
+describe('the requests of a key', () => {
+  test('beyond its budget are 429, saying which budget, and no more than is known', async () => {
+    const response = await readUntil429({ SIGNUP_LIMIT: TIGHT }, 'signup-key')
+    expect(response.headers.get('retry-after')).toBe('10')
+    expect(response.headers.get('ratelimit')).toBe('"signup";r=0')
+    expect(response.headers.get('ratelimit-policy')).toBe('"signup";q=200;w=10')
+    const problem: ProblemBody = await response.json()
+    expect(problem).toMatchObject({
+      status: 429,
+      code: 'rate_limited',
+      detail: 'The API key "app" has sent too many requests',
+      'violated-policies': ['signup'],
+    })
+    // The other scope has a budget of its own.
+    expect((await read({ SIGNUP_LIMIT: TIGHT }, 'admin-key')).status).toBe(404)
+  })
+
+  test('within it are told the policy alone, since what is left is not known', async () => {
+    const signup = await app.fetch(
+      new Request(`${ORIGIN}/v1/tenants`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer signup-key' },
+        body: JSON.stringify({ id: 'rate-limited' }),
+      }),
+      env,
+    )
+    expect(signup.status).toBe(201)
+    expect(signup.headers.get('ratelimit-policy')).toBe('"signup";q=200;w=10')
+    expect(signup.headers.get('ratelimit')).toBeNull()
+  })
+
+  test('are not limited, and no policy is told, without the binding and the variable', async () => {
+    const bindings = { SIGNUP_LIMIT: undefined, RATE_LIMIT_POLICY: '' } as unknown as Partial<Env>
+    for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES; count++)
+      expect((await read(bindings, 'signup-key')).status).toBe(404)
+  })
+
+  test('are refused without a policy when the variable does not tell it', async () => {
+    const response = await readUntil429({ ADMIN_LIMIT: TIGHT, RATE_LIMIT_POLICY: '' }, 'admin-key')
+    expect(response.headers.get('ratelimit-policy')).toBeNull()
+    expect(response.headers.get('retry-after')).toBe('60')
+  })
+
+  test('a policy that cannot be read is named', async () => {
+    const response = await read({ RATE_LIMIT_POLICY: '"signup";q=many' }, 'signup-key')
+    expect(response.status).toBe(500)
+    expect(((await response.json()) as ProblemBody).detail).toMatch(/^RATE_LIMIT_POLICY is malformed/)
+  })
+})
+
+describe('wrong keys', () => {
+  const bindings = { WRONG_KEY_LIMIT: TIGHT }
+
+  test('are 401, then 429, and then not even the right one is looked at from there', async () => {
+    const guesser = address('203.0.113.7')
+    expect((await read(bindings, 'guess-1', guesser)).status).toBe(401)
+    const response = await readUntil429(bindings, 'guess', guesser)
+    expect(response.headers.get('ratelimit')).toBe('"wrong_key";r=0')
+    expect((await read(bindings, 'signup-key', guesser)).status).toBe(429)
+    expect((await read(bindings, 'signup-key', address('203.0.113.8'))).status).toBe(404)
+  })
+
+  test('count for the whole /64 of IPv6, however it is written', async () => {
+    await readUntil429(bindings, 'guess', address('2001:db8:0:7:1::1'))
+    expect((await read(bindings, 'guess', address('2001:db8:0:7::2'))).status).toBe(429)
+    expect((await read(bindings, 'guess', address('2001:db8:0:8::2'))).status).toBe(401)
+    await readUntil429(bindings, 'guess', address('2001:db9::1'))
+    expect((await read(bindings, 'signup-key', address('2001:db9::2'))).status).toBe(429)
+  })
+
+  test("count for the zone that another Worker's request is of, as those all have one address", async () => {
+    const worker = (zone: string) => ({ ...address('2a06:98c0:3600::103'), 'cf-worker': zone })
+    await readUntil429(bindings, 'guess', worker('guesser.example'))
+    expect((await read(bindings, 'signup-key', worker('guesser.example'))).status).toBe(429)
+    expect((await read(bindings, 'signup-key', worker('customer.example'))).status).toBe(404)
+  })
+
+  test('that are cut or mistyped count too, missing ones do not', async () => {
+    const typist = address('198.51.100.1')
+    for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES; count++)
+      expect((await read(bindings, '', typist)).status).toBe(401)
+    await readUntil429(bindings, 'te_app_0123456789abcdefghijklmn000000', typist)
+  })
+})

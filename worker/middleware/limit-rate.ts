@@ -1,0 +1,94 @@
+/**
+ * So many requests for each API key, and so many wrong keys from each network, by Cloudflare's rate-limit bindings. They
+ * count per location and only roughly: protection, not accounting. A binding that is not there limits nothing.
+ */
+import type { Context } from 'hono'
+import type { ApiKey } from '../api-key.ts'
+import { readConfiguration, type RateLimitName } from '../configuration.ts'
+import type { AppEnvironment } from '../environment.ts'
+import { LONGEST_RATE_LIMIT_WINDOW_MS, MAX_SHUT_OUT_NETWORKS } from '../limits.ts'
+import { log } from '../log.ts'
+import { Problem, retryAfter } from '../problem.ts'
+
+/** @throws {Problem} `rate_limited` when the key has used up its budget */
+export async function limitKey(c: Context<AppEnvironment>, { name, scope }: ApiKey): Promise<void> {
+  // Keys of one name are one caller's, who is about to change them.
+  if (!(await isWithin(c.env, scope, name))) throw refused(c, scope, `The API key "${name}"`)
+  const policy = policyOf(c, scope)
+  if (policy !== null) c.header('ratelimit-policy', policy)
+}
+
+/**
+ * Networks that have tried too many keys, and until when this isolate looks at none from there, not even at a right one:
+ * or the one guess in a million would be served like any other.
+ */
+const shutOut = new Map<string, number>()
+
+/** @throws {Problem} `rate_limited` for a network that has tried too many keys */
+export function refuseShutOut(c: Context<AppEnvironment>): void {
+  const until = shutOut.get(networkOf(c))
+  if (until === undefined) return
+  if (until > Date.now()) throw refused(c, 'wrong_key', 'This network')
+  shutOut.delete(networkOf(c))
+}
+
+/** @throws {Problem} `rate_limited` instead of the refusal of a wrong key, when there were too many */
+export async function countWrongKey(c: Context<AppEnvironment>): Promise<void> {
+  const network = networkOf(c)
+  if (await isWithin(c.env, 'wrong_key', network)) return
+  log('warn', 'too_many_wrong_keys', { network, request_id: c.get('requestId') })
+  const [oldest] = shutOut.keys()
+  if (shutOut.size >= MAX_SHUT_OUT_NETWORKS && oldest !== undefined) shutOut.delete(oldest)
+  shutOut.set(network, Date.now() + windowMs(c, 'wrong_key'))
+  throw refused(c, 'wrong_key', 'This network')
+}
+
+async function isWithin(env: Env, name: RateLimitName, key: string): Promise<boolean> {
+  const bindings: Record<RateLimitName, RateLimit | undefined> = {
+    signup: env.SIGNUP_LIMIT,
+    admin: env.ADMIN_LIMIT,
+    wrong_key: env.WRONG_KEY_LIMIT,
+  }
+  return (await bindings[name]?.limit({ key }))?.success ?? true
+}
+
+/**
+ * Of the draft's two headers (draft-ietf-httpapi-ratelimit-headers) `RateLimit` is sent only here: the binding does not
+ * say how much is left, except when it is nothing. When the window began it does not say either, so the wait is a whole one.
+ */
+function refused(c: Context<AppEnvironment>, name: RateLimitName, who: string): Problem {
+  const policy = policyOf(c, name)
+  return new Problem('rate_limited', `${who} has sent too many requests`, {
+    headers: {
+      ...retryAfter(windowMs(c, name)),
+      ratelimit: `"${name}";r=0`,
+      ...(policy === null ? {} : { 'ratelimit-policy': policy }),
+    },
+    members: { 'violated-policies': [name] },
+  })
+}
+
+/** `RateLimit-Policy`, as far as the operator has said what the bindings are set to. */
+function policyOf(c: Context<AppEnvironment>, name: RateLimitName): string | null {
+  const policy = readConfiguration(c.env).rateLimits[name]
+  return policy === undefined ? null : `"${name}";q=${policy.quota};w=${policy.windowSeconds}`
+}
+
+function windowMs(c: Context<AppEnvironment>, name: RateLimitName): number {
+  const policy = readConfiguration(c.env).rateLimits[name]
+  return policy === undefined ? LONGEST_RATE_LIMIT_WINDOW_MS : policy.windowSeconds * 1000
+}
+
+/** What all other Workers' requests come from. Their zone, which Cloudflare tells, is who they are. */
+const WORKERS_ADDRESS = '2a06:98c0:3600::103'
+
+/** Who has a network of IPv6 has 2^64 addresses in it. */
+function networkOf(c: Context<AppEnvironment>): string {
+  const address = c.req.header('cf-connecting-ip') ?? 'unknown'
+  if (address === WORKERS_ADDRESS) return `worker:${c.req.header('cf-worker') ?? 'unknown'}`
+  if (!address.includes(':')) return address
+  const [head = '', tail] = address.split('::')
+  const groups = head.split(':')
+  const padding = tail === undefined ? [] : Array<string>(8).fill('0')
+  return `${[...groups, ...padding].slice(0, 4).join(':')}::/64`
+}

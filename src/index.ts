@@ -45,6 +45,7 @@ export { generateSigningKey, importSigningKey } from './platform/signing-keys.ts
 export type { PrivateSigningKey, PublicSigningKey, SigningKey } from './platform/signing-keys.ts'
 export type * from './platform/types.ts'
 export { path } from './path.ts'
+export type * from './tenants.ts'
 
 export {
   HttpError,

@@ -1,4 +1,5 @@
 /** Errors as `application/problem+json` (RFC 9457). The only place that writes that format. */
+import { toJson } from './json.ts'
 
 /** What went wrong, for programs. The problem's `type` is this as a URN. */
 export type ProblemCode =
@@ -96,7 +97,7 @@ export function problemResponse(problem: Problem, requestId: string): Response {
     request_id: requestId,
     ...problem.members,
   }
-  return new Response(JSON.stringify(body), {
+  return new Response(JSON.stringify(toJson(body)), {
     status,
     headers: { ...problem.headers, 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
   })

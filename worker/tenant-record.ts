@@ -177,35 +177,3 @@ const dueAt = (orphan: Orphan, now: number): Orphan =>
 export function handOver(stored: TenantRecord | undefined, own: TenantRecord): TenantRecord | null {
   return isOvertaken(stored, own) ? null : { ...own, isHandedOut: true }
 }
-
-/** The member `tenant` of an answer. */
-export function tenantView(record: TenantRecord): Record<string, unknown> {
-  const { status, step, attempts, failure } = record
-  return {
-    id: record.id,
-    name: record.name,
-    status,
-    ...(status === 'provisioning' ? { step, attempts } : {}),
-    ...(status === 'deleting' && record.purgeAt !== null
-      ? { delete_at: new Date(record.purgeAt).toISOString() }
-      : {}),
-    ...(failure === null ? {} : { failure: { step: failure.step, detail: failure.detail } }),
-    location: record.location,
-    group: record.group,
-    schema_version: record.schemaVersion,
-    created_at: record.createdAt,
-    metadata: record.metadata,
-  }
-}
-
-/** What only those who look into a tenant want to know: what was done, and what is left to delete. */
-export function historyView({ timeline, orphans }: TenantRecord): Record<string, unknown> {
-  return {
-    timeline,
-    orphans: orphans.map(({ name, since, attempts }) => ({
-      database: name,
-      since: new Date(since).toISOString(),
-      attempts,
-    })),
-  }
-}

@@ -49,6 +49,12 @@ const PAGES_OF_THE_MAIN_MODULE: readonly [Page, ...Page[]] = [
     files: /^src\/(platform|path)\b/,
   },
   {
+    name: 'tenants',
+    title: 'Tenants',
+    about: "The types of the Worker's service binding.",
+    files: /^src\/tenants\b/,
+  },
+  {
     name: 'http',
     title: 'HTTP',
     about:

@@ -32,7 +32,12 @@ import {
 
 /** How a signup ended, or where it stands. A value, since errors lose their class on the way out of an object. */
 export type SignupOutcome =
-  | { kind: 'created' | 'replayed'; tenant: TenantRecord; jwt: string; authorization: string }
+  | {
+      kind: 'created' | 'replayed'
+      tenant: TenantRecord
+      jwt: string
+      authorization: TokenOptions['authorization']
+    }
   | RetryOutcome
   | { kind: 'exists'; tenant: TenantRecord }
   | { kind: 'key_reused' | 'differs' }

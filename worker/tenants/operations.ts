@@ -1,0 +1,171 @@
+/**
+ * What can be done with tenants, whoever asks: an HTTP request or a service binding. Who may has been settled before,
+ * and what is asked for has been checked. All throw {@link Problem}.
+ */
+import type { SignupAnswer, TenantAnswer, TenantHistory } from '../../src/index.ts'
+import { readConfiguration, type Configuration } from '../configuration.ts'
+import { fingerprint, sha256Hex } from '../idempotency.ts'
+import type { RemovalOutcome, RetryOutcome, Tenant } from '../objects/tenant.ts'
+import { Problem, retryAfter } from '../problem.ts'
+import type { SignupRequest } from '../schemas.ts'
+import type { SignupIntent, TenantRecord } from '../tenant-record.ts'
+import { tokenExpiry } from '../token-expiry.ts'
+import { answerOf, historyOf } from './views.ts'
+
+/** Who asks, and where. */
+export interface Call {
+  env: Env
+  /** Of the Worker, as the caller reaches it. */
+  origin: string
+}
+
+/** A signup or its retry that is not finished: it goes on by itself. */
+export interface Unfinished extends TenantAnswer {
+  retryAfterMs: number
+}
+
+/** @param options.waitMs after which the caller wants an answer */
+export async function signUp(
+  call: Call,
+  request: SignupRequest,
+  { idempotencyKey, waitMs }: { idempotencyKey: string | null; waitMs: number },
+): Promise<SignupAnswer> {
+  const intent = await toIntent(request, idempotencyKey, readConfiguration(call.env))
+  const outcome = await tenant(call, request.id).signUp(intent, waitMs)
+  switch (outcome.kind) {
+    case 'created':
+    case 'replayed': {
+      const { jwt, authorization } = outcome
+      return {
+        ...view(call, outcome.tenant),
+        token: { jwt, authorization, expiresAt: tokenExpiry(jwt) },
+        isReplayed: outcome.kind === 'replayed',
+      }
+    }
+    case 'exists':
+      throw new Problem(
+        'tenant_exists',
+        `The tenant "${request.id}" exists; send the Idempotency-Key of its signup to get a new token`,
+        { members: { ...view(call, outcome.tenant) } },
+      )
+    case 'key_reused':
+      throw new Problem('idempotency_key_reused', 'This Idempotency-Key was sent with another body before')
+    case 'differs':
+      throw new Problem(
+        'signup_unfinished',
+        'A signup of this id with another body has made a database and goes on; wait for it',
+      )
+    case 'unavailable':
+      throw new Problem('upstream_unavailable', `${outcome.detail}. Repeat the same request later`, {
+        headers: retryAfter(outcome.retryAfterMs),
+        members: { step: outcome.step },
+      })
+    default: {
+      const answer = settled(call, request.id, outcome, request)
+      return { retryAfterMs: 0, ...answer, token: null }
+    }
+  }
+}
+
+/** @throws {Problem} `not_found` */
+export async function retrieve(call: Call, id: string): Promise<TenantHistory> {
+  const record = await tenant(call, id).describe()
+  if (record === null) throw noTenant(id)
+  return { ...view(call, record), ...historyOf(record) }
+}
+
+/** Takes a signup that waits up at once, and begins one that failed anew. */
+export async function retry(call: Call, id: string, waitMs: number): Promise<TenantAnswer | Unfinished> {
+  return settled(call, id, await tenant(call, id).retry(waitMs), {})
+}
+
+export async function remove(call: Call, id: string): Promise<TenantAnswer> {
+  return removal(call, id, await tenant(call, id).remove())
+}
+
+export async function restore(call: Call, id: string): Promise<TenantAnswer> {
+  return removal(call, id, await tenant(call, id).restore())
+}
+
+const tenant = ({ env }: Call, id: string) => env.TENANTS.getByName(id) as unknown as Remote<Tenant>
+
+/** The methods as they are written: the stub's own types take `unknown` metadata for what cannot cross. */
+type Remote<T> = {
+  [Name in keyof T]: T[Name] extends (...args: infer Args) => infer Result
+    ? (...args: Args) => Promise<Awaited<Result>>
+    : never
+}
+
+function view({ env, origin }: Call, record: TenantRecord): TenantAnswer {
+  return answerOf(record, readConfiguration(env), origin)
+}
+
+async function toIntent(
+  request: SignupRequest,
+  key: string | null,
+  configuration: Configuration,
+): Promise<SignupIntent> {
+  const location = request.location ?? configuration.location
+  return {
+    request,
+    location,
+    group: request.group ?? groupFor(location, configuration),
+    fingerprint: await fingerprint(request),
+    idempotencyKey: key === null ? null : await sha256Hex(key),
+  }
+}
+
+/** A database lives where its group does, so a location other than the default's needs a group of its own. */
+function groupFor(location: string, configuration: Configuration): string {
+  return location === configuration.location ? configuration.group : `${configuration.group}-${location}`
+}
+
+function settled(
+  call: Call,
+  id: string,
+  outcome: RetryOutcome,
+  request: Partial<SignupRequest>,
+): TenantAnswer | Unfinished {
+  switch (outcome.kind) {
+    case 'active':
+      return view(call, outcome.tenant)
+    case 'accepted':
+      return { ...view(call, outcome.tenant), retryAfterMs: outcome.retryAfterMs }
+    case 'not_found':
+      throw noTenant(id)
+    case 'deleting':
+      throw deleting(id)
+    case 'in_progress':
+      throw new Problem(
+        'signup_in_progress',
+        'A signup of this id is running; try again when it has answered',
+        { headers: retryAfter(1000) },
+      )
+    case 'refused': {
+      const { step, detail, isInvalid } = outcome
+      // Only what the request asked for can be its fault; the rest is the operator's configuration.
+      const errors = (['group', 'location'] as const)
+        .filter((field) => step === 'create_database' && isInvalid && request[field] !== undefined)
+        .map((field) => ({ field, detail: 'was not accepted by Turso' }))
+      if (errors.length === 0) throw new Problem('upstream_refused', detail, { members: { step } })
+      throw new Problem('invalid_request', detail, { members: { step, errors } })
+    }
+  }
+}
+
+function removal(call: Call, id: string, outcome: RemovalOutcome): TenantAnswer {
+  switch (outcome.kind) {
+    case 'removed':
+    case 'restored':
+      return view(call, outcome.tenant)
+    case 'not_found':
+      throw noTenant(id)
+    case 'too_late':
+      throw deleting(id)
+  }
+}
+
+const noTenant = (id: string): Problem => new Problem('not_found', `There is no tenant "${id}"`)
+
+const deleting = (id: string): Problem =>
+  new Problem('tenant_deleting', `The tenant "${id}" is deleted, and its database is not gone yet`)

@@ -10,14 +10,15 @@ export function path(template: TemplateStringsArray, ...segments: string[]): str
   return template.reduce((built, literal, index) => built + encodeSegment(segments[index - 1]) + literal)
 }
 
+/** Whether it can be a segment of a path. */
+export function isSegment(value: unknown): value is string {
+  // The category of lone surrogates is Cs.
+  return typeof value === 'string' && /^(?!\.{0,2}$)\P{Cs}*$/u.test(value)
+}
+
 function encodeSegment(segment: unknown): string {
-  if (typeof segment !== 'string' || segment === '' || segment === '.' || segment === '..')
-    throw new TypeError(
-      `A path segment must be a non-empty string other than "." and ".."; got "${String(segment)}"`,
-    )
-  try {
-    return encodeURIComponent(segment)
-  } catch {
-    throw new TypeError('A path segment must be well-formed Unicode; it has a lone surrogate')
-  }
+  if (isSegment(segment)) return encodeURIComponent(segment)
+  throw new TypeError(
+    `A path segment must be a text, neither empty, "." nor "..", and well-formed; got "${String(segment)}"`,
+  )
 }

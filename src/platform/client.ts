@@ -6,6 +6,7 @@ import { createRetrier, type RetryOptions } from '../http/retry.ts'
 import { send } from '../http/send.ts'
 import { createTokenSource, type AuthToken } from '../http/token.ts'
 import { DEFAULT_TIMEOUT_MS } from '../limits.ts'
+import { isSegment } from '../path.ts'
 import { parseHttpUrl } from '../url.ts'
 import { apiTokens, type ApiTokens } from './api-tokens.ts'
 import { auditLogs, type AuditLogs } from './audit-logs.ts'
@@ -18,6 +19,7 @@ import { keySets, keySetTemplate, type KeySets } from './key-sets.ts'
 import { locations, type Locations } from './locations.ts'
 import { invites, members, type Invites, type Members } from './members.ts'
 import { organizations, type Organizations } from './organizations.ts'
+import { requireNames } from './options.ts'
 import { user, type Users } from './user.ts'
 import type { CallOptions } from '../http/watch.ts'
 
@@ -91,6 +93,7 @@ export interface Platform {
  * @see https://docs.turso.tech/api-reference
  */
 export function createPlatform(options: PlatformOptions): Platform {
+  requireNames('The options', options, 'token organization baseUrl regionUrl timeoutMs retry fetch')
   const { organization, fetch, timeoutMs = DEFAULT_TIMEOUT_MS, retry } = options
   if (!options.token) throw new TypeError('"token" is missing: a Turso Platform API token')
   if (!organization) throw new TypeError('"organization" is missing: the slug of the Turso organization')
@@ -102,12 +105,12 @@ export function createPlatform(options: PlatformOptions): Platform {
   const retrier = createRetrier(retry)
   const never = createRetrier(false)
   const call: PlatformCall = async ({ method, url, body, options: callOptions, isRepeatable, scope }) => {
-    const isRegion = url === regionUrl
+    const isOwn = url[0] === '/'
     try {
       const text = await send({
         method,
-        url: isRegion ? url : baseUrl + url,
-        token: isRegion ? noToken : platformToken,
+        url: isOwn ? baseUrl + url : url,
+        token: isOwn ? platformToken : noToken,
         headers: {},
         body,
         secret: (body as Answer | undefined)?.['remote_encryption']?.encryption_key,
@@ -134,7 +137,8 @@ export function createPlatform(options: PlatformOptions): Platform {
       async findOrganizationId({ organization: slug = organization, signal, timeoutMs: ms }) {
         const callOptions = { organization: slug, signal, timeoutMs: ms }
         const id = ids.get(slug) ?? (await found.organizations.retrieve(callOptions)).id
-        if (!id) throw new ProtocolError('The Platform API answered without the id of the organization')
+        if (!isSegment(id))
+          throw new ProtocolError('The Platform API answered without the id of the organization')
         ids.set(slug, id)
         return id
       },
@@ -168,7 +172,9 @@ export function createPlatform(options: PlatformOptions): Platform {
     user: resource(user),
     databasesById: resource(databasesById),
     groupsById: resource(groupsById),
-    async request(method, path, { query, body, isRepeatable, ...callOptions } = {}) {
+    async request(method, path, options = {}) {
+      requireNames('The options', options, 'query body isRepeatable signal timeoutMs')
+      const { query, body, isRepeatable, ...callOptions } = options
       // Else it could be the rest of another host's name, which would be sent the token.
       if (path[0] !== '/') throw new TypeError('"path" must begin with a slash')
       if (path.includes('#')) throw new TypeError('"path" must not have a "#": what follows it is not sent')

@@ -2,9 +2,10 @@
 import { HttpError, isTursoError, type TursoError } from '../errors.ts'
 import type { Retrier } from '../http/retry.ts'
 import { createWatch, type Watch } from '../http/watch.ts'
-import type { Databases } from './databases.ts'
-import { requireOptions } from './endpoint.ts'
+import { databases, type Databases } from './databases.ts'
+import { optionsOf } from './endpoint.ts'
 import type { Groups } from './groups.ts'
+import { requireNames } from './options.ts'
 import type { CreateDatabaseOptions, CreatedDatabase, DatabaseDetails } from './types.ts'
 
 export interface CreationContext {
@@ -20,7 +21,8 @@ export function createCreation(context: CreationContext): Pick<Databases, 'creat
   const start =
     (isEnsured: boolean): Databases['create'] =>
     async (name, given) => {
-      const options: CreateDatabaseOptions = requireOptions(given)
+      const options: CreateDatabaseOptions = given ?? {}
+      requireNames('The options', options, `location ${optionsOf(databases.create)}`)
       const timeoutMs = options.timeoutMs ?? context.timeoutMs
       const watch = createWatch(() => `The creation of database "${name}"`, timeoutMs, options.signal)
       try {
@@ -121,11 +123,10 @@ async function find(
   }
 }
 
-function checked(found: DatabaseDetails, group: string, { seed }: CreateDatabaseOptions): DatabaseDetails {
-  const difference =
-    found.group !== group ? `in group "${found.group}" instead of "${group}"` : otherSeed(found, seed)
+function checked(found: DatabaseDetails, group: string, options: CreateDatabaseOptions): DatabaseDetails {
+  const difference = differenceOf(found, group, options)
   if (difference === undefined) return found
-  throw new HttpError('already_exists', `The database "${found.name}" exists, ${difference}`, {
+  throw new HttpError('already_exists', `The database "${found.name}" exists: ${difference}`, {
     status: 409,
     serverMessage: '',
     requestId: null,
@@ -133,12 +134,32 @@ function checked(found: DatabaseDetails, group: string, { seed }: CreateDatabase
   })
 }
 
-function otherSeed({ parent }: DatabaseDetails, seed: CreateDatabaseOptions['seed']): string | undefined {
+/** Where the API does not speak of something, nothing is known against it. */
+function differenceOf(
+  found: DatabaseDetails,
+  group: string,
+  { seed, schema, isSchema, useTursodb, remoteEncryption }: CreateDatabaseOptions,
+): string | undefined {
   // Its content may be somebody's already.
-  if (seed?.type === 'database_upload') return 'and whether it still awaits a file cannot be told'
-  // Where the API does not speak of a parent, nothing is known against it.
-  if (seed?.type !== 'database' || parent === undefined || parent?.name === seed.name) return undefined
-  return `${parent ? `seeded from "${parent.name}"` : 'not seeded'} instead of seeded from "${seed.name}"`
+  if (seed?.type === 'database_upload') return 'whether it still awaits a file cannot be told'
+  const wanted = {
+    group,
+    // A dump makes no copy of another database.
+    parent: seed && (seed.type === 'database' ? seed.name : null),
+    schema,
+    isSchema,
+    engine: useTursodb === undefined ? undefined : useTursodb ? 'tursodb' : 'libsql',
+    encryptionCipher: remoteEncryption?.encryptionCipher,
+  }
+  const { parent, encryptionCipher } = found
+  // The API leaves it out of a database that is not encrypted.
+  const has = { ...found, parent: parent && parent.name, encryptionCipher: encryptionCipher || null }
+  for (const [name, want] of Object.entries(wanted)) {
+    const value = has[name as keyof typeof wanted]
+    if (want !== undefined && value !== undefined && value !== want)
+      return `its ${name} is ${JSON.stringify(value)} instead of ${JSON.stringify(want)}`
+  }
+  return undefined
 }
 
 function isMissingGroup(error: TursoError): boolean {

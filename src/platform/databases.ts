@@ -45,11 +45,12 @@ export interface Databases {
    */
   create(name: string, options?: CreateDatabaseOptions): Promise<CreatedDatabase>
   /**
-   * The same, or the database that is there already, if it is in the group that was asked for and, when seeded from a
-   * database, from that one. Its other options are not compared. Harmless to repeat, so it is retried.
+   * The same, or the database that is there already, unless the API says that it is another one than would have been made:
+   * in another group, with another parent, schema, engine or cipher. What the API does not say is not compared: the content
+   * of a dump, the time of a seed, limits, keys. Harmless to repeat, so it is retried.
    *
-   * Throws {@link HttpError} `already_exists` when what is there is in another group, has another parent or none, or was
-   * to await a file (`database_upload`): whether it still does cannot be told, even when it is this call's own.
+   * Throws {@link HttpError} `already_exists` for another one, and for any when it was to await a file
+   * (`database_upload`): whether it still does cannot be told, even when it is this call's own.
    */
   ensure(name: string, options?: CreateDatabaseOptions): Promise<CreatedDatabase>
   /** `GET ORG/databases/{name}`. Throws {@link HttpError} `not_found` when there is none of that name. */
@@ -143,9 +144,9 @@ const CREATED = 'id name hostname'
 const DETAILS = `${CREATED} group ?primaryLocation !blockReads !blockWrites !deleteProtection`
 const DELETED = `${CREATED} group ?primaryLocation !deleteProtection ?deletedAt ?groupDeletedAt`
 const CONFIGURATION = '!allowAttach !blockReads !blockWrites !deleteProtection'
-/** Of every method that makes a token. */
-export const TOKEN_OPTIONS = 'expiration authorization permissions fineGrainedPermissions'
-const TOKEN_QUERY = 'expiration authorization'
+/** Of every method that makes a token: options of the query, and of the body. */
+export const TOKEN_QUERY = 'expiration authorization'
+export const TOKEN_OPTIONS = 'permissions fineGrainedPermissions'
 
 /** Those of {@link Databases} that are one request; `create` and `ensure` are made of the one here. */
 export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
@@ -172,7 +173,6 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   },
   delete: {
     route: 'DELETE /v1/organizations/:organization/databases/:name',
-    options: '',
     scope: 'db:delete',
   },
   configuration: {
@@ -198,7 +198,6 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   },
   invalidateTokens: {
     route: 'POST /v1/organizations/:organization/databases/:name/auth/rotate',
-    options: '',
     isRepeatable: false,
     scope: 'db:rotate-creds',
   },
@@ -248,12 +247,10 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   },
   transfer: {
     route: 'POST /v1/organizations/:organization/databases/:name/transfer',
-    options: '',
     body: 'org',
   },
   wakeUp: {
     route: 'POST /v1/organizations/:organization/databases/:name/wakeup',
-    options: '',
     scope: 'db:configure',
   },
 }
@@ -282,7 +279,6 @@ export const databasesById: Endpoints<DatabasesById> = {
   },
   delete: {
     route: 'DELETE /v3/organizations/:organizationId/databases/:id',
-    options: '',
     scope: 'db:delete',
   },
   createToken: {

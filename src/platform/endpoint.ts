@@ -2,7 +2,8 @@
 import { isTursoError, ProtocolError } from '../errors.ts'
 import { path } from '../path.ts'
 import type { ById, Method, PlatformCall, PlatformCallOptions } from './call.ts'
-import { fromWire, toWire } from './names.ts'
+import { fromWire, fromWireName, toWire, toWireName } from './names.ts'
+import { isText, requireNames } from './options.ts'
 import { createListing, type Page } from './pages.ts'
 
 /** Parsed JSON that should be an object. Looked into freely: what is amiss with it ends as a {@link ProtocolError}. */
@@ -18,12 +19,12 @@ export interface Endpoint {
   readonly route: `${Method} ${string}`
   /** Members of the body that are arguments, by their wire names, separated by spaces. */
   readonly body?: string
-  /** Options that go into the query, separated by spaces. Of a GET all do. */
-  readonly query?: string
   /**
-   * All options, by our names, separated by spaces; one that is not here is refused, since without the one that was meant
-   * the call would do more than it should. Default: the API judges, which may know more than this version.
+   * Options by our names, separated by spaces: of the query, and of the body. Others are refused, since without the one
+   * that was meant the call would do more than it should. A GET takes any, all into the query: the API may know more of them
+   * than this version.
    */
+  readonly query?: string
   readonly options?: string
   /** The member of the answer that is the result, or how to find it. Without such a member it is the answer itself. Default: no result. */
   readonly answer?: string | ((answer: Answer) => unknown)
@@ -48,14 +49,17 @@ export interface EndpointContext {
   findOrganizationId(options: PlatformCallOptions): Promise<string>
 }
 
-/** @throws {TypeError} for what is no object of options */
-export function requireOptions(options: unknown = {}): object {
-  if (options === null) return {}
-  if (typeof options !== 'object' || Array.isArray(options))
-    throw new TypeError(
-      `The options must be an object; got ${Array.isArray(options) ? 'an array' : `a ${typeof options}`}`,
-    )
-  return options
+const split = (names: string): string[] => (names === '' ? [] : names.split(' '))
+
+/** What the options of a method may be called; `undefined` for anything. */
+export function optionsOf({ route, options = '', query = '' }: Endpoint): string | undefined {
+  if (route.startsWith('GET')) return undefined
+  const place = /:organizationId/.test(route)
+    ? 'organization organizationId '
+    : /:organization/.test(route)
+      ? 'organization '
+      : ''
+  return [...split(query), ...split(options), `${place}signal timeoutMs`].join(' ')
 }
 
 /** Methods out of endpoints. */
@@ -80,38 +84,29 @@ async function run(
   cursor?: string,
   isWalk = false,
 ): Promise<unknown> {
-  const {
-    route,
-    body: bodyNames = '',
-    query: queryNames = '',
-    options: known,
-    list,
-    isRepeatable,
-    scope,
-  } = endpoint
+  const { route, body: bodyNames = '', query: queryNames = '', list, isRepeatable, scope } = endpoint
   const [method, template] = route.split(' ') as [Method, string]
+  const isRead = method === 'GET'
   const parts = template.split(/(?<=\/)(:\w+)/)
-  const positional = parts.filter((part) => /^:(?!organization)/.test(part)).length
-  const named: Answer = {}
-  for (const [index, name] of bodyNames.split(' ').entries()) if (name) named[name] = args[positional + index]
-  const options = requireOptions(args[positional + Object.keys(named).length]) as ById
-  const { signal, timeoutMs, organization, organizationId, ...fields } = options
-  // Where the path does not say it, the body does.
-  if (!template.includes(':organization')) Object.assign(fields, { organization, organizationId })
-  else if (known !== undefined && organizationId !== undefined && !template.includes(':organizationId'))
-    throw new TypeError('"organizationId" is no option of this method')
-  if (known !== undefined)
-    for (const [name, value] of Object.entries(fields))
-      if (value !== undefined && !known.split(' ').includes(name))
-        throw new TypeError(`"${name}" is no option of this method${known && `: it has ${known}`}`)
-  const body = { ...named }
+  const ofPath = parts.filter((part) => /^:(?!organization)/.test(part)).length
+  const body: Answer = {}
+  for (const [index, name] of split(bodyNames).entries()) {
+    const argument = args[ofPath + index]
+    if (!isText(argument))
+      throw new TypeError(`"${fromWireName(name)}" must be a non-empty text; got "${String(argument)}"`)
+    body[name] = argument
+  }
+  const options = args[ofPath + Object.keys(body).length] ?? {}
+  requireNames('The options', options, optionsOf(endpoint))
+  const { signal, timeoutMs, organization, organizationId, ...fields } = options as ById
+  // Where the path does not say it, the query or the body does.
+  if (!template.includes(':organization')) Object.assign(fields, { organization })
+  if (!template.includes(':organizationId')) Object.assign(fields, { organizationId })
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(toWire(fields) as Answer)) {
-    if (method === 'GET' || queryNames.split(' ').includes(name)) query.set(name, `${value}`)
+    if (isRead || split(queryNames).map(toWireName).includes(name)) query.set(name, `${value}`)
     else body[name] = value
   }
-  // What an argument says no option says otherwise.
-  Object.assign(body, named)
 
   let taken = 0
   let url = ''
@@ -130,7 +125,7 @@ async function run(
     // An empty object is not nothing: AWS databases refuse even empty permissions.
     body: Object.keys(body).length > 0 ? body : undefined,
     options: { signal, timeoutMs },
-    isRepeatable: isRepeatable ?? (method === 'GET' || undefined),
+    isRepeatable: isRepeatable ?? (isRead || undefined),
     scope,
   })
   return readAnswer(endpoint, answer, query, isWalk)
@@ -168,15 +163,17 @@ function nextPage(
   query: URLSearchParams,
   isWalk: boolean,
 ): string | null {
-  const { next, page, total_pages: last } = pagination ?? {}
-  const limit = Number(query.get('limit') ?? query.get('page_size') ?? Infinity)
+  const { next, page = query.get('page') ?? 1, total_pages: last } = pagination ?? {}
+  const limit = Number(query.get('limit') ?? query.get('page_size')) || Infinity
   // Who asks for one page of a size is answered when it is full; who walks must not stop there.
   const full = isWalk || limit > SERVERS_PAGE_SIZE ? Math.min(SERVERS_PAGE_SIZE, limit) : Infinity
-  if (next === undefined && page === undefined && count >= full)
+  if (next === undefined && !last && count >= full)
     throw new ProtocolError(
       `The Platform API lists ${count} items without a word of a next page: more may be missing`,
     )
-  return next || (page < last ? `${page + 1}` : null)
+  if (typeof (next ?? '') !== 'string')
+    throw new ProtocolError('The Platform API names a next page by something else than a text')
+  return next || (page < last ? `${Number(page) + 1}` : null)
 }
 
 /** An object with our names, and the original as `raw`. */

@@ -1,6 +1,6 @@
 /** Groups: where databases live. */
 import type { ById, PlatformCallOptions } from './call.ts'
-import { TOKEN_OPTIONS } from './databases.ts'
+import { TOKEN_OPTIONS, TOKEN_QUERY } from './databases.ts'
 import { jwtOf, type Endpoints } from './endpoint.ts'
 import type { Listing } from './pages.ts'
 import type {
@@ -124,7 +124,7 @@ export const groups: Endpoints<Groups> = {
     fields: GROUP,
     scope: 'read',
   },
-  delete: { route: 'DELETE /v1/organizations/:organization/groups/:name', options: '' },
+  delete: { route: 'DELETE /v1/organizations/:organization/groups/:name' },
   configuration: {
     route: 'GET /v1/organizations/:organization/groups/:name/configuration',
     answer: '',
@@ -141,46 +141,40 @@ export const groups: Endpoints<Groups> = {
   createToken: {
     route: 'POST /v1/organizations/:organization/groups/:name/auth/tokens',
     options: TOKEN_OPTIONS,
-    query: 'expiration authorization',
+    query: TOKEN_QUERY,
     answer: jwtOf,
     isRepeatable: true,
     scope: 'group:mint-token',
   },
   invalidateTokens: {
     route: 'POST /v1/organizations/:organization/groups/:name/auth/rotate',
-    options: '',
     isRepeatable: false,
     scope: 'group:rotate-creds',
   },
   transfer: {
     route: 'POST /v1/organizations/:organization/groups/:name/transfer',
-    options: '',
     body: 'organization',
     answer: 'group',
     fields: GROUP,
   },
   unarchive: {
     route: 'POST /v1/organizations/:organization/groups/:name/unarchive',
-    options: '',
     answer: 'group',
     fields: GROUP,
     scope: 'group:configure',
   },
   updateVersion: {
     route: 'POST /v1/organizations/:organization/groups/:name/update',
-    options: '',
     scope: 'group:configure',
   },
   addLocation: {
     route: 'POST /v1/organizations/:organization/groups/:name/locations/:location',
-    options: '',
     answer: 'group',
     fields: GROUP,
     scope: 'group:configure',
   },
   removeLocation: {
     route: 'DELETE /v1/organizations/:organization/groups/:name/locations/:location',
-    options: '',
     answer: 'group',
     fields: GROUP,
     scope: 'group:configure',
@@ -193,7 +187,6 @@ export const groups: Endpoints<Groups> = {
   },
   restore: {
     route: 'POST /v3/organizations/:organizationId/groups/:id/restore',
-    options: '',
     answer: (whole) => whole['group'] && whole,
   },
   waitForLocation: {
@@ -202,7 +195,6 @@ export const groups: Endpoints<Groups> = {
   },
   rename: {
     route: 'POST /v1/organizations/:organization/groups/:name/rename',
-    options: '',
     body: 'name',
     answer: 'group',
     fields: GROUP,
@@ -214,11 +206,9 @@ export const groups: Endpoints<Groups> = {
   },
   startMigration: {
     route: 'POST /v1/organizations/:organization/groups/:name/aws/migration/start',
-    options: '',
   },
   abortMigration: {
     route: 'POST /v1/organizations/:organization/groups/:name/aws/migration/abort',
-    options: '',
   },
 }
 
@@ -239,7 +229,7 @@ export const groupsById: Endpoints<GroupsById> = {
   createToken: {
     route: 'POST /v3/organizations/:organizationId/groups/:id/auth/tokens',
     options: TOKEN_OPTIONS,
-    query: 'expiration authorization',
+    query: TOKEN_QUERY,
     answer: jwtOf,
     isRepeatable: true,
     scope: 'group:mint-token',

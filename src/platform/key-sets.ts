@@ -1,7 +1,8 @@
 /** Key sets of other issuers of tokens, such as Clerk or Auth0. */
 import type { PlatformCallOptions } from './call.ts'
 import type { Endpoints } from './endpoint.ts'
-import { permissions, type TablePermission } from './permissions.ts'
+import { isText, requireNames } from './options.ts'
+import { requireRules, type TablePermission } from './permissions.ts'
 import type { KeySet, LocationCode } from './types.ts'
 
 export interface KeySetTemplateOptions {
@@ -52,8 +53,8 @@ export interface KeySets {
 
 export const keySets: Endpoints<Omit<KeySets, 'template'>> = {
   list: { route: 'GET /v2/organizations/:organization/jwks', list: true, answer: 'jwks', fields: 'name url' },
-  save: { route: 'PUT /v2/organizations/:organization/jwks/:name', body: 'jwks_url' },
-  delete: { route: 'DELETE /v2/organizations/:organization/jwks/:name' },
+  save: { route: 'PUT /v2/organizations/:organization/jwks/:name', body: 'jwks_url', options: 'region' },
+  delete: { route: 'DELETE /v2/organizations/:organization/jwks/:name', options: 'region' },
 }
 
 export const keySetTemplate: KeySets['template'] = (subject, options = {}) => {
@@ -87,38 +88,5 @@ export function claimsOf(
     ...(id === undefined ? { gid: gid! } : { id }),
     perm: fineGrainedPermissions ?? [],
     ...(rid !== undefined && { rid }),
-  }
-}
-
-/** @throws {TypeError} for what is no object, and for a member of another name: a misspelled one would be ignored */
-export function requireNames(what: string, value: unknown, names: string): void {
-  const known = names.split(' ')
-  const expected = `${what} must be an object of ${known.join(', ')}`
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError(expected)
-  // Inherited ones too, since they are read too.
-  for (const name in value)
-    if (!known.includes(name)) throw new TypeError(`${expected}; got an unknown "${name}"`)
-}
-
-/** Holes in the list are no texts either. */
-export function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.length > 0 && [...(value as unknown[])].every(isText)
-}
-
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
-
-function requireRules(rules: TablePermission[]): void {
-  // Without rules a token can do everything.
-  if (!Array.isArray(rules) || rules.length === 0)
-    throw new TypeError('"fineGrainedPermissions" must permit something: made by permissions()')
-  for (const rule of rules) {
-    requireNames('A rule of "fineGrainedPermissions"', rule, 't a')
-    const { t, a } = rule
-    if ((t !== null && !isTexts(t)) || !isTexts(a))
-      throw new TypeError(
-        '"fineGrainedPermissions" must be rules of tables "t" and actions "a": made by permissions()',
-      )
-    // It knows the actions.
-    permissions({ [t?.join() ?? '*']: a })
   }
 }

@@ -43,7 +43,7 @@ export const members: Endpoints<Members> = {
     answer: 'members',
     fields: MEMBER,
   },
-  add: { route: 'POST /v1/organizations/:organization/members', body: 'username' },
+  add: { route: 'POST /v1/organizations/:organization/members', body: 'username', options: 'role' },
   retrieve: {
     route: 'GET /v1/organizations/:organization/members/:username',
     answer: 'member',
@@ -51,6 +51,7 @@ export const members: Endpoints<Members> = {
   },
   update: {
     route: 'PATCH /v1/organizations/:organization/members/:username',
+    options: 'role',
     answer: 'member',
     fields: MEMBER,
   },
@@ -66,6 +67,7 @@ export const invites: Endpoints<Invites> = {
   },
   create: {
     route: 'POST /v2/organizations/:organization/invites',
+    options: 'email username role',
     answer: 'invited',
     fields: 'email role',
   },

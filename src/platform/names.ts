@@ -1,6 +1,8 @@
 /** Between the API's casing, which is mixed, and the camelCase of this library. */
 
 import { EXPIRATION } from './expiration.ts'
+import { requireNames } from './options.ts'
+import { attachedBy, requireRules } from './permissions.ts'
 
 /** What the same thing is called in several ways on the wire has one name here. */
 const RENAMED: ReadonlyMap<string, string> = new Map([
@@ -22,6 +24,12 @@ const CHECKED: ReadonlyMap<string, readonly [RegExp, string]> = new Map([
   ['expiration', EXPIRATION],
   ['authorization', [/^(full-access|read-only)$/, '"full-access" or "read-only"']],
   ['sizeLimit', [/^\d{1,15}([kmgt]?b)?$/i, 'a number of bytes, or one with a unit such as 500mb']],
+])
+
+/** The members of options that are objects. */
+const MEMBERS: ReadonlyMap<string, string> = new Map([
+  ['seed', 'type name timestamp url'],
+  ['remoteEncryption', 'encryptionKey encryptionCipher'],
 ])
 
 /** `allowedAwsVpcIds` → `allowed_aws_vpc_ids`. */
@@ -76,48 +84,12 @@ function check(name: string, value: unknown): unknown {
     throw new TypeError(`"${name}" must be a time; got an invalid Date`)
   if (name === 'fineGrainedPermissions') requireRules(value)
   // AWS databases refuse permissions even when they are empty (turso-api-client-ts#30).
-  if (name === 'permissions' && !attachable(value).length) return undefined
+  if (name === 'permissions' && attachedBy(value).length === 0) return undefined
+  const members = MEMBERS.get(name)
+  if (members !== undefined) requireNames(`"${name}"`, value, members)
   const [pattern, expected] = CHECKED.get(name) ?? []
   if (!pattern) return value
   const text = typeof value === 'string' || typeof value === 'number' ? `${value}` : `a ${typeof value}`
   if (!pattern.test(text)) throw new TypeError(`"${name}" must be ${expected}; got "${text}"`)
   return text
-}
-
-const areTexts = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string')
-
-function membersOf(value: unknown): [string, unknown][] | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.entries(value).filter(([, member]) => member !== undefined)
-    : undefined
-}
-
-/** A token that is asked for without permissions can do everything, so what is amiss with them must not be left out. */
-function requireRules(value: unknown): void {
-  const isRule = (rule: { t?: unknown; a?: unknown } | null): boolean =>
-    (rule?.t === null || (areTexts(rule?.t) && rule.t.length > 0)) && areTexts(rule?.a) && rule.a.length > 0
-  if (!Array.isArray(value) || !value.every(isRule))
-    throw new TypeError('"fineGrainedPermissions" must be what permissions() returns')
-  if (value.length === 0) throw new TypeError('"fineGrainedPermissions" must permit something')
-}
-
-/** The databases of `{ readAttach: { databases } }`. */
-function attachable(value: unknown): string[] {
-  if (Array.isArray(value))
-    throw new TypeError(
-      '"permissions" must be an object; what permissions() returns is "fineGrainedPermissions"',
-    )
-  const databases = only(only(value, 'readAttach'), 'databases') ?? []
-  if (areTexts(databases)) return databases
-  throw new TypeError(ATTACH)
-}
-
-const ATTACH = '"permissions" must be { readAttach: { databases: string[] } }'
-
-function only(value: unknown, name: string): unknown {
-  if (value === undefined) return undefined
-  const members = membersOf(value)
-  if (!members?.every(([found]) => found === name)) throw new TypeError(ATTACH)
-  return members[0]?.[1]
 }

@@ -58,7 +58,12 @@ export const organizations: Endpoints<Organizations> = {
     fields: ORGANIZATION,
   },
   retrieve: { route: 'GET /v1/organizations/:organization', answer: 'organization', fields: ORGANIZATION },
-  update: { route: 'PATCH /v1/organizations/:organization', answer: 'organization', fields: ORGANIZATION },
+  update: {
+    route: 'PATCH /v1/organizations/:organization',
+    options: 'overages requireMfa restoreEnabled',
+    answer: 'organization',
+    fields: ORGANIZATION,
+  },
   plans: { route: 'GET /v1/organizations/:organization/plans', list: true, answer: 'plans', fields: 'name' },
   subscription: {
     route: 'GET /v1/organizations/:organization/subscription',
@@ -70,7 +75,7 @@ export const organizations: Endpoints<Organizations> = {
   create: {
     route: 'POST /v1/organizations',
     body: 'name',
-    query: 'dry_run',
+    query: 'dryRun',
     answer: 'organization',
     fields: 'name slug',
   },

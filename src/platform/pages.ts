@@ -26,7 +26,12 @@ export function createListing<Item>(
   ask: (cursor: string | undefined, isWalk: boolean) => Promise<Page<Item>>,
 ): Listing<Item> {
   return {
-    page: (cursor) => ask(cursor, false),
+    async page(cursor) {
+      // `null` is what the last page calls the next one.
+      if (cursor !== undefined && typeof cursor !== 'string')
+        throw new TypeError(`A page is asked for by the "next" of another one; got "${String(cursor)}"`)
+      return ask(cursor, false)
+    },
     async *[Symbol.asyncIterator]() {
       const seen = new Set<string>()
       for (let cursor: string | undefined; ;) {

@@ -1,4 +1,5 @@
-/** What a database token may do to which table. */
+/** What a database token may do to which table, and which databases it may attach. */
+import { isTexts, requireNames } from './options.ts'
 
 const ACTIONS = [
   'data_read',
@@ -38,4 +39,38 @@ export function permissions(tables: Readonly<Record<string, readonly TableAction
   })
   if (rules.length === 0) throw new TypeError('Permissions must name a table, or "*" for all of them')
   return rules
+}
+
+/**
+ * A token that is asked for without rules can do everything, so what is amiss with them must not be left out.
+ *
+ * @throws {TypeError} for what {@link permissions} does not return
+ */
+export function requireRules(rules: unknown): asserts rules is TablePermission[] {
+  const malformed = new TypeError(
+    '"fineGrainedPermissions" must be what permissions() returns: rules that permit something',
+  )
+  if (!Array.isArray(rules) || rules.length === 0) throw malformed
+  for (const rule of rules) {
+    requireNames('A rule of "fineGrainedPermissions"', rule, 't a')
+    const { t, a } = rule as Partial<TablePermission>
+    if (!isTexts(a) || (t !== null && !(isTexts(t) && t.length > 0))) throw malformed
+    // It knows the actions.
+    permissions({ [t?.join() ?? '*']: a })
+  }
+}
+
+/**
+ * The databases of the option `permissions`; none when it is absent.
+ *
+ * @throws {TypeError} for anything but `{ readAttach: { databases } }`, such as rules that belong elsewhere
+ */
+export function attachedBy(permissions: unknown): readonly string[] {
+  if (permissions === undefined) return []
+  requireNames('"permissions", which "fineGrainedPermissions" is not,', permissions, 'readAttach')
+  const { readAttach = { databases: [] } } = permissions as { readAttach?: { databases?: unknown } }
+  requireNames('"readAttach"', readAttach, 'databases')
+  if (!isTexts(readAttach.databases))
+    throw new TypeError('"databases" must be a list of those that may be attached')
+  return readAttach.databases
 }

@@ -1,7 +1,8 @@
 /** Database tokens that are signed here, without a call of the API. */
 import { expirationSeconds } from './expiration.ts'
-import { claimsOf, isTexts, requireNames } from './key-sets.ts'
-import type { TablePermission } from './permissions.ts'
+import { claimsOf } from './key-sets.ts'
+import { requireNames } from './options.ts'
+import { attachedBy, type TablePermission } from './permissions.ts'
 import {
   encodeBase64Url,
   requirePublicKey,
@@ -114,18 +115,6 @@ function claimsOfToken(options: SignOptions, iat: number): object {
     iat,
     ...(seconds !== undefined && { exp: iat + seconds }),
   }
-}
-
-/** @throws {TypeError} for anything but `{ readAttach: { databases } }`, such as rules that belong elsewhere */
-function attachedBy(permissions: SignOptions['permissions']): readonly string[] {
-  if (permissions === undefined) return []
-  requireNames('"permissions"', permissions, 'readAttach')
-  const { readAttach = { databases: [] } } = permissions
-  requireNames('"readAttach"', readAttach, 'databases')
-  const { databases } = readAttach
-  if (!isTexts(databases) && !(Array.isArray(databases) && databases.length === 0))
-    throw new TypeError('"databases" must be the ids of those that may be attached')
-  return databases
 }
 
 /** The end of `Date`, in seconds. */

@@ -6,8 +6,9 @@ import { createRetrier, type RetryOptions } from '../http/retry.ts'
 import { send as sendText } from '../http/send.ts'
 import { createTokenSource, type AuthToken, type TokenSource } from '../http/token.ts'
 import { createWatch, type CallOptions, type Watch } from '../http/watch.ts'
-import { path } from '../path.ts'
+import { isSegment, path } from '../path.ts'
 import { parseHttpUrl } from '../url.ts'
+import { requireNames } from './options.ts'
 import type { EncryptionCipher } from './types.ts'
 
 /** The content of a file; what has a size and a stream is a `Blob`, or anything that can be read from the start again. */
@@ -71,6 +72,11 @@ export async function uploadDatabase(
   file: DatabaseFile,
   options: UploadOptions = {},
 ): Promise<void> {
+  requireNames(
+    'The options',
+    options,
+    'protocol sizeBytes encryptionKey encryptionCipher timeoutMs retry fetch signal',
+  )
   const { sizeBytes, signal, encryptionKey, encryptionCipher, retry } = options
   const { protocol = 'whole', timeoutMs = UPLOAD_TIMEOUT_MS, fetch = globalFetch } = options
   const size =
@@ -118,7 +124,7 @@ export async function uploadDatabase(
     'the start of the upload',
   ) as { chunk_size?: unknown; upload_id?: unknown } | null
   const { chunk_size: chunkBytes, upload_id: id } = answer ?? {}
-  if (!(Number.isSafeInteger(chunkBytes) && (chunkBytes as number) > 0 && typeof id === 'string'))
+  if (!(Number.isSafeInteger(chunkBytes) && (chunkBytes as number) > 0 && isSegment(id)))
     throw new ProtocolError('The upload began without a size of its chunks and an id')
   let index = 0
   const watch = createWatch(() => 'The stream of the file', timeoutMs, signal)

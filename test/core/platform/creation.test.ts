@@ -15,10 +15,35 @@ describe('ensure does not take', () => {
       { parent: { id: 'x', name: 'old', branched_at: '2026-01-01T00:00:00Z' } },
     ],
     ['a database that is there for one that awaits a file', { type: 'database_upload' }, {}],
+    [
+      'a copy for what a dump makes',
+      { type: 'dump', url: 'https://dumps.example/1' },
+      { parent: { id: 'x', name: 'old', branched_at: '2026-01-01T00:00:00Z' } },
+    ],
   ] as const)('%s', async (_, seed, members) => {
     const { turso } = answeredWith([taken, found(members)])
     const error = await turso.databases.ensure('acme', { seed }).catch((reason: unknown) => reason)
-    expect(error).toMatchObject({ code: 'already_exists', message: expect.stringContaining('exists, ') })
+    expect(error).toMatchObject({ code: 'already_exists', message: expect.stringContaining('exists: ') })
+  })
+
+  const remoteEncryption = { encryptionKey: 'AAAA', encryptionCipher: 'aes256gcm' } as const
+  test.each([
+    ['schema', { schema: 'mine' }, { schema: 'other' }],
+    ['schema', { schema: 'mine' }, { schema: '' }],
+    ['isSchema', { isSchema: true }, { is_schema: false }],
+    ['engine', { useTursodb: true }, { database_type: 'libsql' }],
+    ['engine', { useTursodb: false }, { database_type: 'tursodb' }],
+    ['encryptionCipher', { remoteEncryption }, { encryption_cipher: 'aes128gcm' }],
+    // The API leaves it out of a database that is not encrypted.
+    ['encryptionCipher', { remoteEncryption }, {}],
+  ] as const)('a database with another %s: %j and %j', async (name, options, members) => {
+    const { turso } = answeredWith([taken, found(members)])
+    const error = await turso.databases.ensure('acme', options).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'already_exists',
+      message: expect.stringMatching(new RegExp(`exists: its ${name} is .* instead of`)),
+    })
+    expect(String(error)).not.toContain('AAAA')
   })
 })
 
@@ -28,6 +53,29 @@ describe('ensure takes', () => {
     const { turso } = answeredWith([taken, found({ parent })])
     const seed = { type: 'database', name: 'template' } as const
     expect(await turso.databases.ensure('acme', { seed })).toMatchObject({ id: 'id-1' })
+  })
+
+  test.each([
+    [
+      'of a dump, whose content nobody can compare',
+      { seed: { type: 'dump', url: 'https://d.example/' } },
+      {},
+    ],
+    [
+      'that is encrypted alike',
+      { remoteEncryption: { encryptionKey: 'AAAA', encryptionCipher: 'aes256gcm' } },
+      { encryption_cipher: 'aes256gcm' },
+    ],
+    ['of the engine that was asked for', { useTursodb: true }, { database_type: 'tursodb' }],
+    ['of which the API does not say what it is', { schema: 'mine', isSchema: false, useTursodb: true }, {}],
+    [
+      'that has what was not asked for',
+      {},
+      { schema: 's', parent: { name: 'p' }, encryption_cipher: 'aes256gcm' },
+    ],
+  ] as const)('a database %s', async (_, options, members) => {
+    const { turso } = answeredWith([taken, found(members)])
+    expect(await turso.databases.ensure('acme', options)).toMatchObject({ id: 'id-1' })
   })
 
   test('a database whose name is refused as not available', async () => {
@@ -102,11 +150,13 @@ describe('a walk over a list ends with an error', () => {
       ...rest,
     },
   })
-  const walk = async (answers: ReturnType<typeof page>[], options = {}): Promise<number> => {
-    let count = 0
-    for await (const _ of answeredWith(answers).turso.databases.list(options)) count++
-    return count
+  const allOf = async (listing: AsyncIterable<unknown>): Promise<unknown[]> => {
+    const items: unknown[] = []
+    for await (const item of listing) items.push(item)
+    return items
   }
+  const walk = async (answers: ReturnType<typeof page>[], options = {}): Promise<number> =>
+    (await allOf(answeredWith(answers).turso.databases.list(options))).length
 
   test.each([
     ['1,000 items and no pagination', 1_000, {}, {}],
@@ -123,6 +173,28 @@ describe('a walk over a list ends with an error', () => {
     expect(await walk([page(99)], { limit: 100 })).toBe(99)
     const one = answeredWith([page(1)]).turso.databases.list({ limit: 1 })
     expect((await one.page()).items).toHaveLength(1)
+  })
+
+  test.each([{}, ['a'], 7, true])('when the next page is named by %j', async (next) => {
+    expect(await codeOf(walk([page(1, { pagination: { next } })]))).toBe('protocol')
+  })
+
+  test('when a full page of audit logs says nothing of how many there are', async () => {
+    for (const pagination of [{ page: 1 }, { page: 1, total_pages: null }, {}]) {
+      const { turso } = answeredWith([{ body: { audit_logs: [{ code: 'a' }, { code: 'b' }], pagination } }])
+      expect(await codeOf(allOf(turso.auditLogs.list({ pageSize: 2 })))).toBe('protocol')
+    }
+  })
+
+  test('and counts pages also where their numbers are texts, or are left out', async () => {
+    const numbered = (page?: string) => ({
+      body: { audit_logs: [{ code: `c${page}` }], pagination: { page, total_pages: '3' } },
+    })
+    for (const first of ['1', undefined]) {
+      const { turso, sent } = answeredWith([numbered(first), numbered('2'), numbered('3')])
+      expect(await allOf(turso.auditLogs.list({ pageSize: 1 }))).toHaveLength(3)
+      expect(sent.map(({ url }) => new URL(url).searchParams.get('page'))).toEqual([null, '2', '3'])
+    }
   })
 
   test('when the pages go round in a circle of any length', async () => {

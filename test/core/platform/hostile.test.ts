@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createPlatform, isTursoError, permissions, uploadDatabase } from '../../../src/index.ts'
 import { fromWireName, toWireName } from '../../../src/platform/names.ts'
-import { answeredWith } from './answers.ts'
+import { answeredWith, codeOf } from './answers.ts'
 
 const seed = 20_261_123
 const text = fc.string({ unit: 'binary', maxLength: 40 })
@@ -86,6 +86,15 @@ test('every name of the wire comes back from ours', () => {
     { seed },
   )
 })
+
+test.each([5, '..', '', null, {}, '\ud800'])(
+  'the id of an organization that is %j is no segment of a path',
+  async (id) => {
+    const { turso, sent } = answeredWith([{ body: { organization: { id, name: 'n', slug: 's' } } }])
+    expect(await codeOf(turso.databases.listDeleted().page())).toBe('protocol')
+    expect(sent).toHaveLength(1)
+  },
+)
 
 test('an answer with the names of built-in members changes nothing but itself', async () => {
   const body =

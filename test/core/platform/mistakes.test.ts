@@ -1,6 +1,6 @@
 /** What a caller got wrong: told before anything is sent, and never another database or more rights than were meant. */
 import { describe, expect, test } from 'vitest'
-import { permissions } from '../../../src/index.ts'
+import { permissions, uploadDatabase } from '../../../src/index.ts'
 import { answeredWith, wireDatabase } from './answers.ts'
 
 const rules = permissions({ notes: ['data_read'] })
@@ -8,27 +8,35 @@ const rules = permissions({ notes: ['data_read'] })
 describe('a token is not asked for', () => {
   const endpoints = ['databases', 'databasesById', 'groups', 'groupsById'] as const
   test.each<[unknown, RegExp]>([
-    [{ expires: '1h' }, /"expires" is no option/],
-    [{ Expiration: '1h' }, /"Expiration" is no option/],
-    [{ authorisation: 'read-only' }, /"authorisation" is no option/],
-    [{ fineGrainedPermission: rules }, /"fineGrainedPermission" is no option/],
+    [{ expires: '1h' }, /object of expiration, authorization, .*; got an unknown "expires"/],
+    [{ Expiration: '1h' }, /unknown "Expiration"/],
+    [{ authorisation: 'read-only' }, /unknown "authorisation"/],
+    [{ fineGrainedPermission: rules }, /unknown "fineGrainedPermission"/],
     [{ authorization: 'readonly' }, /"authorization" must be/],
     [{ authorization: ['read-only'] }, /"authorization" must be/],
     [{ expiration: ['1h'] }, /"expiration" must be/],
     [{ permissions: rules }, /"fineGrainedPermissions"/],
-    [{ permissions: { read_attach: { databases: ['x'] } } }, /"permissions" must be/],
-    [{ permissions: { readAttach: { database: ['x'] } } }, /"permissions" must be/],
-    [{ permissions: { readAttach: { databases: 'x' } } }, /"permissions" must be/],
-    [{ permissions: { readAttach: { databases: [1] } } }, /"permissions" must be/],
-    [{ permissions: { readAttach: null } }, /"permissions" must be/],
-    [{ permissions: null }, /"permissions" must be/],
-    [{ permissions: 'all' }, /"permissions" must be/],
+    [{ permissions: { read_attach: { databases: ['x'] } } }, /"permissions", .* unknown "read_attach"/],
+    [{ permissions: { readAttach: { database: ['x'] } } }, /"readAttach" must be .* unknown "database"/],
+    [{ permissions: { readAttach: { databases: 'x' } } }, /"databases" must be/],
+    [{ permissions: { readAttach: { databases: [1] } } }, /"databases" must be/],
+    [{ permissions: { readAttach: {} } }, /"databases" must be/],
+    [{ permissions: { readAttach: null } }, /"readAttach" must be/],
+    [{ permissions: null }, /"permissions", .* must be a plain object of readAttach; got Null/],
+    [{ permissions: 'all' }, /"permissions", .* got String/],
     [{ fineGrainedPermissions: null }, /"fineGrainedPermissions" must be/],
     [{ fineGrainedPermissions: { length: 1 } }, /"fineGrainedPermissions" must be/],
-    [{ fineGrainedPermissions: [{ t: null, a: [] }] }, /"fineGrainedPermissions" must be/],
+    [{ fineGrainedPermissions: [{ t: null, a: [] }] }, /must be some of data_read/],
     [{ fineGrainedPermissions: [null] }, /"fineGrainedPermissions" must be/],
-    ['10m', /options must be an object/],
-    [rules, /options must be an object/],
+    [{ fineGrainedPermissions: Array.from({ length: 1 }) }, /"fineGrainedPermissions" must be/],
+    [{ fineGrainedPermissions: [{ t: null, a: ['data_raed'] }] }, /must be some of data_read/],
+    [{ fineGrainedPermissions: [{ t: null, a: ['data_read'], tables: [] }] }, /unknown "tables"/],
+    ['10m', /options must be a plain object .*; got String/],
+    [rules, /options must be a plain object .*; got Array/],
+    [Promise.resolve({ expiration: '1h' }), /got Promise/],
+    [new URLSearchParams({ expiration: '1h' }), /got URLSearchParams/],
+    [new Map([['expiration', '1h']]), /got Map/],
+    [Object.create({ expiration: '1h' }), /must be a plain object/],
   ])('with the options %j', async (options, message) => {
     for (const resource of endpoints) {
       const { turso, sent } = answeredWith([{ body: { jwt: 'j' } }])
@@ -71,13 +79,66 @@ test('no database or group is made, changed or deleted with an option that does 
   expect(sent).toEqual([])
 })
 
+describe('an object among the options', () => {
+  test.each<[object, RegExp]>([
+    [{ seed: 'template' }, /"seed" must be a plain object of type, name, timestamp, url; got String/],
+    [{ seed: null }, /"seed" must be .* got Null/],
+    [{ seed: { type: 'database', name: 't', timestmap: new Date() } }, /"seed" .* unknown "timestmap"/],
+    [{ remoteEncryption: { encryptionkey: 'canary' } }, /"remoteEncryption" .* unknown "encryptionkey"/],
+    [{ remoteEncryption: 'canary' }, /"remoteEncryption" must be/],
+  ])('is refused when it is not as it must be: %j', async (options, message) => {
+    const { turso, sent } = answeredWith([{ body: { database: wireDatabase() } }])
+    for (const call of [
+      turso.databases.create('acme', options),
+      turso.databases.ensure('acme', options),
+      turso.databasesById.create('acme', { groupId: 'g', ...options }),
+    ]) {
+      const error = await call.catch((e: unknown) => e)
+      expect(error).toBeInstanceOf(TypeError)
+      expect(String(error)).toMatch(message)
+      expect(String(error)).not.toContain('canary')
+    }
+    expect(sent).toEqual([])
+  })
+})
+
+test('arguments of the body are texts, as those of the path are', async () => {
+  const { turso, sent } = answeredWith([{ body: {} }])
+  const wrong = [undefined, null, '', 5, { organization: 'x' }] as unknown[] as string[]
+  for (const argument of wrong) {
+    await expect(turso.databases.create(argument)).rejects.toThrow(/"name" must be a non-empty text/)
+    await expect(turso.groups.transfer('g', argument)).rejects.toThrow(/"organization" must be/)
+    await expect(turso.jwks.save('n', argument, { region: 'lhr' })).rejects.toThrow(/"url" must be/)
+  }
+  expect(sent).toEqual([])
+})
+
+test('options of the client, of any request and of an upload are not overlooked', async () => {
+  expect(() => answeredWith([], { baseURL: 'http://localhost' } as object)).toThrow(/unknown "baseURL"/)
+  const { turso, sent } = answeredWith([{ body: {} }])
+  const request = turso.request('POST', '/v1/x', { json: { a: 1 } } as object)
+  await expect(request).rejects.toThrow(/unknown "json"/)
+  expect(sent).toEqual([])
+  const target = { url: 'https://acme.example', authToken: 't' }
+  const options = { protocal: 'chunks' } as object
+  await expect(uploadDatabase(target, new Uint8Array(1), options)).rejects.toThrow(/unknown "protocal"/)
+})
+
+test('a page is not asked for by the null of the last one', async () => {
+  const { turso, sent } = answeredWith([{ body: { databases: [] } }])
+  const page = turso.databases.list().page(null as unknown as string)
+  await expect(page).rejects.toThrow(/by the "next" of another one; got "null"/)
+  expect(sent).toEqual([])
+})
+
 test('what an argument says no option says otherwise', async () => {
   const { turso, sent } = answeredWith([{ body: { group: {} } }])
-  await turso.members.add('ann', { role: 'member', username: 'bob' } as { role: 'member' })
-  expect(JSON.parse(sent[0]!.body!)).toEqual({ role: 'member', username: 'ann' })
+  const added = turso.members.add('ann', { role: 'member', username: 'bob' } as { role: 'member' })
+  await expect(added).rejects.toThrow(/unknown "username"/)
   await turso.groups.transfer('default', 'target', { organization: 'source' }).catch(() => undefined)
-  expect(sent[1]!.url).toContain('/v1/organizations/source/groups/default/')
-  expect(JSON.parse(sent[1]!.body!)).toEqual({ organization: 'target' })
+  expect(sent).toHaveLength(1)
+  expect(sent[0]!.url).toContain('/v1/organizations/source/groups/default/')
+  expect(JSON.parse(sent[0]!.body!)).toEqual({ organization: 'target' })
 })
 
 test('a time that is none is named', async () => {

@@ -78,13 +78,6 @@ describe.each(methods)('$name', ({ endpoint, call }) => {
     )
   })
 
-  test('takes another organization', async () => {
-    const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
-    await outcomeOf(call(turso, { organization: 'other one' }))
-    expect(sent[0]!.url.includes('/other%20one')).toBe(/:organization\b/.test(endpoint.route))
-    expect(sent[0]!.url).not.toContain('acme-inc')
-  })
-
   test('ends by its timeout and by its signal', async () => {
     const { turso } = answeredWith([], { fetch: () => new Promise(() => {}) })
     expect(isTursoError(await outcomeOf(call(turso, { timeoutMs: 5 })), 'timeout')).toBe(true)
@@ -103,3 +96,40 @@ describe.each(methods)('$name', ({ endpoint, call }) => {
     expect(isTursoError(outcome, 'protocol')).toBe(!needsNothing)
   })
 })
+
+const isRead = ({ endpoint }: Method): boolean => endpoint.route.startsWith('GET ')
+const takesOrganization = ({ endpoint }: Method): boolean =>
+  /:organization/.test(endpoint.route) || endpoint.options?.includes('organization') === true
+
+test.each(methods.filter((method) => isRead(method) || takesOrganization(method)))(
+  '$name takes another organization',
+  async ({ endpoint, call }) => {
+    const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
+    await outcomeOf(call(turso, { organization: 'other one' }))
+    expect(sent[0]!.url.includes('/other%20one')).toBe(/:organization\b/.test(endpoint.route))
+    expect(sent[0]!.url).not.toContain('acme-inc')
+  },
+)
+
+test.each(methods.filter(isRead))('$name hands on a filter that is not known here', async ({ call }) => {
+  const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
+  await outcomeOf(call(turso, { brandNew: 'x' }))
+  expect(new URL(sent[0]!.url).searchParams.get('brand_new')).toBe('x')
+})
+
+test.each(methods.filter((method) => !isRead(method)))(
+  '$name refuses an option that it does not have',
+  async (method) => {
+    const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
+    const wrong = ['brandNew', 'name_', 'constructor', '__proto__']
+    // The routes of version 1 know no ids, and those of a user no organization.
+    if (!/:organizationId/.test(method.endpoint.route)) wrong.push('organizationId')
+    if (!takesOrganization(method)) wrong.push('organization')
+    for (const name of wrong) {
+      const outcome = await outcomeOf(method.call(turso, JSON.parse(`{"${name}":"x"}`) as object))
+      expect(outcome).toBeInstanceOf(TypeError)
+      expect(String(outcome)).toContain(`got an unknown "${name}"`)
+    }
+    expect(sent).toEqual([])
+  },
+)

@@ -244,7 +244,7 @@ describe('a token', () => {
     [
       'permissions of nothing',
       { database: 'x', expiration: '5m', fineGrainedPermissions: [] },
-      /must permit something/,
+      /rules that permit something/,
     ],
     [
       'an authorization in a list',
@@ -270,7 +270,7 @@ describe('a token', () => {
     [
       'an inherited misspelled name',
       Object.create({ database: 'x', expiration: '5m', authorisation: 'read-only' }) as object,
-      /"authorisation"/,
+      /plain object of .*; got Object/,
     ],
     ...[
       permissions({ n: ['data_read'] }),

@@ -25,7 +25,7 @@ describe('a database that exists', () => {
     const error = await turso.databases.ensure('acme').catch((reason: unknown) => reason)
     expect(error).toMatchObject({
       code: 'already_exists',
-      message: expect.stringContaining('in group "other"'),
+      message: expect.stringContaining('its group is "other" instead of "default"'),
     })
   })
 
@@ -173,7 +173,7 @@ describe('what is wrong before it is sent', () => {
   test('permissions that permit nothing, since a token without any can do everything', async () => {
     const { turso, sent } = answeredWith([{ body: { jwt: 'j' } }])
     const token = turso.databases.createToken('acme', { fineGrainedPermissions: [] })
-    await expect(token).rejects.toThrow(/must permit something/)
+    await expect(token).rejects.toThrow(/rules that permit something/)
     expect(sent).toEqual([])
   })
 })
@@ -521,7 +521,10 @@ test('the closest location is asked without the token, and of another host', asy
   const { turso, sent } = answeredWith([{ body: { server: 'aws-eu-west-1', client: 'fra' } }])
   expect(await turso.locations.closest()).toMatchObject({ server: 'aws-eu-west-1', client: 'fra' })
   expect(sent).toMatchObject([{ url: 'https://region.turso.io' }])
-  expect(sent[0]!.headers).not.toHaveProperty('authorization')
+  // Whatever it is asked with, it stays there.
+  await turso.locations.closest({ organization: 'x' } as object)
+  expect(sent[1]).toMatchObject({ url: 'https://region.turso.io?organization=x' })
+  for (const { headers } of sent) expect(headers).not.toHaveProperty('authorization')
   for (const regionUrl of ['http://localhost:8080/region', 'http://[fe80::a1]:8080/region']) {
     const local = answeredWith([{ body: { server: 'lhr' } }], { regionUrl })
     await local.turso.locations.closest()

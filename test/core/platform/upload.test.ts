@@ -234,6 +234,13 @@ describe('a stream that goes out in chunks', () => {
     )
   })
 
+  test.each(['..', '.', '', 5, null, '\ud800'])('is not sent by the id %j', async (id) => {
+    const fetch: UploadOptions['fetch'] = async () => Response.json({ chunk_size: 2, upload_id: id })
+    expect(await codeOf(uploadDatabase(target, new Uint8Array(3), { protocol: 'chunks', fetch }))).toBe(
+      'protocol',
+    )
+  })
+
   test('takes no more memory than it has bytes, whatever the server wants', async () => {
     const sizes: number[] = []
     const fetch: UploadOptions['fetch'] = async (url, { body }) => {

@@ -1,0 +1,30 @@
+/** What callers give: objects of known members, and texts. */
+
+/**
+ * @param names of its members, separated by spaces. Default: any
+ * @throws {TypeError} for what is no plain object, whose members would be missed in silence (a promise, a `Map`, inherited
+ * ones), and for a member of another name, which would be ignored where it was meant to narrow something
+ */
+export function requireNames(what: string, value: unknown, names?: string): asserts value is object {
+  const known = names?.split(' ')
+  const expected = `${what} must be a plain object${known ? ` of ${known.join(', ')}` : ''}`
+  if (!isPlain(value))
+    throw new TypeError(`${expected}; got ${Object.prototype.toString.call(value).slice(8, -1)}`)
+  for (const [name, member] of Object.entries(value))
+    if (known && member !== undefined && !known.includes(name))
+      throw new TypeError(`${expected}; got an unknown "${name}"`)
+}
+
+/** Holes in the list are no texts either. */
+export function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && [...(value as unknown[])].every(isText)
+}
+
+export const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+/** Of any realm. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}

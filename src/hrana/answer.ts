@@ -1,7 +1,7 @@
 /** The text of a pipeline's answer → the protocol's JSON, the rows left as they are for who decodes them. */
 import { leaveRows } from './result.ts'
 import { cutRows, type RowsPiece } from './scan.ts'
-import type { WirePipelineResponse } from './wire.ts'
+import type { WirePipelineResponse, WireValue } from './wire.ts'
 
 /** Below, `JSON.parse` is as fast, and cold code faster. */
 const MIN_CHARACTERS = 0x1000
@@ -28,17 +28,20 @@ function parseAround(text: string): unknown {
   const mark = Math.random()
   let around = ''
   let from = 0
-  for (;;) {
+  // Short, since only those of less than seven characters are looked for in strides.
+  for (let at = text.indexOf(':[['); at >= 0; at = text.indexOf(':[[', at)) {
+    at += 2
     // In JSON this is never within a string, whose quotes would be escaped; it may be the end of a longer key.
-    const rows = text.indexOf('"rows":[[', from) + 8
-    if (rows < 8) break
+    if (!text.endsWith('"rows":[', at)) continue
     const pieces: RowsPiece[] = []
-    const end = cutRows(text, rows, pieces)
+    const end = cutRows(text, at, pieces)
     if (end === undefined) return undefined
-    around += `${text.slice(from, rows)}${mark},${found.push(pieces)}`
-    from = end
+    if (end === at) continue
+    // What was not cut stays where it is, behind a comma or before the bracket.
+    around += `${text.slice(from, at)}${mark},${found.push(pieces)}`
+    from = at = end
   }
-  if (from === 0) return undefined
+  if (found.length === 0) return undefined
   const answer = JSON.parse(around + text.slice(from)) as WirePipelineResponse
   let left = 0
   for (const entry of answer.results) {
@@ -51,9 +54,9 @@ function parseAround(text: string): unknown {
           ? response.result.step_results
           : []
     for (const result of results) {
-      const [first, index] = (result?.rows ?? []) as unknown[]
-      if (first === mark) {
-        leaveRows(result!, found[(index as number) - 1]!)
+      const rows = result?.rows as unknown[] | undefined
+      if (rows?.[0] === mark) {
+        leaveRows(result!, found[(rows[1] as number) - 1]!, rows.slice(2) as WireValue[][])
         left++
       }
     }

@@ -39,9 +39,9 @@ interface UnreadResult extends WireStatementResult {
   [UNREAD]?: RowsPiece[]
 }
 
-/** Gives a result rows that are still JSON, in place of those that it has. */
-export function leaveRows(wire: WireStatementResult, pieces: RowsPiece[]): void {
-  wire.rows = []
+/** Gives a result rows that are still JSON, and those that come after them. */
+export function leaveRows(wire: WireStatementResult, pieces: RowsPiece[], rest: WireValue[][]): void {
+  wire.rows = rest
   ;(wire as UnreadResult)[UNREAD] = pieces
 }
 
@@ -53,13 +53,14 @@ export function decodeResult<Row>(wire: WireStatementResult, options: DecodeOpti
   if (!Array.isArray(wire?.cols) || !Array.isArray(wire.rows))
     throw new ProtocolError('A statement result without columns or rows')
   const columns = wire.cols.map((column) => column?.name ?? '')
-  const unread = (wire as UnreadResult)[UNREAD]
+  const rows: Row[] = []
+  for (const piece of (wire as UnreadResult)[UNREAD] ?? [])
+    for (const row of decodePiece<Row>(piece, columns, options)) rows.push(row)
+  for (const row of wire.rows) rows.push(decodeRow<Row>(row, columns, options))
   return {
     columns,
     columnTypes: wire.cols.map((column) => column?.decltype ?? null),
-    rows: unread
-      ? unread.flatMap((piece) => decodePiece<Row>(piece, columns, options))
-      : wire.rows.map((row) => decodeRow<Row>(row, columns, options)),
+    rows,
     rowsAffected: wire.affected_row_count ?? 0,
     lastInsertRowid:
       wire.last_insert_rowid == null
@@ -78,7 +79,7 @@ export function decodeResult<Row>(wire: WireStatementResult, options: DecodeOpti
 /** Gives a result its rows as the server sent them. */
 export function restoreRows(wire: WireStatementResult): void {
   const unread = (wire as UnreadResult)[UNREAD]
-  if (unread) wire.rows = unread.flatMap(parsePiece)
+  if (unread) wire.rows = unread.flatMap(parsePiece).concat(wire.rows)
 }
 
 /**

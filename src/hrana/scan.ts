@@ -15,8 +15,15 @@ export interface RowsPiece {
 /**
  * A string that is cut out of another keeps all of it in memory (in V8, from 13 characters on). So rows are read from
  * copies of this many characters, and a value that outlives its result holds one of them at most, not the whole body.
+ * Twice as many take V8 more than twice as long, as soon as one is beyond Latin-1.
  */
-const PIECE_CHARACTERS = 0x10000
+const PIECE_CHARACTERS = 0x8000
+
+/** Of a piece with fewer, the rows are so long that `JSON.parse`, which takes long values in strides, is faster. */
+const MIN_ROWS = 64
+
+/** Likewise of a single row. */
+const LONG_ROW_CHARACTERS = 0x800
 
 const TEXT = String.raw`[^"\\\0-\x1f]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[^"\\\0-\x1f]*)*`
 const FLOAT = String.raw`null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?`
@@ -26,40 +33,44 @@ const NEXT_ROW = new RegExp(ROW, 'y')
 const ENTRY = new RegExp(String.raw`^\{"type":"row","row":(${ROW})\}$`)
 
 const COMMA = 44
+const BACKSLASH = 92
 const OPENING_BRACE = 123
 const CLOSING_BRACKET = 93
 
 /**
- * Takes an array of rows to pieces, the first row being at `start`.
+ * Takes an array of rows to pieces, the first row being at `start`, as far as they are short and of the shape.
  *
- * @returns where the array's `]` is; `undefined` when a row is of another shape, or longer than a piece
+ * @returns where the last of them ends, which is `start` when there is none; `undefined` when the array is not JSON
  */
 export function cutRows(text: string, start: number, pieces: RowsPiece[]): number | undefined {
-  for (;;) {
-    const piece = text.slice(start, start + PIECE_CHARACTERS)
+  for (let from = start; ; from++) {
+    const piece = text.slice(from, from + PIECE_CHARACTERS)
+    const bracket = piece.indexOf(']')
+    let rows = 0
     let characters = 0
-    // The pattern would find out more slowly that a long blob does not end here.
-    if (!piece.includes(']')) return undefined
     NEXT_ROW.lastIndex = 0
-    while (NEXT_ROW.test(piece)) {
+    // The pattern would find out more slowly that the first row is a long one.
+    while (bracket >= 0 && bracket < LONG_ROW_CHARACTERS && NEXT_ROW.test(piece)) {
+      rows++
       characters = NEXT_ROW.lastIndex
       if (piece.charCodeAt(characters) !== COMMA) break
       NEXT_ROW.lastIndex++
     }
-    if (characters === 0) return undefined
+    // Asked of the text, since the piece may end with the row.
+    const next = text.charCodeAt(from + characters)
+    const isLast = next === CLOSING_BRACKET
+    if (rows === 0 || (rows < MIN_ROWS && !isLast)) return from - (pieces.length && 1)
+    if (next !== COMMA && !isLast) return undefined
     // Only a join copies, and only when there is something to join: what `slice` returns is a view.
     pieces.push({ text: [piece.slice(0, characters), ' '].join(''), characters })
-    start += characters
-    // Asked of the text, since the piece may end with the row.
-    if (text.charCodeAt(start) !== COMMA)
-      return text.charCodeAt(start) === CLOSING_BRACKET ? start : undefined
-    start++
+    from += characters
+    if (isLast) return from
   }
 }
 
-/** @returns the row of a cursor's entry; `undefined` when it is of another shape, or longer than a piece */
+/** @returns the row of a cursor's entry; `undefined` when it is of another shape, or long */
 export function cutEntry(line: string): RowsPiece | undefined {
-  const row = line.length < PIECE_CHARACTERS && ENTRY.exec(line)
+  const row = line.length <= LONG_ROW_CHARACTERS && ENTRY.exec(line)
   return row ? { text: row[1]!, characters: row[1]!.length } : undefined
 }
 
@@ -77,8 +88,9 @@ export function readRows(
   const keys = isArray ? columns.map((_, index) => index) : columns
   if (!isArray && columns.includes('__proto__')) return undefined
   const rows: (ObjectRow | SqlValue[])[] = []
-  /** The next one that was not read yet; escapes stand in texts alone. */
-  let backslash = text.indexOf('\\')
+  // Where to look for the next one from; escapes stand in texts alone. Not by `indexOf`, which V8 would ask again for
+  // each row, as it has no effect.
+  let backslash = text.includes('\\') ? 0 : -1
   // `at` is always at the `[` of a row or at what follows a value.
   for (let at = 0; at < characters; at += 2) {
     const row = (isArray ? [] : {}) as ObjectRow
@@ -110,10 +122,10 @@ export function readRows(
           // {"type":"text","value":"
           at += 24
           end = text.indexOf('"', at)
+          if (backslash >= 0 && backslash < at) backslash = text.indexOf('\\', at)
           if (backslash < 0 || end < backslash) value = text.slice(at, end)
           else {
-            for (; backslash >= 0 && backslash < end; backslash = text.indexOf('\\', backslash + 2))
-              if (backslash + 1 === end) end = text.indexOf('"', end + 1)
+            while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
             value = JSON.parse(text.slice(at - 1, end + 1)) as string
           }
           at = end + 2
@@ -131,7 +143,7 @@ export function readRows(
           // {"type":"blob","base64":"
           at += 25
           end = text.indexOf('"', at)
-          value = decodeBase64(text.slice(at, end))
+          value = decodeBase64(text, at, end)
           at = end + 2
           break
         default:
@@ -145,4 +157,11 @@ export function readRows(
     rows.push(row)
   }
   return rows
+}
+
+/** Whether an odd number of backslashes is before it. */
+function isEscaped(text: string, at: number): boolean {
+  let start = at
+  while (text.charCodeAt(start - 1) === BACKSLASH) start--
+  return (at - start) % 2 === 1
 }

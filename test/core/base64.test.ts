@@ -29,7 +29,7 @@ function outcome(base64: string): string {
 }
 
 /** Short ones are decoded in one way, long ones in another, and the longest in pieces. */
-const PREFIXES = ['', 'AbC/'.repeat(200), '+bCd'.repeat(5000)]
+const PREFIXES = ['', 'AbC/'.repeat(40), '+bCd'.repeat(5000)]
 
 afterEach(withNative)
 
@@ -42,7 +42,7 @@ describe.each([
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 200 }),
-        fc.constantFrom(0, 600, 6144, 20_000),
+        fc.constantFrom(0, 96, 600, 6144, 20_000),
         (bytes, before) => {
           const all = new Uint8Array(before + bytes.length)
           all.set(bytes, before)
@@ -51,6 +51,7 @@ describe.each([
           expect(encoded.length).toBe(Math.ceil(all.length / 3) * 4)
           expect(decodeBase64(encoded)).toEqual(all)
           expect(decodeBase64(encoded.replaceAll('=', ''))).toEqual(all)
+          expect(decodeBase64(`"${encoded}="`, 1, encoded.length + 1)).toEqual(all)
         },
       ),
       { seed: 64 },

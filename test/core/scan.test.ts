@@ -228,12 +228,50 @@ describe('an answer in compact JSON', () => {
       { type: 'integer', value: '-42' },
     ]
     const length = JSON.stringify(short).length
-    for (let cut = -length - 3; cut < length + 3; cut++) {
-      const filler = 'f'.repeat(0x10000 - 200 + cut)
-      const text = answerWith([[{ type: 'text', value: filler }, { type: 'null' }], short, short, short])
+    const many = Array.from({ length: Math.floor(0x8000 / (length + 1)) + 5 }, () => short)
+    for (let cut = 0; cut <= length + 1; cut++) {
+      const text = answerWith([[{ type: 'text', value: 'f'.repeat(cut) }, { type: 'null' }], ...many])
       expect(differences(text)).toBe(undefined)
       expect(isScanned(text)).toBe(true)
     }
+  })
+
+  test('gives the same whatever the lengths of its rows are', () => {
+    const lengths = fc.constantFrom(0, 1, 30, 500, 2000, 2100, 0x7f80, 0x8000, 0x12000)
+    const runs = fc.array(fc.tuple(lengths, fc.constantFrom(1, 2, 70), hostileText), { maxLength: 5 })
+    fc.assert(
+      fc.property(runs, (list) => {
+        const rows = list.flatMap(([length, count, end]): WireValue[][] =>
+          Array.from({ length: length > 2100 ? 2 : count }, (_, index) => [
+            { type: 'text', value: 'x'.repeat(length) + end },
+            { type: 'integer', value: String(index) },
+          ]),
+        )
+        expect(differences(answerWith(rows))).toBe(undefined)
+      }),
+      RUNS,
+    )
+  })
+
+  const shortRow = '[{"type":"text","value":"x"}]'
+  const longRow = shortRow.replace('x', 'x'.repeat(4_000))
+  const list = (...runs: [string, number][]): string =>
+    runs.flatMap(([row, count]) => Array.from({ length: count }, () => row)).join(',')
+
+  test.each([
+    ['all of them', list([shortRow, 10_000]), list([shortRow, 10_000])],
+    ['none of long ones', '', list([longRow, 1], [shortRow, 10_000])],
+    ['none of those that are long on average', '', list([shortRow, 1], [longRow, 20])],
+    ['none of one that is longer than a piece', '', list([longRow.replace('x', 'x'.repeat(99_999)), 2])],
+    ['those before long ones', list([shortRow, 10_000]), list([shortRow, 10_000], [longRow, 20])],
+    ['those before one of another shape', list([shortRow, 99]), list([shortRow, 99], ['[7]', 1])],
+  ])('has rows cut out of it: %s', (_, cut, rows) => {
+    const end = cutRows(`${rows}]`, 0, [])!
+    // Some of a piece that is not full are left, too.
+    expect(end).toBeLessThanOrEqual(cut.length)
+    expect(cut.length - end).toBeLessThan(0x8000)
+    expect(`${rows}]`[end]).toMatch(end === 0 ? '[' : end === rows.length ? ']' : ',')
+    expect(end === 0).toBe(cut === '')
   })
 
   test('has its rows left to the decoder, out of reach for names in JSON', () => {

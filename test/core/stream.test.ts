@@ -229,7 +229,8 @@ describe('send', () => {
 test('send gives the rows of large answers too', async () => {
   await using stream = db.openStream()
   const sql = 'with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000) select i from n'
-  const steps = [{ stmt: { sql } }, { stmt: { sql } }]
+  const shortAndLong = sql.replace('select i from', "select iif(i % 2000, i, printf('%.9999c', 'x')) from")
+  const steps = [{ stmt: { sql } }, { stmt: { sql: shortAndLong } }]
   const [one, two] = await stream.send([
     { type: 'execute', stmt: { sql } },
     { type: 'batch', batch: { steps } },
@@ -239,6 +240,10 @@ test('send gives the rows of large answers too', async () => {
   expect(execute?.rows[1999]).toEqual([{ type: 'integer', value: '2000' }])
   const batch = two?.type === 'ok' && two.response.type === 'batch' ? two.response.result : undefined
   expect(batch?.step_results.map((result) => result?.rows.length)).toEqual([2000, 2000])
+  expect(batch?.step_results[1]?.rows.slice(-2)).toEqual([
+    [{ type: 'integer', value: '1999' }],
+    [{ type: 'text', value: 'x'.repeat(9999) }],
+  ])
 })
 
 describe('a stream that goes on elsewhere', () => {

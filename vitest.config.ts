@@ -51,7 +51,12 @@ export default defineConfig({
       },
       {
         plugins: [workerd()],
-        test: { ...everywhere, name: 'worker', include: ['test/worker/**/*.test.ts'] },
+        test: {
+          ...everywhere,
+          name: 'worker',
+          include: ['test/worker/**/*.test.ts'],
+          setupFiles: [...everywhere.setupFiles, 'test/worker/setup.ts'],
+        },
       },
       { test: { ...everywhere, name: 'local', include: ['test/local/**/*.test.ts'] } },
       {

@@ -3,5 +3,6 @@ import { app } from './app.ts'
 
 export { Session } from './objects/session.ts'
 export { Tenant } from './objects/tenant.ts'
+export { Upstream } from './objects/upstream.ts'
 
 export default { fetch: app.fetch } satisfies ExportedHandler<Env>

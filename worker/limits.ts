@@ -18,6 +18,9 @@ export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 /** One call to the Platform API. */
 export const PLATFORM_TIMEOUT_MS = 10_000
 
+/** For how long a call to it waits for its turn at most, once Turso has refused others; who would wait longer comes again. */
+export const MAX_PACE_WAIT_MS = 5_000
+
 /** One pipeline sent upstream, headers and body. */
 export const PIPELINE_TIMEOUT_MS = 30_000
 

@@ -27,9 +27,11 @@ export interface TestTurso {
   createDatabase: (options?: Partial<ConnectOptions>) => Promise<TestDatabase>
   /** Makes it fail as the fault says, the next time that a request matches it, or from there on `times`. */
   failNext: (fault: Fault) => Promise<void>
-  /** Forgets all faults and the log of requests. */
+  /** From now on the Platform API takes so many requests in a window of time, and refuses the others with 429. */
+  limitRequests: (limit: { requests: number; windowMs: number; retryAfter?: boolean }) => Promise<void>
+  /** Forgets all faults, the limit, and the log of requests. */
   clearFaults: () => Promise<void>
-  /** `METHOD host/path` of every request that reached it since the last call. */
+  /** `METHOD host/path`, and the status if it is the limit's, of every request that reached it since the last call. */
   requestsSeen: () => Promise<string[]>
   openStreams: () => Promise<{ database: string; inTransaction: boolean }[]>
   /** Streams idle for 10 s expire; a transaction of 5 s loses the write lock to whoever waits for it. */
@@ -53,6 +55,7 @@ function tursoOf(organization: string): TestTurso {
       return { name, hostname, token, database }
     },
     failNext: async (fault) => void (await control('fail', { nth: 1, ...fault })),
+    limitRequests: async (limit) => void (await control('limit', limit)),
     clearFaults: async () => void (await control('clear')),
     requestsSeen: async () => await (await control('requests')).json(),
     openStreams: async () => await (await control('streams')).json(),
@@ -73,7 +76,14 @@ export async function startTurso(options: {
 }
 
 /** As specified, and shared by the files of a project. */
-export const { platform: localPlatform, failNext, clearFaults, requestsSeen, openStreams } = tursoOf('local')
+export const {
+  platform: localPlatform,
+  failNext,
+  limitRequests,
+  clearFaults,
+  requestsSeen,
+  openStreams,
+} = tursoOf('local')
 
 /** A fresh database, and a client for it. */
 export const createTestDatabase = (): Promise<TestDatabase> => tursoOf('local').createDatabase()

@@ -6,6 +6,7 @@ import { connect } from '../../src/index.ts'
 import type { FirstTenantRecord } from '../../worker/stored-record.ts'
 import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
+import { resetPace } from './pace-control.ts'
 
 beforeEach(clearFaults)
 afterEach(clearFaults)
@@ -118,6 +119,7 @@ describe('a signup that cannot be finished now', () => {
     expect(Number(accepted.headers.get('retry-after'))).toBeGreaterThanOrEqual(59)
     expect(await alarmOf('later')).toBeGreaterThan(Date.now() + 50_000)
     await makeDue('later')
+    await resetPace()
     await runAlarms('later')
     expect((await read('later')).tenant).toMatchObject({ status: 'active' })
     // Without a key, but it has never given a token to anybody.
@@ -264,7 +266,8 @@ describe('a retry', () => {
   })
 
   test('of a signup that waits does not wait any longer', async () => {
-    await failNext({ kind: 'rate_limited', on: 'databases.create', retryAfter: 60 })
+    const headers = { 'retry-after': '60' }
+    await failNext({ kind: 'respond', on: 'databases.create', status: 503, headers, body: '{}' })
     expect((await signUp({ id: 'impatient' })).status).toBe(202)
     expect((await retry('impatient')).status).toBe(200)
   })

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, ORIGIN, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
+import { resetPace } from './pace-control.ts'
 
 beforeEach(clearFaults)
 afterEach(clearFaults)
@@ -286,11 +287,11 @@ describe('trouble upstream', () => {
     ])
   })
 
-  test('a platform token that Turso rejects is 502 and is not in the answer', async () => {
+  test('a platform token that Turso rejects is waited for, and is not in the answer', async () => {
     const body = '{"error":"local-platform-token is bad"}'
     await failNext({ kind: 'respond', on: 'databases.create', status: 401, body })
-    const response = await signUp({ id: 'rejected' })
-    expect(response.status).toBe(502)
+    const response = await signUp({ id: 'rejected' }, { prefer: 'wait=1' })
+    expect(response.status).toBe(202)
     expect(await response.text()).not.toContain('local-platform-token')
   })
 
@@ -323,6 +324,7 @@ describe('trouble upstream', () => {
       await lostStorage(id)
       await failNext(fault)
       expect([202, 502]).toContain((await signUp({ id })).status)
+      await resetPace()
       const again = await signUpNow({ id })
       expect(again.database.name).not.toBe(database.name)
       expect((await db.execute('select title from notes')).rows).toEqual([{ title: 'customer secret' }])

@@ -9,6 +9,7 @@ import {
   SIGNUP_BUDGET_MS,
   WATCHDOG_MS,
 } from '../limits.ts'
+import { createGate } from '../gate.ts'
 import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { createPerformer, type Performer, type TokenOptions } from '../saga/perform.ts'
@@ -121,7 +122,7 @@ export class Tenant extends DurableObject<Env> {
       if (known.status === 'deleting') return { kind: 'deleting' }
       const record =
         known.status === 'failed' ? beginSignup(known, identity, known, Date.now()) : hurry(known, Date.now())
-      return await this.#provision(record, this.#performer(), waitMs)
+      return await this.#provision(record, this.#performer(undefined, true), waitMs)
     })
   }
 
@@ -152,7 +153,7 @@ export class Tenant extends DurableObject<Env> {
     try {
       const record = this.#read()
       if (record === undefined) return
-      await this.#run(record, this.#performer(), Date.now() + ALARM_BUDGET_MS)
+      await this.#run(record, this.#performer(undefined, true), Date.now() + ALARM_BUDGET_MS)
     } catch (error) {
       // Cloudflare itself tries six times and then never again.
       log('error', 'alarm_failed', { tenant: this.ctx.id.name, detail: errorText(error) })
@@ -236,8 +237,10 @@ export class Tenant extends DurableObject<Env> {
     return { nonce, databaseName: await databaseName(tenantId, nonce, organization) }
   }
 
-  #performer(tokenOptions?: TokenOptions): Performer {
-    return createPerformer(readConfiguration(this.env), tokenOptions)
+  #performer(tokenOptions?: TokenOptions, isRetry = false): Performer {
+    const configuration = readConfiguration(this.env)
+    const upstream = this.env.UPSTREAM.getByName(configuration.organization)
+    return createPerformer(configuration, (fetch) => createGate(upstream, fetch, isRetry), tokenOptions)
   }
 
   async #counted<T>(action: () => Promise<T>): Promise<T> {

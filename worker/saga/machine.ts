@@ -111,6 +111,9 @@ function ended(state: SagaState, event: Ended): SagaState {
   const idle = { ...state, inFlight: null }
   const next = effect.kind === 'delete_database' ? deleted(idle, effect.name, event) : stepped(idle, event)
   const isOver = next.orphans.length < state.orphans.length || result.kind === 'done'
+  // Nothing was done, and it is known already.
+  if (result.kind === 'failed' && result.reason === 'held' && state.timeline.at(-1)?.detail === result.detail)
+    return next
   const timeline = remember(state, {
     effect: effect.kind,
     now,
@@ -137,6 +140,14 @@ function stepped(state: SagaState, { effect, result, now, random }: Ended): Saga
   }
   const isUnknown = effect.kind === 'create_database' && !result.isHarmless
   const changes = { mayAppear: state.mayAppear || isUnknown }
+  if (reason === 'held') {
+    const { longestDelayMs, firstDelayMs } = RETRY.unavailable
+    const waitMs = Math.min(
+      longestDelayMs,
+      Math.max(firstDelayMs, (result.retryAfterMs ?? 0) * (1 + random / 4)),
+    )
+    return { ...state, attempts: state.attempts - 1, retryAt: now + Math.ceil(waitMs) }
+  }
   if (reason === 'unavailable') return retry('unavailable', changes)
   switch (effect.kind) {
     case 'create_database':

@@ -2,7 +2,13 @@
 import { connect, createPlatform, type Fetch, type Platform } from '../../src/index.ts'
 import type { Configuration } from '../configuration.ts'
 import { databaseHttpUrl, locationOfHostname } from '../database-url.ts'
-import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION, PLATFORM_TIMEOUT_MS } from '../limits.ts'
+import type { Gate } from '../gate.ts'
+import {
+  MAX_PACE_WAIT_MS,
+  MIGRATION_TIMEOUT_MS,
+  MIGRATION_TOKEN_EXPIRATION,
+  PLATFORM_TIMEOUT_MS,
+} from '../limits.ts'
 import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
 import { describeFailure } from './failure.ts'
@@ -25,9 +31,13 @@ const MIGRATION_TOKEN: TokenOptions = {
   expiration: MIGRATION_TOKEN_EXPIRATION,
 }
 
-/** @param tokenOptions of the token that applies the schema, so that the caller's own can do it; default: a short one */
+/**
+ * @param createGate what the calls to the Platform API, but not those to a database, go through
+ * @param tokenOptions of the token that applies the schema, so that the caller's own can do it; default: a short one
+ */
 export function createPerformer(
   configuration: Configuration,
+  createGate: (fetch: Fetch) => Gate,
   tokenOptions: TokenOptions = MIGRATION_TOKEN,
 ): Performer {
   const { platformToken, organization, apiUrl } = configuration
@@ -38,14 +48,15 @@ export function createPerformer(
     requestId = response.headers.get('x-request-id') ?? response.headers.get('cf-ray')
     return response
   }
+  const gate = createGate(fetch)
   const turso = createPlatform({
     token: platformToken,
     organization,
     baseUrl: apiUrl,
-    timeoutMs: PLATFORM_TIMEOUT_MS,
+    timeoutMs: PLATFORM_TIMEOUT_MS + MAX_PACE_WAIT_MS,
     // Retries are the saga's business: at two layers they would multiply.
     retry: false,
-    fetch,
+    fetch: gate.fetch,
   })
 
   async function call(effect: Effect): Promise<Omit<Extract<EffectResult, { kind: 'done' }>, 'requestId'>> {
@@ -85,6 +96,11 @@ export function createPerformer(
         return { ...(await call(effect)), requestId }
       } catch (error) {
         const failure = describeFailure(error)
+        const held = effect.kind === 'migrate' ? null : gate.held()
+        if (held !== null) {
+          const detail = held.why ?? failure.detail
+          return { kind: 'failed', ...failure, reason: 'held', detail, retryAfterMs: held.forMs, requestId }
+        }
         return { kind: 'failed', ...failure, requestId: failure.requestId ?? requestId }
       }
     },

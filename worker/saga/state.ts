@@ -94,8 +94,11 @@ export type EffectResult =
   | ({ kind: 'failed' } & Failure)
 
 export interface Failure {
-  /** `exists`, `missing` and `unauthorized` mean something different at each step; `refused` is for good. */
-  reason: 'exists' | 'missing' | 'unauthorized' | 'refused' | 'unavailable'
+  /**
+   * `exists`, `missing` and `unauthorized` mean something different at each step; `refused` is for good; `held` is what
+   * everybody waits for, and no attempt of this tenant.
+   */
+  reason: 'held' | 'exists' | 'missing' | 'unauthorized' | 'refused' | 'unavailable'
   detail: string
   /** Whether the call certainly had no effect. */
   isHarmless: boolean

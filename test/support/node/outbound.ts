@@ -9,6 +9,8 @@ import {
   type LocalTurso,
   type LocalTursoOptions,
 } from '../../../local/index.ts'
+import { createRateLimit, type RateLimit } from '../../../local/platform/rate-limit.ts'
+import type { Traps } from '../../../local/platform/traps.ts'
 
 export interface Outbound {
   fetch: (request: { url: string }) => Promise<Response>
@@ -22,6 +24,8 @@ interface Instance {
   turso: LocalTurso
   log: string[]
   clockAheadMs: number
+  /** Of the Platform API alone. */
+  rateLimit: RateLimit
 }
 
 const DEFAULT_ORGANIZATION = 'local'
@@ -32,7 +36,7 @@ export function createOutbound(): Outbound {
   function start(organization: string, options: LocalTursoOptions): Instance {
     const now = (): number => Date.now() + instance.clockAheadMs
     const turso = createLocalTurso({ ...options, organization, now })
-    const instance: Instance = { organization, turso, log: [], clockAheadMs: 0 }
+    const instance: Instance = { organization, turso, log: [], clockAheadMs: 0, rateLimit: () => undefined }
     instances.push(instance)
     return instance
   }
@@ -67,8 +71,12 @@ export function createOutbound(): Outbound {
       case '/fail':
         turso.faults.add((await request.json()) as Fault)
         return new Response()
+      case '/limit':
+        instance.rateLimit = createRateLimit((await request.json()) as Traps['rateLimit'], Date.now)
+        return new Response()
       case '/clear':
         turso.faults.clear()
+        instance.rateLimit = () => undefined
         log.length = 0
         return new Response()
       case '/advance':
@@ -87,9 +95,10 @@ export function createOutbound(): Outbound {
     const request = new Request(theirs.url, { method, headers: [...theirs.headers], body, signal })
     const url = new URL(request.url)
     if (url.hostname === 'control.test') return await control(request)
-    const { turso, log } = instanceOf(url)
-    log.push(`${method} ${url.hostname}${url.pathname}`)
-    return await turso.fetch(request)
+    const { turso, log, rateLimit } = instanceOf(url)
+    const refusal = url.hostname.startsWith('api.') ? rateLimit() : undefined
+    log.push(`${method} ${url.hostname}${url.pathname}${refusal ? ` ${refusal.status}` : ''}`)
+    return refusal ?? (await turso.fetch(request))
   }
 
   return {

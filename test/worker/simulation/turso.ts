@@ -50,6 +50,7 @@ type Fate =
   | 'overloaded'
   | 'refused'
   | 'unauthorized'
+  | 'held'
 
 const FATES: readonly Fate[] = [
   'lost_before',
@@ -62,6 +63,7 @@ const FATES: readonly Fate[] = [
   'overloaded',
   'refused',
   'unauthorized',
+  'held',
 ]
 
 /** @param faultiness probability that a call meets a fault */
@@ -136,6 +138,8 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
           return after(ms, () => answer(failed('unavailable', true, askedMs), null))
         case 'overloaded':
           return lose(ms)
+        case 'held':
+          return after(ms, () => answer(failed('held', true, askedMs), null))
         case 'refused':
         case 'unauthorized':
           refused.add(effect.name)

@@ -1,0 +1,5 @@
+/** What one test has Turso refuse must not slow the next one down. */
+import { beforeEach } from 'vitest'
+import { resetPace } from './pace-control.ts'
+
+beforeEach(resetPace)

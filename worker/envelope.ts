@@ -49,23 +49,31 @@ export function readShortString(json: string | undefined, maxCharacters: number)
 }
 
 /**
- * The raw text of an array's last element, `undefined` if it has none. The elements are only skipped, not checked.
+ * The raw texts of an array's elements, which are only skipped, not checked.
  *
- * @throws {SyntaxError} when the text is not an array
+ * @throws {SyntaxError} when the text is not an array, or an element is missing or cut off
  */
-export function sliceLastElement(json: string): string | undefined {
+export function* elementsOf(json: string): Generator<string, undefined> {
   let at = skipSpace(json, 0)
   if (json[at] !== '[') throw new SyntaxError('not an array')
   at = skipSpace(json, at + 1)
-  if (json[at] === ']') return undefined
+  if (json[at] === ']') return
   for (;;) {
     const end = skipValue(json, at)
     if (end === at) throw new SyntaxError('an element is missing')
+    yield json.slice(at, end)
     const next = skipSpace(json, end)
-    if (json[next] === ']') return json.slice(at, end)
+    if (json[next] === ']') return
     if (json[next] !== ',') throw new SyntaxError('cut off')
     at = skipSpace(json, next + 1)
   }
+}
+
+/** The last of {@link elementsOf}, `undefined` if there is none. */
+export function sliceLastElement(json: string): string | undefined {
+  let last: string | undefined
+  for (const element of elementsOf(json)) last = element
+  return last
 }
 
 function skipSpace(json: string, at: number): number {

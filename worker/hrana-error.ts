@@ -12,6 +12,13 @@ export type HranaErrorCode =
   | 'STREAM_EXPIRED'
   /** The stream is gone. Whether what was last sent on it took effect is unknown. */
   | 'STREAM_LOST'
+  /** An operator has closed the session. */
+  | 'SESSION_KILLED'
+  /** Too many requests wait for one stream, or have waited too long; this one did not run. */
+  | 'QUEUE_FULL'
+  | 'QUEUE_TIMEOUT'
+  /** The database serves nobody, for a quota or by its owner's will. */
+  | 'BLOCKED'
   | 'AUTH_HEADER_NOT_FOUND'
   | 'TENANT_NOT_FOUND'
   | 'INVALID_REQUEST'
@@ -62,4 +69,20 @@ export const UPSTREAM_REDIRECTS: HranaError = {
   status: 502,
   code: 'UPSTREAM_REFUSED',
   message: "The tenant's database answered with a redirect, which is never followed",
+}
+
+/** A request that is refused before it is sent. */
+export const invalidRequestError = (message: string): HranaError => ({
+  status: 400,
+  code: 'INVALID_REQUEST',
+  message,
+})
+
+/** sqld says with a 500 that a database is blocked, which invites clients to try again; `null` for anything else. */
+export function blockedError(status: number, text: string): HranaError | null {
+  if (status !== 500) return null
+  const reason = /Operation was blocked(?:: ([^"`]{1,200}))?/.exec(text.slice(0, 1000))
+  if (reason === null) return null
+  const message = `The tenant's database is blocked${reason[1] === undefined ? '' : `: ${reason[1]}`}`
+  return { status: 403, code: 'BLOCKED', message }
 }

@@ -64,10 +64,22 @@ export const DEFAULT_TOKEN_EXPIRATION = '1d'
 export const MIGRATION_TOKEN_EXPIRATION = '10m'
 
 /**
- * A session without requests is closed after this long: one second before sqld and Turso Cloud expire the stream on
- * their own (10 s), so that the write lock is given back in an orderly way.
+ * A stream without requests gives its upstream stream back after this long: one second before sqld and Turso Cloud expire
+ * that on their own (10 s), so that the write lock is given back in an orderly way.
  */
 export const SESSION_IDLE_MS = 9_000
+
+/** How long a session without a transaction is kept for a client that says nothing: it costs a stored row. */
+export const SESSION_PARKED_MS = 3_600_000
+
+/**
+ * For how long a transaction may be open. Nothing that is interactive takes longer, and as long as it lasts the database
+ * cannot take its log back into its file.
+ */
+export const TRANSACTION_TOTAL_MS = 60_000
+
+/** A request of a session, reopening and all: a second one may be sent, and each has its own timeout. */
+export const SESSION_REQUEST_MS = 2 * PIPELINE_TIMEOUT_MS + 15_000
 
 /** For how long a session that has expired or was lost remembers what became of it, to tell its client. */
 export const ENDED_SESSION_MEMORY_MS = 600_000
@@ -77,6 +89,20 @@ export const LONGEST_RATE_LIMIT_WINDOW_MS = 60_000
 
 /** How many networks an isolate remembers for their wrong keys: whoever has more must not fill its memory. */
 export const MAX_SHUT_OUT_NETWORKS = 1_000
+
+/** How often a database may send one stream elsewhere: more than any failover needs, less than a chase. */
+export const MAX_BASE_URL_CHANGES = 8
+
+/** How often an upstream stream is asked for when the database has no connection free, and how long in between. */
+export const MAX_OPENING_ATTEMPTS = 3
+export const OPENING_RETRY_MS = 200
+
+/** Requests that wait for one stream, as many as sqld lets wait for a connection, and for how long. */
+export const MAX_WAITING_REQUESTS = 128
+export const MAX_WAIT_MS = 30_000
+
+/** SQL texts that are stored again on another upstream stream; sqld takes 50 of 5,000 bytes, and a stored value has 2 MB. */
+export const MAX_STORED_SQL_CHARACTERS = 500_000
 
 /** A DNS label, and so `<database>-<organization>`, has at most this many characters. */
 export const MAX_DNS_LABEL = 63

@@ -8,6 +8,8 @@ export interface UpstreamPipeline {
   version: string
   token: string
   body: string
+  /** Ends the wait for the answer before its time. */
+  signal?: AbortSignal
 }
 
 export interface UpstreamAnswer {
@@ -28,7 +30,7 @@ export class AnswerTooLargeError extends Error {
  * @throws {AnswerTooLargeError} and what `fetch` throws
  */
 export function sendUpstream(pipeline: UpstreamPipeline): Promise<UpstreamAnswer> {
-  return withTimeout(async (signal) => {
+  return withTimeout(pipeline.signal, async (signal) => {
     const { status, headers, body } = await post(pipeline, signal)
     return { status, headers: passedOn(headers), text: await readBounded(body) }
   })
@@ -42,7 +44,7 @@ export function streamUpstream<T>(
   pipeline: UpstreamPipeline,
   begin: (answer: Response) => Promise<T>,
 ): Promise<T> {
-  return withTimeout(async (signal) => await begin(await post(pipeline, signal)))
+  return withTimeout(pipeline.signal, async (signal) => await begin(await post(pipeline, signal)))
 }
 
 /** The headers of a database's answer that its client should see. */
@@ -88,8 +90,14 @@ function post({ url, version, token, body }: UpstreamPipeline, signal: AbortSign
 }
 
 /** Not `AbortSignal.timeout`: its timer would keep a Durable Object in memory, and billed, long after the answer. */
-async function withTimeout<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function withTimeout<T>(
+  caller: AbortSignal | undefined,
+  action: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  caller?.throwIfAborted()
   const controller = new AbortController()
+  const abort = (): void => controller.abort(caller?.reason)
+  caller?.addEventListener('abort', abort)
   const timer = setTimeout(
     () => controller.abort(new Error(`no answer within ${PIPELINE_TIMEOUT_MS} ms`)),
     PIPELINE_TIMEOUT_MS,
@@ -98,5 +106,6 @@ async function withTimeout<T>(action: (signal: AbortSignal) => Promise<T>): Prom
     return await action(controller.signal)
   } finally {
     clearTimeout(timer)
+    caller?.removeEventListener('abort', abort)
   }
 }

@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Session } from '../../worker/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
+import { putClockForward, resetClock } from './clock.ts'
 
 let acme: SignupAnswer
 let other: SignupAnswer
@@ -13,6 +14,7 @@ beforeAll(async () => {
   other = await signUpNow({ id: 'gateway-other' })
 })
 beforeEach(clearFaults)
+afterEach(resetClock)
 
 const close = { type: 'close' }
 const execute = (sql: string): object => ({ type: 'execute', stmt: { sql } })
@@ -65,6 +67,15 @@ function sessionOf(baton: string): DurableObjectStub<Session> {
   return env.SESSIONS.get(env.SESSIONS.idFromString(hex))
 }
 
+/** The session's alarm, when so much time has passed. */
+async function alarmAfter(ms: number, baton: string): Promise<void> {
+  putClockForward(ms)
+  expect(await runDurableObjectAlarm(sessionOf(baton))).toBe(true)
+}
+
+const storedIn = (baton: string): Promise<unknown[]> =>
+  runInDurableObject(sessionOf(baton), (_, { storage }) => [...storage.kv.list()])
+
 describe('a pipeline that keeps no stream', () => {
   test('goes straight through, in both versions, without an object', async () => {
     for (const version of ['v2', 'v3']) {
@@ -95,10 +106,7 @@ describe('a pipeline that keeps no stream', () => {
 describe('an interactive transaction', () => {
   test('commits over several requests, and the client sees only batons of ours', async () => {
     const begun = await answerOf(send([execute('begin immediate')]))
-    const upstream = await runInDurableObject(sessionOf(begun.baton!), (_, state) =>
-      state.storage.kv.get<{ baton: string }>('session'),
-    )
-    expect(upstream!.baton).not.toBe(begun.baton)
+    expect(JSON.stringify(await storedIn(begun.baton!))).not.toContain(begun.baton)
     const inserted = await answerOf(send([insert('committed')], begun.baton))
     expect(inserted.baton).not.toBe(begun.baton)
     expect(await titles()).not.toContain('committed')
@@ -128,19 +136,107 @@ describe('an interactive transaction', () => {
     expect(await titles()).toContain('survived')
   })
 
+  test('that takes too long is rolled back, and its client is told that it was the time', async () => {
+    let { baton } = await answerOf(send([execute('begin'), insert('too slow')]))
+    for (let round = 0; round < 7; round++) {
+      putClockForward(8_000)
+      ;({ baton } = await answerOf(send([execute('select 1')], baton)))
+    }
+    await alarmAfter(4_000, baton!)
+    const refusal = await refusalOf(send([execute('commit')], baton))
+    expect(refusal).toMatchObject({ code: 'STREAM_EXPIRED', outcome: 'rolled_back' })
+    expect(refusal.message).toMatch(/transaction took too long/)
+    await expect.poll(streamsOfAcme).toEqual([])
+    expect(await titles()).not.toContain('too slow')
+  })
+
   test('that is left behind is closed by the alarm, and its client is told what became of it', async () => {
     const begun = await answerOf(send([execute('begin immediate'), insert('left behind')]))
     expect(await streamsOfAcme()).toEqual([{ database: acme.database.name, inTransaction: true }])
-    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
-    expect(await streamsOfAcme()).toEqual([])
+    // Before its time it does nothing.
+    await alarmAfter(0, begun.baton!)
+    expect(await streamsOfAcme()).toHaveLength(1)
+    await alarmAfter(9_000, begun.baton!)
+    await expect.poll(streamsOfAcme).toEqual([])
     expect(await titles()).not.toContain('left behind')
     const refusal = await refusalOf(send([execute('commit'), close], begun.baton))
     expect(refusal).toMatchObject({ status: 400, code: 'STREAM_EXPIRED', outcome: 'rolled_back' })
     // It remembers that for a while, and then nothing at all.
-    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
-    await runInDurableObject(sessionOf(begun.baton!), async (_, state) => {
-      expect([...state.storage.kv.list()]).toEqual([])
-    })
+    await alarmAfter(600_000, begun.baton!)
+    expect(await storedIn(begun.baton!)).toEqual([])
+  })
+})
+
+describe('a session without a transaction', () => {
+  test('lets go of the database, and its client never hears of it', async () => {
+    const begun = await answerOf(send([insert('before the pause')], null, { version: 'v2' }))
+    await alarmAfter(9_000, begun.baton!)
+    await expect.poll(streamsOfAcme).toEqual([])
+    const { results, baton } = await answerOf(send([execute('select 42')], begun.baton, { version: 'v2' }))
+    expect(results).toHaveLength(1)
+    expect(results[0]!.response!.result!.rows[0]![0]!.value).toBe('42')
+    await answerOf(send([close], baton))
+    expect(await streamsOfAcme()).toEqual([])
+  })
+
+  test('has its stored texts on the next stream too', async () => {
+    const stored = await answerOf(
+      send([
+        { type: 'store_sql', sql_id: 1, sql: 'select \'fløde\' as "q"' },
+        { type: 'store_sql', sql_id: 2, sql: 'select 2' },
+        { type: 'close_sql', sql_id: 2 },
+      ]),
+    )
+    await alarmAfter(9_000, stored.baton!)
+    const used = await answerOf(
+      send(
+        [
+          { type: 'execute', stmt: { sql_id: 1 } },
+          { type: 'store_sql', sql_id: 2, sql: 'select 3' },
+        ],
+        stored.baton,
+      ),
+    )
+    expect(used.results).toHaveLength(2)
+    expect(used.results[0]!.response!.result!.rows[0]![0]!.value).toBe('fløde')
+    await answerOf(send([close], used.baton))
+  })
+
+  test('goes on when the database has restarted', async () => {
+    const begun = await answerOf(send([execute('select 1')]))
+    await failNext({ kind: 'restart', on: 'pipeline' })
+    const { results, baton } = await answerOf(send([insert('after the restart')], begun.baton))
+    expect(results).toHaveLength(1)
+    await answerOf(send([close], baton))
+    expect((await titles()).filter((title) => title === 'after the restart')).toHaveLength(1)
+  })
+
+  test.each([
+    ['settings', [execute('pragma foreign_keys = off')], execute('pragma foreign_keys')],
+    ['settings, spelt with escapes', [execute('select 1;\npragma foreign_keys = off')], execute('select 1')],
+    ['the last insert', [insert('a row')], execute('select last_insert_rowid()')],
+  ])('is not given another stream where that would change %s', async (_, first, then) => {
+    const begun = await answerOf(send(first))
+    await alarmAfter(9_000, begun.baton!)
+    await expect.poll(streamsOfAcme).toEqual([])
+    const expired = { status: 400, code: 'STREAM_EXPIRED', outcome: 'rolled_back' }
+    expect(await refusalOf(send([then], begun.baton))).toMatchObject(expired)
+  })
+
+  test('is turned away with its baton when the database is busy, and may come back with it', async () => {
+    const begun = await answerOf(send([execute('select 1')]))
+    await alarmAfter(9_000, begun.baton!)
+    await failNext({ kind: 'rate_limited', on: 'pipeline', retryAfter: 1 })
+    expect((await send([execute('select 2')], begun.baton)).status).toBe(429)
+    const { baton } = await answerOf(send([execute('select 2')], begun.baton))
+    await answerOf(send([close], baton))
+  })
+
+  test('is forgotten after an hour', async () => {
+    const begun = await answerOf(send([execute('select 1')]))
+    await alarmAfter(9_000, begun.baton!)
+    await alarmAfter(3_600_000, begun.baton!)
+    expect(await storedIn(begun.baton!)).toEqual([])
   })
 })
 
@@ -194,8 +290,10 @@ describe('what a client is told about a transaction', () => {
     // Committed and left open, until the alarm.
     const second = await answerOf(send([execute('begin'), insert('committed and left')]))
     await answerOf(send([execute('commit')], second.baton))
-    expect(await runDurableObjectAlarm(sessionOf(second.baton!))).toBe(true)
-    expect(await refusalOf(send([execute('commit')], second.baton))).toMatchObject(lost)
+    await alarmAfter(9_000, second.baton!)
+    const reused = await refusalOf(send([execute('commit')], second.baton))
+    expect(reused).toMatchObject({ code: 'BATON_REUSED' })
+    expect(reused).not.toHaveProperty('outcome')
     const committed = (await titles()).filter((title) => title.startsWith('committed and'))
     expect(committed).toEqual(['committed and closed', 'committed and left'])
   })
@@ -210,7 +308,7 @@ describe('what a client is told about a transaction', () => {
     const expired = { status: 400, code: 'STREAM_EXPIRED', outcome: 'rolled_back' }
     expect(await refusalOf(send([execute('commit')], begun.baton))).toMatchObject(expired)
     expect(await refusalOf(send([execute('commit')], begun.baton))).toMatchObject(expired)
-    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+    await alarmAfter(600_000, begun.baton!)
   })
 
   test('a refusal closes the stream at once, so that it keeps no write lock', async () => {
@@ -242,7 +340,7 @@ describe('what goes wrong upstream', () => {
     const again = await refusalOf(send([execute('commit')], begun.baton))
     expect(again).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
     expect(await requestsSeen()).toHaveLength(1)
-    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+    await alarmAfter(600_000, begun.baton!)
   })
 
   test.each([504, 400])(
@@ -253,21 +351,25 @@ describe('what goes wrong upstream', () => {
       expect((await send([execute('commit')], begun.baton)).status).toBe(status)
       const again = await refusalOf(send([execute('commit')], begun.baton))
       expect(again).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
-      expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+      await alarmAfter(600_000, begun.baton!)
     },
   )
 
   test('an object that wakes up in the middle of a request does not send it again', async () => {
     const begun = await answerOf(send([execute('begin')]))
-    await runInDurableObject(sessionOf(begun.baton!), (_, state) => {
-      const open = state.storage.kv.get<object>('session')
-      state.storage.kv.put('session', { ...open, isInFlight: true })
+    await runInDurableObject(sessionOf(begun.baton!), (_, { storage }) => {
+      const record = storage.kv.get<{ state: object }>('stream/http')!
+      const before = record.state
+      storage.kv.put('stream/http', {
+        ...record,
+        state: { ...before, kind: 'in_flight', before, startedAt: 0 },
+      })
     })
     await clearFaults()
     const lost = await refusalOf(send([execute('commit')], begun.baton))
     expect(lost).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
     expect(await requestsSeen()).toEqual([])
-    expect(await runDurableObjectAlarm(sessionOf(begun.baton!))).toBe(true)
+    await alarmAfter(600_000, begun.baton!)
   })
 
   test.each([

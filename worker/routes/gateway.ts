@@ -38,7 +38,6 @@ export const gateway = new Hono<AppEnvironment>()
       sequence: ticket?.sequence ?? null,
       databaseUrl,
       baseUrlSuffixes,
-      version,
       token,
       requests: new TextEncoder().encode(requests),
     })

@@ -1,0 +1,130 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { advance } from '../../worker/session/machine.ts'
+import {
+  isEnded,
+  newStream,
+  type Step,
+  type StreamEvent,
+  type StreamState,
+} from '../../worker/session/state.ts'
+import { action, limits, World } from './simulation/stream-world.ts'
+
+describe('the life of a stream', () => {
+  test('whatever happens: one request at a time, each baton once, and nothing that ran is called undone', () => {
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
+        const world = new World()
+        for (const each of actions) world.act(each)
+        const restMs = world.rest()
+        expect(restMs).toBeLessThanOrEqual(limits.idleMs + limits.parkedMs!)
+        // What nobody could close has been expired by the database.
+        world.expire()
+        expect(world.streams.size).toBe(0)
+      }),
+      { numRuns: 3_000 },
+    )
+  })
+
+  const answer = (
+    state: StreamState,
+    facts: Partial<Extract<StreamEvent, { kind: 'answered' }>> = {},
+  ): StreamState => {
+    const asked = advance(
+      state,
+      { kind: 'asked', now: 0, turn: null, needsHistory: false, isProbe: false },
+      limits,
+    )
+    const { fence } = asked.state!
+    const event: StreamEvent = {
+      kind: 'answered',
+      now: 0,
+      fence,
+      baton: 'b',
+      url: 'u',
+      isAutocommit: true,
+      isClosed: false,
+      leavesState: false,
+      ...facts,
+    }
+    return advance(asked.state!, event, limits).state!
+  }
+  const tick = (state: StreamState, now: number): Step => advance(state, { kind: 'tick', now }, limits)
+
+  test('without a transaction it lets go of the database after 9 s, and another request opens another stream', () => {
+    const idle = answer(newStream(0))
+    expect(tick(idle, 8_999).state).toBe(idle)
+    const parked = tick(idle, 9_000)
+    expect(parked).toMatchObject({
+      state: { kind: 'idle', upstream: null, turn: 1 },
+      effect: { kind: 'close' },
+    })
+    const asked = advance(
+      parked.state!,
+      { kind: 'asked', now: 9_500, turn: 1, needsHistory: false, isProbe: false },
+      limits,
+    )
+    expect(asked.effect).toEqual({ kind: 'send', upstream: null })
+    expect(tick(parked.state!, 9_000 + 3_600_000).state).toBeNull()
+  })
+
+  test('a transaction has a limit of idle time and one of total time, and the end names which', () => {
+    let state = answer(newStream(0), { isAutocommit: false })
+    expect(tick(state, 9_000)).toMatchObject({
+      state: { kind: 'expired', limit: 'idle' },
+      effect: { kind: 'close' },
+    })
+    state = { ...state, since: 59_000 } as StreamState
+    expect(tick(state, 60_000)).toMatchObject({
+      state: { kind: 'expired', limit: 'total', isDoubtful: false },
+    })
+  })
+
+  /** The database says, at its second request, that the stream has ended before. */
+  const givenUp = (facts: Partial<Extract<StreamEvent, { kind: 'answered' }>>): Step => {
+    const asked = advance(
+      answer(newStream(0), facts),
+      { kind: 'asked', now: 1, turn: 1, needsHistory: false, isProbe: false },
+      limits,
+    )
+    return advance(
+      asked.state!,
+      { kind: 'dead', now: 2, fence: asked.state!.fence, needsHistory: false },
+      limits,
+    )
+  }
+
+  test.each([
+    ['settings', { leavesState: true }],
+    ['a transaction', { isAutocommit: false }],
+    ['what the database did not tell', { isAutocommit: null }],
+  ])('with %s on it, a stream that the database has given up is expired', (_, facts) => {
+    expect(givenUp(facts)).toMatchObject({
+      state: { kind: 'expired', limit: 'upstream' },
+      refusal: { kind: 'expired', isDoubtful: false },
+    })
+  })
+
+  test('with nothing on it, a stream that the database has given up is opened again', () => {
+    expect(givenUp({}).effect).toEqual({ kind: 'send', upstream: null })
+  })
+
+  test('what asks for an earlier insert is not given to another stream', () => {
+    const parked = tick(answer(newStream(0)), 9_000).state!
+    const step = advance(
+      parked,
+      { kind: 'asked', now: 9_001, turn: 1, needsHistory: true, isProbe: false },
+      limits,
+    )
+    expect(step).toMatchObject({ effect: null, refusal: { kind: 'expired', isDoubtful: false } })
+  })
+
+  test('a database that sends a stream on and on is not followed', () => {
+    let state: StreamState = newStream(0)
+    for (let moves = 0; moves < 5; moves++) {
+      state = answer(state, { url: `https://${moves}.example/` })
+      if (isEnded(state)) break
+    }
+    expect(state).toMatchObject({ kind: 'lost', isDoubtful: true })
+  })
+})

@@ -1,0 +1,165 @@
+/** One pipeline sent on one upstream stream, and what its answer means: for the machine, and for the client. */
+import { isDeadStream, isTrustedBaseUrl } from '../../src/index.ts'
+import {
+  blockedError,
+  NO_ANSWER,
+  RESPONSE_TOO_LARGE,
+  UPSTREAM_REDIRECTS,
+  type HranaError,
+} from '../hrana-error.ts'
+import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS } from '../limits.ts'
+import { errorText, log } from '../log.ts'
+import { AnswerTooLargeError, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
+import { countRows, cutResults, readAnswer, successesOf } from './answer.ts'
+import { STREAM_LOST } from './refusals.ts'
+import { composeRequests, storedAfter, type RequestFacts, type StoredSql } from './requests.ts'
+import type { StreamEvent, Upstream } from './state.ts'
+
+/** Where a client's requests go, and by what right. */
+export interface Destination {
+  /** Where the tenant's database is; ends with a slash. */
+  databaseUrl: string
+  /** Host name endings that a `base_url` may have. */
+  baseUrlSuffixes: readonly string[]
+  /** The caller's own database token. */
+  token: string
+}
+
+export interface Exchange extends Destination {
+  /** `null` opens another. */
+  upstream: Upstream | null
+  /** The client's requests, a JSON array. */
+  requests: string
+  facts: RequestFacts
+  stored: StoredSql
+  /** Whether it is the first of the client's stream. */
+  isFirst: boolean
+  signal: AbortSignal
+}
+
+type Outcome = Extract<StreamEvent, { fence: number }>
+type WithoutFence<Event> = Event extends unknown ? Omit<Event, 'now' | 'fence'> : never
+
+export interface Exchanged {
+  event: WithoutFence<Outcome>
+  /** What the client is told, unless the machine knows better. */
+  reply:
+    | { kind: 'results'; results: string }
+    | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
+    | { kind: 'error'; error: HranaError }
+  /** The texts that are stored now; `null` when they cannot be kept. Of `answered` only. */
+  stored: StoredSql | null
+  rows: number
+}
+
+/** Never throws for what the database does or fails to do. */
+export async function exchange(order: Exchange): Promise<Exchanged> {
+  let answer: UpstreamAnswer
+  try {
+    answer = await send(order)
+  } catch (error) {
+    log('warn', 'session_upstream_failed', { detail: errorText(error) })
+    const isTooLarge = error instanceof AnswerTooLargeError
+    return failed(order, isTooLarge ? RESPONSE_TOO_LARGE : order.isFirst ? NO_ANSWER : STREAM_LOST)
+  }
+  const { status, text } = answer
+  return status >= 200 && status < 300 ? settle(order, text) : refused(order, answer)
+}
+
+async function send(order: Exchange): Promise<UpstreamAnswer> {
+  const { upstream, databaseUrl, token, facts, stored, signal } = order
+  const requests = composeRequests(order.requests, {
+    replay: upstream === null ? stored : {},
+    asksAutocommit: !facts.isClosing,
+  })
+  const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"requests":${requests}}`
+  for (let attempt = 1; ; attempt++) {
+    // What asks for the state of a transaction is of version 3, whichever the client speaks.
+    const answer = await sendUpstream({
+      url: upstream?.url ?? databaseUrl,
+      version: '3',
+      token,
+      body,
+      signal,
+    })
+    const mayTryAgain = answer.status === 429 && upstream === null && attempt < MAX_OPENING_ATTEMPTS
+    // A database that says when to come back says so to the client.
+    if (!mayTryAgain || answer.headers['retry-after'] !== undefined) return answer
+    await scheduler.wait(OPENING_RETRY_MS * (0.5 + Math.random()), { signal })
+  }
+}
+
+function settle(order: Exchange, text: string): Exchanged {
+  const { upstream, facts } = order
+  const url = upstream?.url ?? order.databaseUrl
+  const answer = readAnswer(text)
+  if (answer === undefined) return failed(order, order.isFirst ? NO_ANSWER : STREAM_LOST)
+  const { baton, baseUrl } = answer
+  if (!mayFollow(baseUrl, order)) return failed(order, STREAM_LOST, { baton, url })
+  const first = upstream === null ? Object.keys(order.stored).length : 0
+  const own = cutResults(answer.results, { first, hasLast: !facts.isClosing })
+  if (own === undefined) return failed(order, STREAM_LOST, { baton, url })
+  const { results, isAutocommit } = own
+  let stored: StoredSql | null = order.stored
+  if (facts.storing.length > 0) {
+    const successes = successesOf(results)
+    stored = storedAfter(stored, facts.storing, (index) => successes[index] === true)
+  }
+  return {
+    event: {
+      kind: 'answered',
+      baton,
+      url: baseUrl === null ? url : baseUrl.replace(/\/?$/, '/'),
+      isAutocommit,
+      isClosed: facts.isClosing,
+      leavesState: facts.leavesState || stored === null,
+    },
+    reply: { kind: 'results', results },
+    stored,
+    rows: countRows(results),
+  }
+}
+
+function refused(order: Exchange, { status, headers, text }: UpstreamAnswer): Exchanged {
+  const { upstream, facts, stored } = order
+  const { needsHistory } = facts
+  const isTurnedAway = upstream === null && (status === 429 || status === 401)
+  const event: Exchanged['event'] =
+    upstream !== null && isDeadStream(status, text)
+      ? { kind: 'dead', needsHistory }
+      : isTurnedAway
+        ? { kind: 'turned_away', needsHistory }
+        : { kind: 'refused' }
+  const error = status < 400 ? UPSTREAM_REDIRECTS : blockedError(status, text)
+  return {
+    event,
+    reply: error === null ? { kind: 'refused', status, headers, body: text } : { kind: 'error', error },
+    stored,
+    rows: 0,
+  }
+}
+
+function failed(
+  { stored, databaseUrl }: Exchange,
+  error: HranaError,
+  left: { baton: string | null; url: string } = { baton: null, url: databaseUrl },
+): Exchanged {
+  return { event: { kind: 'failed', ...left }, reply: { kind: 'error', error }, stored, rows: 0 }
+}
+
+/** Whether the next request, token and all, may go where the database says. */
+export function mayFollow(baseUrl: string | null, { databaseUrl, baseUrlSuffixes }: Destination): boolean {
+  if (baseUrl === null || isTrustedBaseUrl(baseUrl, databaseUrl, baseUrlSuffixes)) return true
+  log('error', 'base_url_rejected', { host: URL.canParse(baseUrl) ? new URL(baseUrl).host : null })
+  return false
+}
+
+/** Ends an upstream stream as well as it can be done; if that fails, the database's idle limit does the same. */
+export async function closeUpstream({ baton, url }: Upstream, token: string): Promise<void> {
+  const body = JSON.stringify({ baton, requests: [{ type: 'close' }] })
+  try {
+    await sendUpstream({ url, version: '3', token, body })
+  } catch (error) {
+    log('warn', 'session_close_failed', { detail: errorText(error) })
+  }
+}

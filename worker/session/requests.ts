@@ -1,0 +1,136 @@
+/**
+ * What the requests of a client mean for its stream, read off their JSON text without decoding it. What is not certain is
+ * taken for the worse. Pure.
+ */
+import { elementsOf, readShortString, sliceMembers } from '../envelope.ts'
+import { MAX_STORED_SQL_CHARACTERS } from '../limits.ts'
+
+export interface RequestFacts {
+  /** `close` is among them. */
+  isClosing: boolean
+  /** They may open a transaction. */
+  mayBegin: boolean
+  /** They may leave something on their stream that another stream would not have. */
+  leavesState: boolean
+  /** They may ask for what an earlier statement left there, such as `last_insert_rowid()`. */
+  needsHistory: boolean
+  /** The texts that they store and forget, in order. */
+  storing: StoringRequest[]
+}
+
+export interface StoringRequest {
+  /** Which of the requests it is. */
+  index: number
+  sqlId: number
+  /** The text as JSON; `null` of a `close_sql`. */
+  sql: string | null
+}
+
+/** A letter as `\u0041`, by which a word of SQL would be overlooked. No encoder writes one. */
+const ESCAPED_LETTER = /\\u00[4-7]/
+/** Where a word begins: also behind an escape such as `\n`, whose letter is none of the word's. */
+const START = String.raw`(?:\b|\\[bfnrt]|\\u[0-9a-fA-F]{4})`
+const word = (pattern: string): RegExp => new RegExp(`${START}(?:${pattern})`, 'i')
+
+const BEGINS = word(String.raw`(?:begin|savepoint)\b`)
+/** A `pragma` that only reads the schema, or that writes to the file, leaves nothing on the stream. */
+const HARMLESS_PRAGMA =
+  '(?:table_x?info|table_list|index_list|index_x?info|foreign_key_list|database_list|function_list|user_version|application_id)'
+const KEEPS_STATE = word(
+  String.raw`(?:temp|temporary|attach|detach)\b|pragma\b(?!\s+(?:main\s*\.\s*)?${HARMLESS_PRAGMA}\b)`,
+)
+const ASKS_FOR_HISTORY = word(
+  String.raw`(?:last_insert_rowid|total_changes)\b|changes(?:\s|\\[nrt])*(?:\(|/\*|--)`,
+)
+const CHANGES_ROWS = word(String.raw`(?:insert|replace|update|delete)\b`)
+const STORES = /_sql"/
+
+/** @throws {SyntaxError} when a request that stores a text is not what the protocol says */
+export function readRequests(requests: string): RequestFacts {
+  if (!requests.startsWith('[') || !requests.endsWith(']')) throw new SyntaxError('not an array')
+  const isObscure = ESCAPED_LETTER.test(requests)
+  return {
+    // An argument may be the same text.
+    isClosing: (isObscure || requests.includes('"close"')) && hasClose(requests),
+    mayBegin: isObscure || BEGINS.test(requests),
+    leavesState: isObscure || KEEPS_STATE.test(requests),
+    needsHistory: isObscure || needsHistory(requests),
+    storing: isObscure || STORES.test(requests) ? readStoring(requests) : [],
+  }
+}
+
+/** Whether it asks for what was there before it: not if a statement before, in the same pipeline, changes rows. */
+function needsHistory(requests: string): boolean {
+  const asksAt = requests.search(ASKS_FOR_HISTORY)
+  if (asksAt === -1) return false
+  const ownStart = Math.max(requests.lastIndexOf('"sql"', asksAt), requests.lastIndexOf(';', asksAt))
+  return ownStart === -1 || !CHANGES_ROWS.test(requests.slice(0, ownStart))
+}
+
+function hasClose(requests: string): boolean {
+  for (const request of elementsOf(requests)) if (typeOf(request) === 'close') return true
+  return false
+}
+
+function readStoring(requests: string): StoringRequest[] {
+  const storing: StoringRequest[] = []
+  let index = 0
+  for (const request of elementsOf(requests)) {
+    const type = typeOf(request)
+    if (type === 'store_sql' || type === 'close_sql') {
+      const { sql_id, sql } = sliceMembers(request, ['sql_id', 'sql'])
+      const sqlId = Number(sql_id)
+      if (!Number.isSafeInteger(sqlId)) throw new SyntaxError('"sql_id" must be an integer')
+      if (type === 'store_sql' && (sql === undefined || !sql.startsWith('"')))
+        throw new SyntaxError('"sql" must be a string')
+      storing.push({ index, sqlId, sql: type === 'store_sql' ? sql! : null })
+    }
+    index += 1
+  }
+  return storing
+}
+
+function typeOf(request: string): string | null | undefined {
+  return readShortString(sliceMembers(request, ['type']).type, MAX_TYPE_CHARACTERS)
+}
+
+/** The longest type of a request that the protocol knows, with every character escaped, is well within this. */
+const MAX_TYPE_CHARACTERS = 100
+
+/** The texts that a stream has stored, by their number; JSON strings. */
+export type StoredSql = Readonly<Record<string, string>>
+
+/**
+ * The texts after these requests.
+ *
+ * @param isDone whether the request of this index succeeded
+ * @returns `null` when they are more than is kept: then the stream cannot be opened again with them
+ */
+export function storedAfter(
+  stored: StoredSql,
+  storing: readonly StoringRequest[],
+  isDone: (index: number) => boolean,
+): StoredSql | null {
+  const texts = new Map(Object.entries(stored))
+  for (const { index, sqlId, sql } of storing) {
+    if (!isDone(index)) continue
+    if (sql === null) texts.delete(String(sqlId))
+    else texts.set(String(sqlId), sql)
+  }
+  let characters = 0
+  for (const sql of texts.values()) characters += sql.length
+  return characters > MAX_STORED_SQL_CHARACTERS ? null : Object.fromEntries(texts)
+}
+
+/** The requests as they are sent: on a new upstream stream behind those that store its texts again, and with a last one. */
+export function composeRequests(
+  requests: string,
+  { replay, asksAutocommit }: { replay: StoredSql; asksAutocommit: boolean },
+): string {
+  const first = Object.entries(replay).map(
+    ([sqlId, sql]) => `{"type":"store_sql","sql_id":${sqlId},"sql":${sql}}`,
+  )
+  const own = requests.slice(1, -1).trim()
+  const last = asksAutocommit ? ['{"type":"get_autocommit"}'] : []
+  return `[${[...first, ...(own === '' ? [] : [own]), ...last].join(',')}]`
+}

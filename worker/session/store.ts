@@ -1,0 +1,65 @@
+/**
+ * Where the streams of one object are kept: a record for each, and its stored SQL beside it. Synchronous, so that nothing
+ * comes between what is read and what is written.
+ */
+import type { StoredSql } from './requests.ts'
+import type { StreamState } from './state.ts'
+
+/** What a stream has been used for. */
+export interface StreamUsage {
+  requests: number
+  /** Read and written, as the database counts them. */
+  rows: number
+  /** Sent and received: of requests and results, not of envelopes. */
+  bytes: number
+}
+
+export interface StreamRecord {
+  /** Of this shape. */
+  version: 1
+  state: StreamState
+  usage: StreamUsage
+}
+
+export interface StreamStore {
+  read: (id: string) => StreamRecord | undefined
+  write: (id: string, record: StreamRecord) => void
+  /** With its stored SQL. */
+  remove: (id: string) => void
+  readSql: (id: string) => StoredSql
+  /** Of `null` nothing is kept. */
+  writeSql: (id: string, sql: StoredSql | null) => void
+  list: () => [id: string, record: StreamRecord][]
+}
+
+export const NO_USAGE: StreamUsage = { requests: 0, rows: 0, bytes: 0 }
+
+export function createStreamStore(kv: DurableObjectStorage['kv']): StreamStore {
+  const streamKey = (id: string): string => `stream/${id}`
+  const sqlKey = (id: string): string => `sql/${id}`
+  return {
+    read: (id) => readable(kv.get<StreamRecord>(streamKey(id))),
+    write: (id, record) => kv.put(streamKey(id), record),
+    remove(id) {
+      kv.delete(streamKey(id))
+      kv.delete(sqlKey(id))
+    },
+    readSql: (id) => kv.get<StoredSql>(sqlKey(id)) ?? {},
+    writeSql(id, sql) {
+      if (sql === null || Object.keys(sql).length === 0) kv.delete(sqlKey(id))
+      else kv.put(sqlKey(id), sql)
+    },
+    list: () =>
+      Array.from(kv.list<StreamRecord>({ prefix: 'stream/' }), ([key, record]) => [
+        key.slice('stream/'.length),
+        readable(record)!,
+      ]),
+  }
+}
+
+/** A record of a later version is not understood, and must not be written over. */
+function readable(record: StreamRecord | undefined): StreamRecord | undefined {
+  if (record !== undefined && record.version !== 1)
+    throw new Error('The session was stored by a later version of the Worker')
+  return record
+}

@@ -1,0 +1,278 @@
+/**
+ * The streams of one object: carries out what the machine says, one request at a time on each, with every state stored
+ * before what follows from it leaves the object.
+ */
+import { invalidRequestError, type HranaError } from '../hrana-error.ts'
+import { closeUpstream, exchange, type Destination, type Exchanged } from './exchange.ts'
+import { advance } from './machine.ts'
+import { Queue, QueueError, type QueueLimits } from './queue.ts'
+import { describeRefusal, QUEUE_FULL, QUEUE_TIMEOUT, STREAM_LOST } from './refusals.ts'
+import { readRequests, type RequestFacts } from './requests.ts'
+import {
+  deadlineOf,
+  isEnded,
+  isParked,
+  newStream,
+  type Step,
+  type StreamEvent,
+  type StreamInFlight,
+  type StreamLimits,
+  type StreamState,
+} from './state.ts'
+import { NO_USAGE, type StreamRecord, type StreamStore, type StreamUsage } from './store.ts'
+
+export interface StreamCall extends Destination {
+  /** The number of the request on its stream; `new` begins one, `ordered` trusts the caller to be in order. */
+  turn: number | 'new' | 'ordered'
+  /** The client's requests: a JSON array, as it was written. */
+  requests: string
+}
+
+export type StreamAnswer =
+  /** As the database wrote them; `turn` for the next request, `null` when the stream is closed. */
+  | { kind: 'results'; results: string; turn: number | null }
+  /** The database's own refusal, which ended the stream unless nothing was open upstream. */
+  | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
+  | { kind: 'error'; error: HranaError }
+
+export interface StreamsOptions {
+  store: StreamStore
+  limits: StreamLimits & QueueLimits
+  waitUntil: (work: Promise<unknown>) => void
+  /** Asks for a {@link Streams.tick} at this time, or soon after. Earlier ones are asked for again if need be. */
+  wakeBy: (at: number) => void
+  /** A token to close streams with that an earlier instance has left; without one the database's own limit ends them. */
+  recallToken?: () => Promise<string | null>
+  now?: () => number
+}
+
+export interface Streams {
+  /** Begins a stream of this name before its first request. */
+  open: (id: string) => void
+  pipeline: (id: string, call: StreamCall) => Promise<StreamAnswer>
+  /** The client has gone: the request under way is cut off, and what is open is rolled back. */
+  leave: (id: string) => void
+  /** @returns `false` if there is no such stream, or it has ended */
+  kill: (id: string) => boolean
+  /** Lets its transaction end until then, and has it let go of the database. */
+  drain: (id: string, by: number) => void
+  /** Sees to all limits that were met. To be called by the alarm. */
+  tick: () => void
+  list: () => StreamView[]
+}
+
+/** A stream as operators see it. */
+export interface StreamView extends StreamUsage {
+  id: string
+  status: StreamState['kind'] | 'parked' | 'draining'
+  isInTransaction: boolean
+  openedAt: number | null
+  /** Since when it is without a request; `null` while one is under way. */
+  idleSince: number | null
+}
+
+export function createStreams(options: StreamsOptions): Streams {
+  const { store, limits, waitUntil, wakeBy, recallToken, now = () => Date.now() } = options
+  const queues = new Map<string, Queue>()
+  /** Cut off what is under way. */
+  const flights = new Map<string, AbortController>()
+  /** Streams of which nothing is stored before the database has said yes: of strangers nothing is kept. */
+  const unstored = new Map<string, StreamRecord>()
+  /** In memory only, to close streams in an orderly way. */
+  const tokens = new Map<string, string>()
+
+  const read = (id: string): StreamRecord | undefined => unstored.get(id) ?? store.read(id)
+
+  function write(id: string, record: StreamRecord, state: StreamState | null): void {
+    if (state === null) return remove(id)
+    const isUnstored = unstored.has(id)
+    if (isUnstored && state.kind === 'in_flight') unstored.set(id, { ...record, state })
+    else if (isUnstored && (state.kind === 'lost' || isUnused(state))) remove(id)
+    else {
+      unstored.delete(id)
+      store.write(id, { ...record, state })
+      const deadline = deadlineOf(state, limits)
+      if (deadline !== null) wakeBy(deadline)
+    }
+  }
+
+  function remove(id: string): void {
+    tokens.delete(id)
+    if (!unstored.delete(id)) store.remove(id)
+  }
+
+  /** The event's step, stored; closing needs nobody to wait for it. */
+  function apply(id: string, record: StreamRecord, event: StreamEvent): Step {
+    const token = tokens.get(id)
+    const step = advance(record.state, event, limits)
+    if (step.state !== record.state) write(id, record, step.state)
+    const { effect } = step
+    if (effect?.kind === 'close')
+      waitUntil(
+        (async () => {
+          const known = token ?? (await recallToken?.()) ?? null
+          if (known !== null) await closeUpstream(effect.upstream, known)
+        })(),
+      )
+    return step
+  }
+
+  /** The stream as it is now: a limit may have been met, or an instance have gone in the middle of a request. */
+  function current(id: string): StreamRecord | undefined {
+    const record = read(id)
+    if (record === undefined) return undefined
+    const { state } = apply(id, record, { kind: 'tick', now: now() })
+    if (state?.kind === 'in_flight') apply(id, { ...record, state }, { kind: 'orphaned', now: now() })
+    return read(id)
+  }
+
+  async function inTurn(id: string, action: () => Promise<StreamAnswer>): Promise<StreamAnswer> {
+    const queue = queues.get(id) ?? new Queue(limits)
+    queues.set(id, queue)
+    try {
+      return await queue.run(action)
+    } catch (error) {
+      if (!(error instanceof QueueError)) throw error
+      return refuse(error.reason === 'full' ? QUEUE_FULL : QUEUE_TIMEOUT)
+    } finally {
+      if (!queue.isBusy) queues.delete(id)
+    }
+  }
+
+  async function run(id: string, call: StreamCall): Promise<StreamAnswer> {
+    let facts: RequestFacts
+    try {
+      facts = readRequests(call.requests)
+    } catch {
+      return refuse(invalidRequestError('The requests are not what the protocol says'))
+    }
+    let record = current(id)
+    if ((call.turn === 'new') !== (record === undefined)) return refuse(STREAM_LOST)
+    if (record === undefined) {
+      record = { version: 1, state: newStream(now()), usage: NO_USAGE }
+      unstored.set(id, record)
+    }
+    const turn = typeof call.turn === 'number' ? call.turn : null
+    const { needsHistory } = facts
+    const asked = apply(id, record, { kind: 'asked', now: now(), turn, needsHistory, isProbe: false })
+    if (asked.refusal !== null) return refuse(describeRefusal(asked.refusal))
+    const flight = new AbortController()
+    flights.set(id, flight)
+    try {
+      return await fly(id, call, facts, asked, flight.signal)
+    } finally {
+      flights.delete(id)
+    }
+  }
+
+  /** Sends it, and once more on another upstream stream if the machine says so. */
+  async function fly(
+    id: string,
+    call: StreamCall,
+    facts: RequestFacts,
+    asked: Step,
+    signal: AbortSignal,
+  ): Promise<StreamAnswer> {
+    let step = asked
+    for (;;) {
+      const { state: sent, effect } = step as { state: StreamInFlight; effect: Step['effect'] }
+      if (effect?.kind !== 'send') throw new TypeError('The machine sends nothing')
+      tokens.set(id, call.token)
+      const stored = store.readSql(id)
+      const isFirst = sent.turn === 0
+      const exchanged = await exchange({ ...call, upstream: effect.upstream, facts, stored, isFirst, signal })
+      const record = read(id)
+      if (record === undefined || !isSame(record.state, sent)) return overtaken(record, exchanged, call.token)
+      const event: StreamEvent = { ...exchanged.event, now: now(), fence: sent.fence }
+      step = apply(id, withUsage(record, call, exchanged), event)
+      if (step.effect?.kind === 'send') continue
+      if (step.refusal !== null) return refuse(describeRefusal(step.refusal))
+      return answered(id, step, exchanged)
+    }
+  }
+
+  function answered(id: string, { state }: Step, { event, reply, stored }: Exchanged): StreamAnswer {
+    if (reply.kind !== 'results') return reply
+    if (state === null) return { ...reply, turn: null }
+    // The answer contradicts itself, or the stream was sent about too often.
+    if (state.kind !== 'idle' && state.kind !== 'in_transaction') return refuse(STREAM_LOST)
+    if (event.kind === 'answered') store.writeSql(id, stored)
+    return { ...reply, turn: state.turn }
+  }
+
+  /** Whoever ended the stream meanwhile has said why; a stream upstream that nobody knows of is not left open. */
+  function overtaken(record: StreamRecord | undefined, { event }: Exchanged, token: string): StreamAnswer {
+    if (event.kind === 'answered' && event.baton !== null)
+      waitUntil(closeUpstream({ baton: event.baton, url: event.url, moves: 0 }, token))
+    const { state } = record ?? {}
+    return refuse(
+      state?.kind === 'killed'
+        ? describeRefusal({ kind: 'killed', limit: state.limit, isDoubtful: true })
+        : STREAM_LOST,
+    )
+  }
+
+  function interrupt(id: string, event: StreamEvent): Step | undefined {
+    const record = read(id)
+    if (record === undefined) return undefined
+    const step = apply(id, record, event)
+    if (step.state?.kind !== 'in_flight') flights.get(id)?.abort(new Error('the stream has ended'))
+    return step
+  }
+
+  return {
+    open: (id) => write(id, { version: 1, state: newStream(now()), usage: NO_USAGE }, newStream(now())),
+    pipeline: (id, call) => inTurn(id, () => run(id, call)),
+    leave: (id) => void interrupt(id, { kind: 'left', now: now() }),
+    kill(id) {
+      const before = read(id)?.state
+      return interrupt(id, { kind: 'kill', now: now() })?.state !== before
+    },
+    drain: (id, by) => void interrupt(id, { kind: 'drain', now: now(), by }),
+    tick() {
+      for (const [id] of store.list()) {
+        // A request under way has its own limit.
+        const isUnderWay = flights.has(id)
+        const state = isUnderWay ? undefined : current(id)?.state
+        const deadline = state === undefined ? null : deadlineOf(state, limits)
+        if (isUnderWay) wakeBy(now() + limits.inFlightMs)
+        else if (deadline !== null) wakeBy(deadline)
+      }
+    },
+    list: () =>
+      [...store.list(), ...unstored].map(([id, { state, usage }]) => ({ id, ...viewOf(state), ...usage })),
+  }
+}
+
+const refuse = (error: HranaError): StreamAnswer => ({ kind: 'error', error })
+
+const isUnused = (state: StreamState): boolean => isParked(state) && state.turn === 0
+
+const isSame = (state: StreamState, sent: StreamInFlight): boolean =>
+  state.kind === 'in_flight' && state.fence === sent.fence
+
+function withUsage(record: StreamRecord, { requests }: StreamCall, { reply, rows }: Exchanged): StreamRecord {
+  const { usage } = record
+  const received = reply.kind === 'results' ? reply.results.length : 0
+  return {
+    ...record,
+    usage: {
+      requests: usage.requests + 1,
+      rows: usage.rows + rows,
+      bytes: usage.bytes + requests.length + received,
+    },
+  }
+}
+
+function viewOf(state: StreamState): Omit<StreamView, 'id' | keyof StreamUsage> {
+  if (isEnded(state))
+    return { status: state.kind, isInTransaction: false, openedAt: null, idleSince: state.at }
+  const { openedAt, drainBy } = state
+  const resting = state.kind === 'in_flight' ? state.before : state
+  return {
+    status: drainBy !== null ? 'draining' : isParked(state) ? 'parked' : state.kind,
+    isInTransaction: resting.kind === 'in_transaction',
+    openedAt,
+    idleSince: state.kind === 'in_flight' ? null : state.since,
+  }
+}

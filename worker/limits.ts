@@ -45,6 +45,15 @@ export const FAILED_MEMORY_MS = 604_800_000
 /** For how long a deleted tenant keeps its database and can be restored: a week. */
 export const DELETION_GRACE_MS = 604_800_000
 
+/** One delivery to the directory. It is small, and nobody waits for it. */
+export const DIRECTORY_TIMEOUT_MS = 10_000
+
+/** How many rows of the audit go with one delivery: D1 runs its statements one by one. */
+export const MAX_AUDIT_ROWS_AT_ONCE = 50
+
+/** How long after the time at which it should have changed a tenant counts as stuck. Longer than any retry waits. */
+export const STUCK_AFTER_MS = 900_000
+
 /** How many calls of a signup are remembered: the first half, and the latest. */
 export const MAX_TIMELINE_ENTRIES = 40
 

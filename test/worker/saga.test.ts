@@ -89,7 +89,7 @@ describe('an object that is gone in the middle of a signup', () => {
         const claimed: SignupAnswer = await (await signUp({ id }, { 'idempotency-key': id })).json()
         const db = connect({ url: claimed.database.http_url, authToken: claimed.token.jwt })
         expect((await db.execute('select * from notes')).rows).toEqual([])
-        expect(await alarmOf(id)).toBeNull()
+        await expect.poll(() => alarmOf(id)).toBeNull()
       })
 
   const seen: string[] = []
@@ -249,9 +249,14 @@ describe('a signup that Turso refuses for good', () => {
       storage.kv.put('tenant', { ...storage.kv.get<object>('tenant'), forgetAt: 0 })
     })
     expect(await runDurableObjectAlarm(tenantObject('forgotten'))).toBe(true)
-    await runInDurableObject(tenantObject('forgotten'), async (_, { storage }) => {
-      expect([[...storage.kv.list()], await storage.getAlarm()]).toEqual([[], null])
-    })
+    await expect
+      .poll(() =>
+        runInDurableObject(tenantObject('forgotten'), async (_, { storage }) => [
+          [...storage.kv.list()],
+          await storage.getAlarm(),
+        ]),
+      )
+      .toEqual([[], null])
   })
 })
 

@@ -9,15 +9,16 @@ import {
   SIGNUP_BUDGET_MS,
   WATCHDOG_MS,
 } from '../limits.ts'
+import type { Caller, Deed } from '../directory/audit.ts'
 import { createGate } from '../gate.ts'
 import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { createPerformer, type Performer, type TokenOptions } from '../saga/perform.ts'
-import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
-import type { SignupStep } from '../saga/state.ts'
+import { isOvertaken, runSaga, wakeAt, type Command, type Reply } from '../saga/run.ts'
 import type { SignupRequest } from '../schemas.ts'
 import { readRecord, type FirstTenantRecord } from '../stored-record.ts'
 import { databaseName } from '../tenant-name.ts'
+import { outcomeOf, type RemovalOutcome, type RetryOutcome, type SignupOutcome } from '../tenant-outcome.ts'
 import {
   admit,
   beginSignup,
@@ -30,41 +31,16 @@ import {
   type SignupIntent,
   type TenantRecord,
 } from '../tenant-record.ts'
-
-/** How a signup ended, or where it stands. A value, since errors lose their class on the way out of an object. */
-export type SignupOutcome =
-  | {
-      kind: 'created' | 'replayed'
-      tenant: TenantRecord
-      jwt: string
-      authorization: TokenOptions['authorization']
-    }
-  | RetryOutcome
-  | { kind: 'exists'; tenant: TenantRecord }
-  | { kind: 'key_reused' | 'differs' }
-  /** The tenant is there and its token is not: try the same request again. */
-  | { kind: 'unavailable'; step: SignupStep; detail: string; retryAfterMs: number }
-
-export type RemovalOutcome =
-  | { kind: 'removed' | 'restored'; tenant: TenantRecord }
-  | { kind: 'not_found' | 'too_late' }
-
-export type RetryOutcome =
-  /** It goes on by itself. */
-  | { kind: 'accepted'; tenant: TenantRecord; retryAfterMs: number }
-  | { kind: 'active'; tenant: TenantRecord }
-  | { kind: 'in_progress' }
-  | { kind: 'not_found' }
-  /** It is deleted, or was in the middle of it. */
-  | { kind: 'deleting' }
-  /** Turso said no, `isInvalid` because of what it was sent. Nothing is left of it but what the detail names. */
-  | { kind: 'refused'; step: SignupStep; detail: string; isInvalid: boolean }
+import { createDelivery } from './delivery.ts'
 
 export class Tenant extends DurableObject<Env> {
   /** Requests and runs under way, at most one of each: `fetch` lets other events in between. */
   #underWay = 0
   /** When the alarm goes off, if this instance has set it. */
   #alarmAt: number | null = null
+  /** When the saga wants to be woken, if this instance knows. */
+  #sagaAt: number | null | undefined
+  #delivery = createDelivery(this.ctx.storage, this.env.DIRECTORY, () => this.#read())
 
   /** The tenant as stored, `null` when there is none. Reading leaves no trace in storage. */
   describe(): TenantRecord | null {
@@ -82,7 +58,7 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** @param waitMs after which the caller wants an answer, however far the signup is */
-  async signUp(intent: SignupIntent, waitMs: number = SIGNUP_BUDGET_MS): Promise<SignupOutcome> {
+  async signUp(intent: SignupIntent, caller: Caller, waitMs = SIGNUP_BUDGET_MS): Promise<SignupOutcome> {
     if (this.#underWay > 0) return { kind: 'in_progress' }
     return await this.#counted(async () => {
       // Before anything is read: nothing may come between that and the first write.
@@ -94,23 +70,28 @@ export class Tenant extends DurableObject<Env> {
         return { kind: admission }
       const wanted = tokenOptions(intent.request)
       const { idempotencyKey: key } = intent
-      if (admission === 'replay') return await this.#handOut(known!, wanted, 'replayed')
-      if (admission === 'claim') return await this.#handOut(withKey(known!, key), wanted, 'created')
+      if (admission === 'replay') return await this.#handOut(known!, wanted, 'replayed', caller)
+      if (admission === 'claim') return await this.#handOut(withKey(known!, key), wanted, 'created', caller)
       const record =
         admission === 'begin'
           ? beginSignup(orderOf(intent), identity, known, Date.now())
           : hurry(withKey(known!, key), Date.now())
       // The caller's own token applies the schema, if it may: one call less.
       const performer = this.#performer(wanted.authorization === 'full-access' ? wanted : undefined)
-      const outcome = await this.#provision(record, performer, waitMs)
+      const deed = {
+        ...caller,
+        action: 'signup',
+        outcome: admission === 'begin' ? 'begun' : 'resumed',
+      } as const
+      const outcome = await this.#provision(record, performer, waitMs, deed)
       if (outcome.kind !== 'active') return outcome
       const token = wanted.authorization === 'full-access' ? performer.token() : null
-      return await this.#handOut(outcome.tenant, wanted, 'created', token)
+      return await this.#handOut(outcome.tenant, wanted, 'created', caller, token)
     })
   }
 
   /** Takes a signup that waits up at once, and begins one that failed anew. The token is for its caller to fetch. */
-  async retry(waitMs: number = SIGNUP_BUDGET_MS): Promise<RetryOutcome> {
+  async retry(caller: Caller, waitMs = SIGNUP_BUDGET_MS): Promise<RetryOutcome> {
     if (this.#underWay > 0) return { kind: 'in_progress' }
     const id = this.#read()?.id
     if (id === undefined) return { kind: 'not_found' }
@@ -120,64 +101,89 @@ export class Tenant extends DurableObject<Env> {
       if (known === undefined) return { kind: 'not_found' }
       if (known.status === 'active') return { kind: 'active', tenant: known }
       if (known.status === 'deleting') return { kind: 'deleting' }
-      const record =
-        known.status === 'failed' ? beginSignup(known, identity, known, Date.now()) : hurry(known, Date.now())
-      return await this.#provision(record, this.#performer(undefined, true), waitMs)
+      const hasFailed = known.status === 'failed'
+      const now = Date.now()
+      const record = hasFailed ? beginSignup(known, identity, known, now) : hurry(known, now)
+      const deed = { ...caller, action: 'retry', outcome: hasFailed ? 'begun' : 'resumed' } as const
+      return await this.#provision(record, this.#performer(undefined, true), waitMs, deed)
     })
   }
 
   /** Deletes the tenant, whatever else is under way: now for everybody who asks, and its database after a grace period. */
-  async remove(): Promise<RemovalOutcome> {
+  async remove(caller: Caller): Promise<RemovalOutcome> {
     const known = this.#read()
     if (known === undefined) return { kind: 'not_found' }
     const tenant = remove(known, Date.now())
     // When there is next something to do, the alarm finds out.
-    if (tenant !== known) await this.#write(tenant, Date.now())
+    if (tenant !== known)
+      await this.#write(tenant, Date.now(), { ...caller, action: 'delete', outcome: 'accepted' })
     return { kind: 'removed', tenant }
   }
 
   /** Undoes a deletion as long as the grace period lasts. */
-  async restore(): Promise<RemovalOutcome> {
+  async restore(caller: Caller): Promise<RemovalOutcome> {
     const known = this.#read()
     if (known === undefined) return { kind: 'not_found' }
     const tenant = restore(known)
     if (tenant === null) return { kind: 'too_late' }
-    if (tenant !== known) await this.#write(tenant, Date.now())
+    if (tenant !== known)
+      await this.#write(tenant, Date.now(), { ...caller, action: 'restore', outcome: 'done' })
     return { kind: 'restored', tenant }
   }
 
-  /** Goes on with what was left: a signup that nobody waits for any more, or a database to delete. May come twice. */
+  /**
+   * Goes on with what was left: a signup that nobody waits for any more, a database to delete, a delivery to the
+   * directory. May come twice.
+   */
   override async alarm(): Promise<void> {
     this.#alarmAt = null
-    if (this.#underWay > 0) return await this.#setAlarm(Date.now() + WATCHDOG_MS)
+    if (this.#underWay > 0) return await this.#comeBack()
     try {
       const record = this.#read()
-      if (record === undefined) return
-      await this.#run(record, this.#performer(undefined, true), Date.now() + ALARM_BUDGET_MS)
+      if (record === undefined) await this.#comeBack()
+      else await this.#run(record, this.#performer(undefined, true), Date.now() + ALARM_BUDGET_MS)
+      await this.#deliver()
     } catch (error) {
       // Cloudflare itself tries six times and then never again.
       log('error', 'alarm_failed', { tenant: this.ctx.id.name, detail: errorText(error) })
-      await this.#setAlarm(Date.now() + WATCHDOG_MS)
+      await this.#comeBack()
     }
   }
 
-  async #provision(record: TenantRecord, performer: Performer, waitMs: number): Promise<RetryOutcome> {
-    const run = this.#run(record, performer, Date.now() + waitMs)
+  /** Whatever is due: it was looked at just now. */
+  async #comeBack(): Promise<void> {
+    this.#alarmAt = this.#sagaAt = Date.now() + WATCHDOG_MS
+    await this.ctx.storage.setAlarm(this.#alarmAt)
+  }
+
+  async #provision(
+    record: TenantRecord,
+    performer: Performer,
+    waitMs: number,
+    deed: Deed,
+  ): Promise<RetryOutcome> {
+    const run = this.#run(record, performer, Date.now() + waitMs, deed)
     // It goes on when its caller is gone.
     this.ctx.waitUntil(
       run.catch((error: unknown) => {
         log('error', 'run_failed', { tenant: record.id, detail: errorText(error) })
       }),
     )
-    return outcomeOf((await within(waitMs, run)) ?? this.#read() ?? record)
+    return outcomeOf((await within(waitMs, run)) ?? this.#read() ?? record, Date.now())
   }
 
-  async #run(start: TenantRecord, performer: Performer, sleepUntil: number): Promise<TenantRecord | null> {
+  /** @param deed what it is done for: kept with the first write */
+  async #run(
+    start: TenantRecord,
+    performer: Performer,
+    sleepUntil: number,
+    deed?: Deed,
+  ): Promise<TenantRecord | null> {
     return await this.#counted(async () => {
       const commands = runSaga(start, Date.now(), sleepUntil)
       let next = commands.next()
       while (next.done !== true) {
-        const reply = await this.#carryOut(next.value, performer)
+        const reply = await this.#carryOut(next.value, performer, deed)
         // What is stored is of whoever has overtaken this run.
         if (reply === null) return this.#read() ?? null
         next = commands.next({ now: Date.now(), random: Math.random(), ...reply })
@@ -190,14 +196,21 @@ export class Tenant extends DurableObject<Env> {
   async #carryOut(
     command: Command<TenantRecord>,
     performer: Performer,
+    deed?: Deed,
   ): Promise<Pick<Reply, 'result'> | null> {
     switch (command.kind) {
       case 'write':
-        return (await this.#write(command.state, command.alarmAt, command.isFirst)) ? {} : null
+        return (await this.#write(
+          command.state,
+          command.alarmAt,
+          command.isFirst ? deed : undefined,
+          command.isFirst,
+        ))
+          ? {}
+          : null
       case 'forget':
         if (isOvertaken(this.#read(), command.state)) return null
-        this.#alarmAt = null
-        await this.ctx.storage.deleteAll()
+        await this.#store(undefined, null)
         return {}
       case 'sleep':
         await scheduler.wait(command.ms)
@@ -211,6 +224,7 @@ export class Tenant extends DurableObject<Env> {
     tenant: TenantRecord,
     wanted: TokenOptions,
     kind: 'created' | 'replayed',
+    caller: Caller,
     token: string | null = null,
   ): Promise<SignupOutcome> {
     let jwt: string
@@ -223,11 +237,10 @@ export class Tenant extends DurableObject<Env> {
         ? { kind: 'unavailable', step, detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS }
         : { kind: 'refused', step, detail, isInvalid }
     }
-    if (!tenant.isHandedOut) {
-      const handedOver = handOver(this.#read(), tenant)
-      if (handedOver === null) return { kind: 'in_progress' }
-      this.ctx.storage.kv.put('tenant', handedOver)
-    }
+    const stored = this.#read()
+    const handedOver = tenant.isHandedOut ? stored : handOver(stored, tenant)
+    if (!handedOver) return { kind: 'in_progress' }
+    await this.#store(handedOver, this.#nextWake(), { ...caller, action: 'token', outcome: kind })
     return { kind, tenant, jwt, authorization: wanted.authorization }
   }
 
@@ -262,14 +275,41 @@ export class Tenant extends DurableObject<Env> {
    *
    * @returns `false` if the record is of a run that was overtaken: then nothing is stored
    */
-  async #write(record: TenantRecord, alarmAt: number | null, isFirst = false): Promise<boolean> {
+  async #write(record: TenantRecord, alarmAt: number | null, deed?: Deed, isFirst = false): Promise<boolean> {
     if (isOvertaken(this.#read(), record, isFirst)) return false
-    this.ctx.storage.kv.put('tenant', record)
-    await this.#setAlarm(alarmAt)
+    await this.#store(record, alarmAt, deed)
     return true
   }
 
-  async #setAlarm(at: number | null): Promise<void> {
+  /** The record, what the directory must hear of it, and the alarm. Whoever waits for this does not wait for the directory. */
+  async #store(record: TenantRecord | undefined, alarmAt: number | null, deed?: Deed): Promise<void> {
+    const { kv } = this.ctx.storage
+    const draw = (): string => crypto.randomUUID().slice(0, 8)
+    this.#delivery.note(this.#read(), record, { now: Date.now(), draw }, deed)
+    if (record === undefined) kv.delete('tenant')
+    else kv.put('tenant', record)
+    this.#sagaAt = alarmAt
+    this.ctx.waitUntil(this.#deliver())
+    await this.#setAlarm(alarmAt)
+  }
+
+  async #deliver(): Promise<void> {
+    const isDone = await this.#delivery.deliver()
+    if (isDone && this.#read() === undefined) {
+      this.#alarmAt = null
+      await this.ctx.storage.deleteAll()
+    } else await this.#setAlarm(this.#nextWake())
+  }
+
+  /** When the saga wants to be woken. */
+  #nextWake(): number | null {
+    if (this.#sagaAt !== undefined) return this.#sagaAt
+    const record = this.#read()
+    return record === undefined ? null : wakeAt(record, Date.now())
+  }
+
+  async #setAlarm(sagaAt: number | null): Promise<void> {
+    const at = this.#delivery.alarmAt(sagaAt)
     const former = this.#alarmAt
     // A little early does no harm, and each change is a row written.
     if (at !== null && former !== null && former <= at && at - former < WATCHDOG_MS / 2) return
@@ -283,18 +323,6 @@ function tokenOptions({ token }: SignupRequest): TokenOptions {
     authorization: token?.authorization ?? 'full-access',
     expiration: token?.expiration ?? DEFAULT_TOKEN_EXPIRATION,
   }
-}
-
-function outcomeOf(tenant: TenantRecord): RetryOutcome {
-  if (tenant.status === 'active') return { kind: 'active', tenant }
-  if (tenant.status === 'deleting') return { kind: 'deleting' }
-  if (tenant.failure === null) {
-    const retryAfterMs =
-      tenant.retryAt === null ? DEFAULT_RETRY_AFTER_MS : Math.max(0, tenant.retryAt - Date.now())
-    return { kind: 'accepted', tenant, retryAfterMs }
-  }
-  const remains = tenant.orphans.length === 0 ? '' : '; what may be left of it is deleted as soon as possible'
-  return { kind: 'refused', ...tenant.failure, detail: tenant.failure.detail + remains }
 }
 
 function report({ id, status, step, attempts, failure, orphans, timeline }: TenantRecord): void {

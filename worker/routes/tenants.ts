@@ -53,7 +53,8 @@ export const tenants = new Hono<AppEnvironment>()
   .all('/v1/tenants/:id/retry', methodNotAllowed('POST'))
 
 function callOf(c: AppContext): Call {
-  return { env: c.env, origin: new URL(c.req.url).origin }
+  const caller = { actor: `key:${c.get('apiKey').name}`, requestId: c.get('requestId') }
+  return { env: c.env, origin: new URL(c.req.url).origin, caller }
 }
 
 const idOf = (c: AppContext): string => parseTenantId(c.req.param('id') ?? '')

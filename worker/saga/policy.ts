@@ -31,6 +31,13 @@ export const ORPHAN_RETRY: RetryPolicy = {
   longestDelayMs: 3_600_000,
 }
 
+/** What the directory is owed is never given up either. The first delay is for the alarm behind the first try. */
+export const DIRECTORY_RETRY: RetryPolicy = {
+  attempts: Infinity,
+  firstDelayMs: 60_000,
+  longestDelayMs: 3_600_000,
+}
+
 /**
  * How often a database must not be found before it counts as gone, when a request that creates it may still be on its
  * way. By the delays above that takes three and a half minutes at least, and no request lasts that long.

@@ -34,6 +34,13 @@ export function isOvertaken(stored: SagaState | undefined, own: SagaState, isFir
   return stored.run > own.run
 }
 
+/** When whoever finds this state, and nobody at work on it, has something to do. */
+export function wakeAt(state: SagaState, now: number): number | null {
+  const decision = decide(state, now, false)
+  if (decision.kind === 'wait') return decision.until
+  return decision.kind === 'rest' ? null : now
+}
+
 /**
  * Goes on until there is nothing to do, or nothing to do before `sleepUntil`: the rest is for the alarm. The first write
  * comes before the first call, and each call's result is stored with, or before, the next intent.

@@ -4,10 +4,12 @@
  */
 import type { SignupAnswer, TenantAnswer, TenantHistory } from '../../src/index.ts'
 import { readConfiguration, type Configuration } from '../configuration.ts'
+import type { Caller } from '../directory/audit.ts'
 import { fingerprint, sha256Hex } from '../idempotency.ts'
-import type { RemovalOutcome, RetryOutcome, Tenant } from '../objects/tenant.ts'
+import type { Tenant } from '../objects/tenant.ts'
 import { Problem, retryAfter } from '../problem.ts'
 import type { SignupRequest } from '../schemas.ts'
+import type { RemovalOutcome, RetryOutcome } from '../tenant-outcome.ts'
 import type { SignupIntent, TenantRecord } from '../tenant-record.ts'
 import { tokenExpiry } from '../token-expiry.ts'
 import { answerOf, historyOf } from './views.ts'
@@ -17,6 +19,7 @@ export interface Call {
   env: Env
   /** Of the Worker, as the caller reaches it. */
   origin: string
+  caller: Caller
 }
 
 /** A signup or its retry that is not finished: it goes on by itself. */
@@ -31,7 +34,7 @@ export async function signUp(
   { idempotencyKey, waitMs }: { idempotencyKey: string | null; waitMs: number },
 ): Promise<SignupAnswer> {
   const intent = await toIntent(request, idempotencyKey, readConfiguration(call.env))
-  const outcome = await tenant(call, request.id).signUp(intent, waitMs)
+  const outcome = await tenant(call, request.id).signUp(intent, call.caller, waitMs)
   switch (outcome.kind) {
     case 'created':
     case 'replayed': {
@@ -76,15 +79,15 @@ export async function retrieve(call: Call, id: string): Promise<TenantHistory> {
 
 /** Takes a signup that waits up at once, and begins one that failed anew. */
 export async function retry(call: Call, id: string, waitMs: number): Promise<TenantAnswer | Unfinished> {
-  return settled(call, id, await tenant(call, id).retry(waitMs), {})
+  return settled(call, id, await tenant(call, id).retry(call.caller, waitMs), {})
 }
 
 export async function remove(call: Call, id: string): Promise<TenantAnswer> {
-  return removal(call, id, await tenant(call, id).remove())
+  return removal(call, id, await tenant(call, id).remove(call.caller))
 }
 
 export async function restore(call: Call, id: string): Promise<TenantAnswer> {
-  return removal(call, id, await tenant(call, id).restore())
+  return removal(call, id, await tenant(call, id).restore(call.caller))
 }
 
 const tenant = ({ env }: Call, id: string) => env.TENANTS.getByName(id) as unknown as Remote<Tenant>

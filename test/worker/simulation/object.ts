@@ -1,9 +1,16 @@
 /**
- * A Tenant object without Cloudflare: durable storage of one record and one alarm, and runs of the shipped saga that can
- * be dropped between any two of its commands, or live on when they should not.
+ * A Tenant object without Cloudflare: durable storage of a record, of what the directory is owed and of one alarm, and
+ * runs of the shipped saga that can be dropped between any two of its commands, or live on when they should not.
  */
+import type { Deed } from '../../../worker/directory/audit.ts'
+import {
+  createOutbox,
+  type OutboxStorage,
+  type Publication,
+  type Receipt,
+} from '../../../worker/directory/outbox.ts'
 import { WATCHDOG_MS } from '../../../worker/limits.ts'
-import { isOvertaken, runSaga, type Reply } from '../../../worker/saga/run.ts'
+import { isOvertaken, runSaga, wakeAt, type Reply } from '../../../worker/saga/run.ts'
 import type { Effect, EffectResult } from '../../../worker/saga/state.ts'
 import type { TenantRecord } from '../../../worker/tenant-record.ts'
 
@@ -17,7 +24,9 @@ export interface ObjectWorld {
     token: string | null,
     answer: (result: EffectResult, token: string | null) => void,
   ) => void
-  /** Called after each change of storage. */
+  /** @param settle with `null` when no answer came */
+  publish: (publication: Publication, settle: (receipt: Receipt | null) => void) => void
+  /** Called after each change of the record. */
   stored: (object: SimulatedObject) => void
 }
 
@@ -25,15 +34,19 @@ export interface SimulatedObject {
   id: string
   /** As it lies in storage, `null` when nothing does. */
   storage: string | null
+  /** What lies beside it: the shipped outbox. */
+  beside: Map<string, unknown>
   alarmAt: number | null
   read: () => TenantRecord | undefined
-  put: (record: TenantRecord) => void
+  /** @param alarmAt default: when the saga, at rest, wants to be woken */
+  store: (record: TenantRecord | undefined, deed?: Deed, alarmAt?: number | null) => void
   isBusy: () => boolean
   /** Starts a run. `ended` is not called if it is evicted or overtaken. */
   run: (
     record: TenantRecord,
     sleepUntil: number,
     ended: (last: TenantRecord | null, token: string | null) => void,
+    deed?: Deed,
   ) => void
   alarm: (budgetMs: number) => void
   /** @param livesOn whether the instance goes on beside the new one until it is noticed */
@@ -44,6 +57,45 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
   let instance = 0
   let busy = 0
   const zombies = new Set<number>()
+  /** When the saga wants to be woken, as far as the instance knows. */
+  let sagaAt: number | null | undefined
+  let drawn = 0
+  const beside = new Map<string, unknown>()
+  const outbox = createOutbox(storageOf(beside))
+  const delivering = new Set<number>()
+
+  const setAlarm = (at: number | null): void => {
+    object.alarmAt = outbox.alarmAt(at)
+  }
+  const nextWake = (): number | null => {
+    const record = object.read()
+    return sagaAt === undefined ? (record === undefined ? null : wakeAt(record, world.clock())) : sagaAt
+  }
+  const deliver = (own: number): void => {
+    const publication = outbox.next(object.read(), world.clock())
+    // Cloudflare holds the next alarm back until the handler of this one, which waits for the delivery, has ended.
+    if (delivering.has(own)) return
+    if (publication === null) {
+      if (object.storage === null) {
+        beside.clear()
+        object.alarmAt = null
+      } else setAlarm(nextWake())
+      return
+    }
+    delivering.add(own)
+    world.publish(publication, (receipt) => {
+      // An instance that lives on delivers too, and writes down that it has.
+      if (own !== instance && !zombies.has(own)) return
+      delivering.delete(own)
+      if (receipt !== null) {
+        outbox.delivered(publication, receipt, world.clock())
+        deliver(own)
+        return
+      }
+      outbox.failed(world.clock(), world.random())
+      setAlarm(nextWake())
+    })
+  }
 
   /** What was parsed last: records are values that nobody changes. */
   let parsed: { storage: string | null; record: TenantRecord | undefined } = {
@@ -54,6 +106,7 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
   const object: SimulatedObject = {
     id,
     storage: null,
+    beside,
     alarmAt: null,
     read() {
       const { storage } = object
@@ -64,12 +117,20 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
         }
       return parsed.record
     },
-    put(record) {
-      object.storage = JSON.stringify(record)
+    store(record, deed, alarmAt) {
+      const now = world.clock()
+      outbox.note(object.read(), record, { now, draw: () => `${id}-${(drawn += 1)}` }, deed)
+      object.storage = record === undefined ? null : JSON.stringify(record)
+      sagaAt = alarmAt === undefined ? (record === undefined ? null : wakeAt(record, now)) : alarmAt
+      setAlarm(sagaAt)
       world.stored(object)
+      const own = instance
+      world.after(0, () => {
+        if (own === instance) deliver(own)
+      })
     },
     isBusy: () => busy > 0,
-    run(record, sleepUntil, ended) {
+    run(record, sleepUntil, ended, deed) {
       const own = instance
       const commands = runSaga(record, world.clock(), sleepUntil)
       let token: string | null = null
@@ -100,8 +161,7 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
               end()
               return
             }
-            object.alarmAt = command.alarmAt
-            object.put(command.state)
+            object.store(command.state, command.isFirst ? deed : undefined, command.alarmAt)
             // An eviction may come between this and what follows.
             later(0)
             return
@@ -110,9 +170,7 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
               end()
               return
             }
-            object.storage = null
-            object.alarmAt = null
-            world.stored(object)
+            object.store(undefined, undefined, null)
             later(0)
             return
           case 'sleep':
@@ -131,14 +189,30 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
     alarm(budgetMs) {
       object.alarmAt = null
       const record = object.read()
-      if (busy > 0) object.alarmAt = world.clock() + WATCHDOG_MS
-      else if (record) object.run(record, world.clock() + budgetMs, () => {})
+      const own = instance
+      if (busy > 0) object.alarmAt = sagaAt = world.clock() + WATCHDOG_MS
+      else if (record) object.run(record, world.clock() + budgetMs, () => deliver(own))
+      else {
+        object.alarmAt = world.clock() + WATCHDOG_MS
+        deliver(own)
+      }
     },
     evict(livesOn) {
       if (livesOn && busy > 0) zombies.add(instance)
       instance += 1
       busy = 0
+      sagaAt = undefined
     },
   }
   return object
+}
+
+function storageOf(map: Map<string, unknown>): OutboxStorage {
+  return {
+    get: <T>(key: string) => map.get(key) as T | undefined,
+    put: (key, value) => void map.set(key, value),
+    delete: (key) => map.delete(key),
+    list: <T>({ prefix, limit }: { prefix: string; limit: number }) =>
+      [...map].filter(([key]) => key.startsWith(prefix)).slice(0, limit) as [string, T][],
+  }
 }

@@ -4,6 +4,8 @@
  *
  * What is simulated is the world. The saga, its runs and the rules of admission are those that are shipped.
  */
+import type { Caller } from '../../../worker/directory/audit.ts'
+import { rowOf } from '../../../worker/directory/row.ts'
 import { ALARM_BUDGET_MS, SIGNUP_BUDGET_MS } from '../../../worker/limits.ts'
 import { mayHaveDatabase } from '../../../worker/saga/machine.ts'
 import {
@@ -17,6 +19,7 @@ import {
   withKey,
   type TenantRecord,
 } from '../../../worker/tenant-record.ts'
+import { createDirectory, createPublisher } from './directory.ts'
 import { createObject, type SimulatedObject } from './object.ts'
 import { createRandom } from './random.ts'
 import { createTurso, SCHEMA_VERSION } from './turso.ts'
@@ -27,6 +30,8 @@ export interface Summary {
   failed: number
   evictions: number
 }
+
+const CALLER: Caller = { actor: 'key:app', requestId: 'r' }
 
 const HOUR_MS = 3_600_000
 /** The time of faults, and the time within which all must have ended after it. */
@@ -62,9 +67,13 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     { random, now: () => time, after, isFaulty, changed: check },
     random.pick([0, 0.1, 0.3, 0.6]),
   )
+  const directory = createDirectory()
+  const publish = createPublisher(directory, { random, after, isFaulty }, random.pick([0, 0.2, 0.5]))
   const objects = Array.from({ length: random.between(1, 3) }, (_, index) =>
-    createObject(`t${index}`, { clock, random: random.next, after, send: turso.send, stored }),
+    createObject(`t${index}`, { clock, random: random.next, after, send: turso.send, publish, stored }),
   )
+  /** How many rows each kind of request should have left in the audit. */
+  let deeds = 0
   /** Databases that somebody was told are theirs, by the key of the signup. */
   const handedOut = new Map<string, string>()
   const active = new Map<string, string>()
@@ -140,7 +149,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
         violated(`I4: ${sameKey} was given ${former} and then ${record.databaseName}`)
       handedOut.set(sameKey, record.databaseName)
       summary.created += 1
-      object.put(handedOver)
+      deeds += 1
+      object.store(handedOver, { ...CALLER, action: 'token', outcome: 'created' })
     }
     switch (admission) {
       case 'replay':
@@ -153,12 +163,18 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
             ? beginSignup(orderOf(intent), identity(object.id), known, clock())
             : hurry(withKey(known!, key), clock())
         const deadline = time + waitMs
-        object.run(record, clock() + waitMs, (last, token) => {
-          if (last?.status === 'active' && time <= deadline) {
-            if (!token?.endsWith(` for ${last.databaseName}`)) violated(`I3: ${object.id} has no token`)
-            handOut(last)
-          }
-        })
+        deeds += 1
+        object.run(
+          record,
+          clock() + waitMs,
+          (last, token) => {
+            if (last?.status === 'active' && time <= deadline) {
+              if (!token?.endsWith(` for ${last.databaseName}`)) violated(`I3: ${object.id} has no token`)
+              handOut(last)
+            }
+          },
+          { ...CALLER, action: 'signup', outcome: 'begun' },
+        )
         return
       }
       default:
@@ -173,7 +189,9 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       known.status === 'failed'
         ? beginSignup(known, identity(object.id), known, clock())
         : hurry(known, clock())
-    object.run(record, clock() + SIGNUP_BUDGET_MS, () => {})
+    deeds += 1
+    const deed = { ...CALLER, action: 'retry', outcome: 'resumed' } as const
+    object.run(record, clock() + SIGNUP_BUDGET_MS, () => {}, deed)
   }
 
   function removeOrRestore(object: SimulatedObject): void {
@@ -184,8 +202,9 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     log(`${time - begin} ${object.id} ${next.status === 'active' ? 'restored' : 'removed'}`)
     if (next.status === 'active') removed.delete(object.id)
     else removed.add(object.id)
-    object.alarmAt = clock()
-    object.put(next)
+    deeds += 1
+    const action = next.status === 'active' ? 'restore' : 'delete'
+    object.store(next, { ...CALLER, action, outcome: 'done' }, clock())
   }
 
   function identity(id: string): Pick<TenantRecord, 'nonce' | 'databaseName'> {
@@ -261,7 +280,24 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   const databasesOf = ({ id }: SimulatedObject): string =>
     [...turso.databases.keys()].filter((name) => name.startsWith(`${id}-`)).join()
 
+  /** I2 in the directory: it says of every tenant what the tenant's object says. */
+  function checkDirectory(): void {
+    for (const { id, read, beside } of objects) {
+      const record = read()
+      const known = directory.rows.get(id)?.row
+      const expected = record === undefined ? undefined : rowOf(record)
+      if (JSON.stringify(known) !== JSON.stringify(expected))
+        violated(`I2: the directory has ${JSON.stringify(known)} of ${JSON.stringify(expected)}`)
+      if (record === undefined && beside.size > 0) violated(`I6: ${id} is forgotten and keeps its outbox`)
+      if ([...beside.keys()].some((key) => key.startsWith('audit:')))
+        violated(`I8: ${id} has rows of the audit left`)
+    }
+    const asked = [...directory.audit.values()].filter(({ actor }) => actor === CALLER.actor)
+    if (asked.length !== deeds) violated(`I8: ${deeds} deeds have left ${asked.length} rows in the audit`)
+  }
+
   runUntil(begin + FAULTY_MS + QUIET_MS)
+  checkDirectory()
   for (const object of objects) {
     // I6: every signup has ended, and nothing is left of those that failed.
     const record = object.read()
@@ -281,6 +317,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     }
   }
   runUntil(begin + FORGETFUL_MS)
+  checkDirectory()
   for (const object of objects) {
     const record = object.read()
     if (record !== undefined && record.status !== 'active')

@@ -1,0 +1,221 @@
+import { env } from 'cloudflare:workers'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { AuditEntry } from '../../worker/directory/audit.ts'
+import type { OutboxState, Publication } from '../../worker/directory/outbox.ts'
+import { publish } from '../../worker/directory/publish.ts'
+import { migrateDirectory } from '../../worker/directory/schema.ts'
+import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
+import { call, signUp, signUpNow } from './client.ts'
+import { createDirectory } from './simulation/directory.ts'
+import { createRandom } from './simulation/random.ts'
+
+beforeEach(clearFaults)
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await clearFaults()
+})
+
+const directory = env.DIRECTORY
+const tenantObject = (id: string) => env.TENANTS.getByName(id)
+const remove = (id: string): Promise<Response> =>
+  call(`/v1/tenants/${id}`, { method: 'DELETE', headers: { authorization: 'Bearer admin-key' } })
+
+async function rowOf(id: string): Promise<Record<string, unknown> | null> {
+  return await directory.prepare('select * from tenants where id = ?').bind(id).first()
+}
+
+async function auditOf(id: string): Promise<string[]> {
+  const { results } = await directory
+    .prepare('select actor, action, outcome from audit where tenant = ? order by id')
+    .bind(id)
+    .all<AuditEntry>()
+  return results.map(({ actor, action, outcome }) => `${actor} ${action} ${outcome}`)
+}
+
+const outboxOf = (id: string): Promise<OutboxState | undefined> =>
+  runInDurableObject(tenantObject(id), (_, { storage }) => storage.kv.get<OutboxState>('outbox'))
+
+/** Until the object owes the directory nothing any more. */
+async function delivered(id: string): Promise<void> {
+  await expect.poll(async () => ((await outboxOf(id)) ?? { retryAt: null }).retryAt).toBeNull()
+}
+
+test('any number of isolates may make the tables at once', async () => {
+  await Promise.all(Array.from({ length: 5 }, () => migrateDirectory(directory)))
+  await migrateDirectory(directory)
+  const { results } = await directory.prepare('select version from directory_versions').all()
+  expect(results).toEqual([{ version: 1 }])
+})
+
+describe('the directory', () => {
+  test('knows a tenant, and the audit who has signed it up, without a call more upstream', async () => {
+    await signUpNow({ id: 'warm-up' })
+    await clearFaults()
+    const { tenant, database } = await signUpNow({ id: 'listed', name: 'Listed Ltd' })
+    expect(await requestsSeen()).toHaveLength(3)
+    await delivered('listed')
+    expect(await rowOf('listed')).toMatchObject({
+      id: 'listed',
+      name: 'Listed Ltd',
+      status: 'active',
+      database: database.name,
+      group_name: tenant.group,
+      location: tenant.location,
+      schema_version: 1,
+    })
+    expect(await auditOf('listed')).toEqual([
+      'key:app signup begun',
+      'worker provision active',
+      'key:app token created',
+    ])
+    // Nothing wakes the object for what is done.
+    await runInDurableObject(tenantObject('listed'), async (_, { storage }) => {
+      expect([...storage.kv.list()].map(([key]) => key)).toEqual(['outbox', 'tenant'])
+      expect(await storage.getAlarm()).toBeNull()
+    })
+  })
+
+  test('knows a signup that waits, and one that has failed, with what is left of it', async () => {
+    const headers = { 'retry-after': '60' }
+    await failNext({ kind: 'respond', on: 'databases.createToken', status: 503, headers })
+    expect((await signUp({ id: 'waiting' })).status).toBe(202)
+    await delivered('waiting')
+    expect(await rowOf('waiting')).toMatchObject({
+      status: 'provisioning',
+      expected_by: expect.any(Number),
+    })
+    await failNext({ kind: 'respond', on: 'databases.createToken', status: 400, body: '{"error":"no"}' })
+    await failNext({ kind: 'server_error', on: 'databases.delete' })
+    expect((await signUp({ id: 'given-up' })).status).toBe(502)
+    await delivered('given-up')
+    const { database, status } = (await rowOf('given-up'))!
+    expect(status).toBe('failed')
+    const orphans = await directory.prepare('select * from orphans where tenant = ?').bind('given-up').all()
+    expect(orphans.results).toMatchObject([{ database, attempts: 1 }])
+    await runInDurableObject(tenantObject('given-up'), (_, { storage }) => {
+      const record = storage.kv.get<{ orphans: { retryAt: number }[] }>('tenant')!
+      for (const orphan of record.orphans) orphan.retryAt = 0
+      storage.kv.put('tenant', record)
+    })
+    await runDurableObjectAlarm(tenantObject('given-up'))
+    await delivered('given-up')
+    expect(
+      await directory.prepare('select * from orphans where tenant = ?').bind('given-up').first(),
+    ).toBeNull()
+  })
+
+  test('loses a tenant that is gone, and takes its next life for what it is', async () => {
+    await failNext({ kind: 'respond', on: 'databases.create', status: 400, body: '{"error":"no"}' })
+    expect((await signUp({ id: 'reborn' })).status).toBe(502)
+    expect((await remove('reborn')).status).toBe(202)
+    // The alarm has nothing to delete and forgets; storage is empty once the directory knows.
+    await expect
+      .poll(() =>
+        runInDurableObject(tenantObject('reborn'), async (_, { storage }) => [
+          [...storage.kv.list()].length,
+          await storage.getAlarm(),
+        ]),
+      )
+      .toEqual([0, null])
+    expect(await rowOf('reborn')).toBeNull()
+    const { database } = await signUpNow({ id: 'reborn' })
+    await delivered('reborn')
+    expect(await rowOf('reborn')).toMatchObject({ status: 'active', database: database.name })
+    expect(await auditOf('reborn')).toEqual([
+      'key:app signup begun',
+      'worker provision failed',
+      'key:ops delete accepted',
+      'worker forget done',
+      'key:app signup begun',
+      'worker provision active',
+      'key:app token created',
+    ])
+  })
+
+  test('that is down fails no signup, and has all of it once it is back', async () => {
+    await signUpNow({ id: 'before-the-fault' })
+    await delivered('before-the-fault')
+    await directory.exec('alter table tenants rename to hidden')
+    try {
+      await signUpNow({ id: 'meanwhile' })
+      await expect.poll(async () => (await outboxOf('meanwhile'))?.attempts).toBeGreaterThan(0)
+      const alarmAt = await runInDurableObject(tenantObject('meanwhile'), (_, { storage }) =>
+        storage.getAlarm(),
+      )
+      expect(alarmAt).toBeGreaterThan(Date.now())
+      await runDurableObjectAlarm(tenantObject('meanwhile'))
+      expect((await outboxOf('meanwhile'))?.attempts).toBeGreaterThan(1)
+    } finally {
+      await directory.exec('alter table hidden rename to tenants')
+    }
+    expect(await rowOf('meanwhile')).toBeNull()
+    await runDurableObjectAlarm(tenantObject('meanwhile'))
+    expect(await rowOf('meanwhile')).toMatchObject({ status: 'active' })
+    expect(await auditOf('meanwhile')).toHaveLength(3)
+    expect(await outboxOf('meanwhile')).toMatchObject({ attempts: 0, retryAt: null })
+  })
+
+  test('that never answers holds nobody up', async () => {
+    const answer = Promise.withResolvers<never>()
+    const batch = vi.spyOn(Object.getPrototypeOf(directory) as D1Database, 'batch')
+    batch.mockReturnValue(answer.promise)
+    expect((await signUpNow({ id: 'unanswered' })).tenant.status).toBe('active')
+    expect(batch).toHaveBeenCalledTimes(1)
+    batch.mockRestore()
+    answer.reject(new Error('the connection was lost'))
+    await expect.poll(async () => (await outboxOf('unanswered'))?.attempts).toBe(1)
+    await runDurableObjectAlarm(tenantObject('unanswered'))
+    expect(await rowOf('unanswered')).toMatchObject({ status: 'active' })
+  })
+})
+
+test('deliveries that come twice, late and in any order end as in the simulator', async () => {
+  const random = createRandom(7)
+  for (let round = 0; round < 5; round++) {
+    const model = createDirectory()
+    const id = `ordered-${round}`
+    for (let step = 0; step < 25; step++) {
+      const revision = random.between(1, 8)
+      const publication = random.chance(0.25)
+        ? { tenant: id, revision, row: null, audit: [] }
+        : live(id, revision, random.between(1, 3))
+      expect(await publish(directory, publication), `round ${round}, step ${step}`).toEqual(
+        model.apply(publication),
+      )
+      const expected = model.rows.get(id)
+      const actual = await rowOf(id)
+      expect([actual?.['revision'], actual?.['database']]).toEqual([
+        expected?.revision,
+        expected?.row.database,
+      ])
+      const { results } = await directory
+        .prepare('select database from orphans where tenant = ?')
+        .bind(id)
+        .all()
+      expect(results).toEqual(expected?.row.orphans.map(({ name }) => ({ database: name })) ?? [])
+    }
+  }
+})
+
+function live(id: string, revision: number, life: number): Publication {
+  const orphans =
+    revision % 2 === 0 ? [{ name: `${id}-orphan-${revision}`, since: 1, attempts: 0, retryAt: 2 }] : []
+  return {
+    tenant: id,
+    revision,
+    audit: [],
+    row: {
+      id,
+      name: null,
+      status: 'active',
+      group: 'default',
+      location: 'here',
+      database: `${id}-${life}`,
+      schemaVersion: 1,
+      createdAt: '2026-11-28T00:00:00.000Z',
+      orphans,
+      expectedBy: null,
+    },
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * What a Tenant object owes the directory, kept beside its record and written together with it: the number of the latest
+ * change, how far the directory has followed, and the rows of the audit that it does not have yet. No I/O but storage.
+ */
+import { MAX_AUDIT_ROWS_AT_ONCE } from '../limits.ts'
+import { delayAfter, DIRECTORY_RETRY } from '../saga/policy.ts'
+import type { TenantRecord } from '../tenant-record.ts'
+import { auditId, deedOf, type AuditEntry, type Deed } from './audit.ts'
+import { expectedBy, isNews, rowOf, type DirectoryRow } from './row.ts'
+
+/** Under the key `outbox`. */
+export interface OutboxState {
+  tenant: string
+  /** Counts the changes of the directory's row. */
+  revision: number
+  /** How many rows of the audit there have been. */
+  deeds: number
+  /** How often in a row delivery has failed. */
+  attempts: number
+  /** When the alarm tries, if nobody does before; `null`: nothing is owed. */
+  retryAt: number | null
+}
+
+/** The synchronous storage of an object, as far as it is needed. */
+export interface OutboxStorage {
+  get<T>(key: string): T | undefined
+  put<T>(key: string, value: T): void
+  delete(key: string): unknown
+  list<T>(options: { prefix: string; limit: number }): Iterable<[string, T]>
+}
+
+/** One delivery. Harmless to repeat, to lose, and to come late. */
+export interface Publication {
+  tenant: string
+  revision: number
+  /** `null`: the tenant is forgotten. */
+  row: (DirectoryRow & { expectedBy: number | null }) | null
+  audit: AuditEntry[]
+}
+
+/** What the directory has after a delivery. */
+export interface Receipt {
+  /** Whether it is what was delivered. */
+  isCurrent: boolean
+  /** The highest number that it has of this tenant. */
+  revision: number
+}
+
+export interface Outbox {
+  /** To be called in the same breath in which the record is written. `deed`: what somebody has asked for. */
+  note: (before: TenantRecord | undefined, after: TenantRecord | undefined, at: Moment, deed?: Deed) => void
+  /** Sends the row again, whatever the directory has. */
+  renew: (record: TenantRecord | undefined, now: number) => void
+  /** What is to be sent now, `null` when nothing is owed. */
+  next: (record: TenantRecord | undefined, now: number) => Publication | null
+  delivered: (publication: Publication, receipt: Receipt, now: number) => void
+  failed: (now: number, random: number) => void
+  /**
+   * When the object's alarm must go off.
+   *
+   * @param sagaAt when the saga wants to be woken
+   */
+  alarmAt: (sagaAt: number | null) => number | null
+}
+
+interface Moment {
+  now: number
+  /** See {@link auditId}. */
+  draw: () => string
+}
+
+const AUDIT = 'audit:'
+
+export function createOutbox(storage: OutboxStorage): Outbox {
+  const read = (): OutboxState | undefined => storage.get<OutboxState>('outbox')
+  const write = (state: OutboxState): void => storage.put('outbox', state)
+  const owed = (limit: number): [string, AuditEntry][] => [
+    ...storage.list<AuditEntry>({ prefix: AUDIT, limit }),
+  ]
+  const start = (tenant: string): OutboxState =>
+    read() ?? { tenant, revision: 0, deeds: 0, attempts: 0, retryAt: null }
+  const firstTry = (now: number): number => now + DIRECTORY_RETRY.firstDelayMs
+
+  return {
+    note(before, after, { now, draw }, deed) {
+      const tenant = (after ?? before)?.id
+      if (tenant === undefined) return
+      const deeds = [deed, deedOf(before, after)].filter((each) => each !== undefined && each !== null)
+      const hasNews = isNews(before, after)
+      if (!hasNews && deeds.length === 0) return
+      const state = start(tenant)
+      for (const [index, { actor, requestId, action, outcome }] of deeds.entries()) {
+        const id = auditId(now, state.deeds + index, draw())
+        storage.put<AuditEntry>(AUDIT + id, { id, actor, requestId, tenant, action, outcome })
+      }
+      write({
+        ...state,
+        revision: state.revision + (hasNews ? 1 : 0),
+        deeds: state.deeds + deeds.length,
+        retryAt: state.retryAt ?? firstTry(now),
+      })
+    },
+    renew(record, now) {
+      const state = record === undefined ? read() : start(record.id)
+      if (state === undefined) return
+      write({ ...state, revision: state.revision + 1, retryAt: state.retryAt ?? firstTry(now) })
+    },
+    next(record, now) {
+      const state = read()
+      if (state === undefined || state.retryAt === null) return null
+      // Put off before it is known how it ends, or the alarm would go off over and over until then.
+      if (state.retryAt <= now) write({ ...state, retryAt: firstTry(now) })
+      const { tenant, revision } = state
+      const row = record === undefined ? null : { ...rowOf(record), expectedBy: expectedBy(record, now) }
+      return { tenant, revision, row, audit: owed(MAX_AUDIT_ROWS_AT_ONCE).map(([, entry]) => entry) }
+    },
+    delivered({ revision, audit }, receipt, now) {
+      const state = read()
+      if (state === undefined) return
+      for (const { id } of audit) storage.delete(AUDIT + id)
+      const isLatest = revision === state.revision
+      // Of a former life that this object knows nothing of any more: its numbers must be left behind.
+      const isOutnumbered = isLatest && !receipt.isCurrent
+      const isDone = isLatest && receipt.isCurrent && owed(1).length === 0
+      write({
+        ...state,
+        revision: isOutnumbered ? Math.max(revision, receipt.revision) + 1 : state.revision,
+        attempts: 0,
+        retryAt: isDone ? null : firstTry(now),
+      })
+    },
+    failed(now, random) {
+      const state = read()
+      if (state === undefined) return
+      const attempts = state.attempts + 1
+      write({ ...state, attempts, retryAt: now + delayAfter(DIRECTORY_RETRY, attempts, random, null) })
+    },
+    alarmAt(sagaAt) {
+      const dueAt = read()?.retryAt ?? null
+      return sagaAt === null || dueAt === null ? (sagaAt ?? dueAt) : Math.min(sagaAt, dueAt)
+    },
+  }
+}

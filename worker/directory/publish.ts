@@ -1,0 +1,94 @@
+/** Writes one delivery of a Tenant object to the directory, in one transaction. */
+import { DIRECTORY_TIMEOUT_MS } from '../limits.ts'
+import type { Publication, Receipt } from './outbox.ts'
+import { withTables } from './schema.ts'
+
+/**
+ * Only what is newer than what is there is written, so a delivery may come twice, late, or not at all.
+ *
+ * @throws what D1 throws, and after ten seconds: it may still come to pass
+ */
+export async function publish(directory: D1Database, publication: Publication): Promise<Receipt> {
+  const statements = statementsOf(publication).map(([sql, args]) => directory.prepare(sql).bind(...args))
+  const results = await withTimeout(
+    withTables(directory, () => directory.batch<{ is_current: number; revision: number | null }>(statements)),
+  )
+  const { is_current = 0, revision = null } = results.at(-1)?.results[0] ?? {}
+  return { isCurrent: is_current === 1, revision: revision ?? 0 }
+}
+
+type Bound = readonly [sql: string, args: (string | number | null)[]]
+
+function statementsOf({ tenant, revision, row, audit }: Publication): Bound[] {
+  return [
+    ...audit.map(({ id, actor, action, tenant: of, requestId, outcome }): Bound => [
+      `insert or ignore into audit (id, actor, action, tenant, request_id, outcome) values (?, ?, ?, ?, ?, ?)`,
+      [id, actor, action, of, requestId, outcome],
+    ]),
+    ...(row === null ? absence(tenant, revision) : presence(tenant, revision, row)),
+    [
+      `select max(revision) as revision, max(revision = ?2 and database is ?3) as is_current
+       from (select revision, database from tenants where id = ?1
+       union all select revision, null from forgotten where id = ?1)`,
+      [tenant, revision, row?.database ?? null],
+    ],
+  ]
+}
+
+function absence(tenant: string, revision: number): Bound[] {
+  return [
+    ['delete from tenants where id = ? and revision < ?', [tenant, revision]],
+    [
+      `insert into forgotten (id, revision, at) values (?, ?, ?) on conflict (id)
+       do update set revision = excluded.revision, at = excluded.at where excluded.revision > revision`,
+      [tenant, revision, Date.now()],
+    ],
+    ['delete from orphans where tenant = ?1 and not exists (select 1 from tenants where id = ?1)', [tenant]],
+  ]
+}
+
+function presence(tenant: string, revision: number, row: NonNullable<Publication['row']>): Bound[] {
+  const { name, status, group, location, database, schemaVersion, createdAt, expectedBy } = row
+  const isCurrent = 'exists (select 1 from tenants where id = ?1 and revision = ?2)'
+  return [
+    [
+      `insert into tenants (id, revision, name, status, group_name, location, database, schema_version,
+         created_at, expected_by)
+       select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+       where not exists (select 1 from forgotten where id = ?1 and revision >= ?2)
+       on conflict (id) do update set revision = excluded.revision, name = excluded.name,
+         status = excluded.status, group_name = excluded.group_name, location = excluded.location,
+         database = excluded.database, schema_version = excluded.schema_version,
+         created_at = excluded.created_at, expected_by = excluded.expected_by
+       where excluded.revision > revision`,
+      [tenant, revision, name, status, group, location, database, schemaVersion, createdAt, expectedBy],
+    ],
+    ['delete from forgotten where id = ? and revision < ?', [tenant, revision]],
+    // What somebody has found and nobody knew is known now.
+    [
+      `delete from orphans where (tenant = ?1 or database = ?3) and ${isCurrent}`,
+      [tenant, revision, database],
+    ],
+    ...row.orphans.map((orphan): Bound => [
+      `insert or replace into orphans (tenant, database, since, attempts, next_attempt_at)
+       select ?1, ?3, ?4, ?5, ?6 where ${isCurrent}`,
+      [tenant, revision, orphan.name, orphan.since, orphan.attempts, orphan.retryAt],
+    ]),
+  ]
+}
+
+/** D1 takes no signal: what has gone out comes to pass or not, and both are provided for. */
+async function withTimeout<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | null = null
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`no answer of D1 within ${DIRECTORY_TIMEOUT_MS} ms`)),
+      DIRECTORY_TIMEOUT_MS,
+    )
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

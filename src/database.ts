@@ -53,6 +53,12 @@ export interface ConnectOptions extends Hooks {
   retry?: RetryOptions | false | undefined
   /** Host name endings to which the server may send a transaction's stream, token and all. Default `['turso.io']`. */
   baseUrlSuffixes?: readonly string[] | undefined
+  /**
+   * Told of what goes on behind a call that has ended: closing the stream of a transaction that was aborted or got no
+   * answer, for a second at most. A Worker gives `waitUntil` of `cloudflare:workers`, or its runtime may end that with
+   * the response, and the write lock stays taken for up to ten seconds.
+   */
+  waitUntil?: ((work: Promise<unknown>) => void) | undefined
   /** Stands in for the global `fetch`. */
   fetch?: Fetch | undefined
 }
@@ -140,8 +146,8 @@ export interface Database extends Queries {
  * @throws {TypeError} {@link RangeError} for a malformed URL or option
  */
 export function connect(options: ConnectOptions): Database {
-  const { fetch, encryptionKey, onRequest, onResponse, baseUrlSuffixes = ['turso.io'] } = options
-  for (const [name, value] of Object.entries({ fetch, onRequest, onResponse }))
+  const { fetch, encryptionKey, onRequest, onResponse, waitUntil, baseUrlSuffixes = ['turso.io'] } = options
+  for (const [name, value] of Object.entries({ fetch, onRequest, onResponse, waitUntil }))
     if (value !== undefined && typeof value !== 'function')
       throw new TypeError(`"${name}" must be a function`)
   if (!Array.isArray(baseUrlSuffixes))
@@ -163,6 +169,7 @@ export function connect(options: ConnectOptions): Database {
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     retrier: createRetrier(options.retry),
     hooks: { onRequest, onResponse },
+    waitUntil,
   }
 
   const probe = (path: string, call: CallOptions | undefined): Promise<string> =>

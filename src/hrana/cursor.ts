@@ -2,12 +2,10 @@
 import { HttpError, ProtocolError } from '../errors.ts'
 import { parseBody } from '../http/json.ts'
 import { open, type TextBody } from '../http/send.ts'
-import { CLOSE_TIMEOUT_MS } from '../limits.ts'
 import { toSqlError } from './batch.ts'
-import { sendPipeline } from './pipeline.ts'
 import { createRowDecoder, decodeRow, type DecodeOptions } from './result.ts'
-import { readBaseUrl } from './stream.ts'
-import { observe, requestTo, type Target, type TargetCall } from './target.ts'
+import { giveBack } from './stream.ts'
+import { observe, requestTo, tell, type Target, type TargetCall } from './target.ts'
 import type { WireColumn, WireCursorEntry, WireCursorResponse, WireStatement } from './wire.ts'
 
 /**
@@ -87,9 +85,10 @@ export async function* readCursor<Row>(
       throw new ProtocolError('The rows were cut off: the answer ended before the statement did')
   } finally {
     body.cancel()
-    const isGivenBack = giveBack(target, head, call)
+    const isGivenBack = giveBack(target, head?.baton, head?.base_url, call.timeoutMs)
     // Who has aborted does not wait.
-    if (!call.signal?.aborted) await isGivenBack
+    if (call.signal?.aborted) tell(target.waitUntil, isGivenBack)
+    else await isGivenBack
   }
 }
 
@@ -123,21 +122,5 @@ async function openCursor(target: Target, stmt: WireStatement, call: TargetCall)
     for (const [reason, code] of NOT_ONE_STATEMENT)
       if (words.includes(`SQL string ${reason}`)) throw toSqlError({ message: words, code })
     throw error
-  }
-}
-
-/** Best effort: what is left open ends by itself, and why the rows ended matters more. */
-async function giveBack(
-  target: Target,
-  head: WireCursorResponse | undefined,
-  call: TargetCall,
-): Promise<void> {
-  if (head?.baton == null) return
-  try {
-    const baseUrl = readBaseUrl(head.base_url, target) ?? target.baseUrl
-    const timeoutMs = Math.min(call.timeoutMs ?? target.timeoutMs, CLOSE_TIMEOUT_MS)
-    await sendPipeline({ ...target, baseUrl }, head.baton, [{ type: 'close' }], { timeoutMs })
-  } catch {
-    // See above.
   }
 }

@@ -1,7 +1,9 @@
 /** One stream: a server-side connection that is named by a baton and lives over several pipelines. */
-import { ProtocolError } from '../errors.ts'
+import { isTursoError, ProtocolError } from '../errors.ts'
+import { isPassing } from '../http/retry.ts'
+import { CLOSE_TIMEOUT_MS } from '../limits.ts'
 import { sendPipeline } from './pipeline.ts'
-import type { Target, TargetCall } from './target.ts'
+import { tell, type Target, type TargetCall } from './target.ts'
 import { isTrustedBaseUrl } from './url.ts'
 import type { WireStreamRequest, WireStreamResult } from './wire.ts'
 
@@ -10,8 +12,9 @@ export interface HranaStream {
    * Resolves with the results of these requests, in order. One pipeline is in flight at a time; what is sent meanwhile
    * goes out together in the next one. With `close` among them, nothing may be sent after it.
    *
-   * Any failure but an in-band one loses the stream: whatever is sent on it fails with the first such error. What is
-   * aborted while it waits for its turn is taken back, and loses nothing.
+   * Any failure but an in-band one loses the stream: whatever is sent on it fails with the first such error, and what may
+   * be left of it on the server is given back in the background. What is aborted while it waits for its turn is taken
+   * back, and loses nothing.
    */
   send: (requests: readonly WireStreamRequest[], call?: TargetCall) => Promise<WireStreamResult[]>
   /** Whether the server has accepted anything on this stream. */
@@ -50,7 +53,7 @@ export function createStream(
 
   async function post(entries: readonly Entry[]): Promise<WireStreamResult[]> {
     const answer = await sendPipeline(
-      baseUrl === null ? target : { ...target, baseUrl },
+      movedTo(target, baseUrl),
       baton,
       entries.flatMap(({ requests }) => requests),
       combine(entries, target.timeoutMs),
@@ -75,9 +78,10 @@ export function createStream(
         for (const { requests, resolve } of entries) resolve(results.slice(taken, (taken += requests.length)))
       } catch (error) {
         loss = { error }
-        baton = null
         for (const { reject } of [...entries, ...queue]) reject(error)
         queue = []
+        if (mayBeOpen(error)) tell(target.waitUntil, giveBack(target, baton, baseUrl))
+        baton = null
       }
       isInFlight = false
     }
@@ -108,6 +112,35 @@ export function createStream(
     position: () => ({ baton, baseUrl }),
   }
 }
+
+/** Whether a stream may outlive a request that failed so: the server, as far as one has answered, has not ended it. */
+const mayBeOpen = (error: unknown): boolean =>
+  !isTursoError(error) || error.code === 'timeout' || isPassing(error)
+
+/**
+ * Ends a stream on the server, where it otherwise stays, perhaps with the write lock, until its idle limit. Never throws:
+ * why nobody wants it any more matters more. A baton that has been used already is refused, and ends nothing.
+ *
+ * @param baton the last one that is known; none for nothing to be done
+ * @param baseUrl as the server sent it
+ */
+export async function giveBack(
+  target: Target,
+  baton: string | null | undefined,
+  baseUrl: string | null | undefined,
+  timeoutMs: number = target.timeoutMs,
+): Promise<void> {
+  if (baton == null) return
+  try {
+    const call = { timeoutMs: Math.min(timeoutMs, CLOSE_TIMEOUT_MS) }
+    await sendPipeline(movedTo(target, readBaseUrl(baseUrl, target)), baton, [{ type: 'close' }], call)
+  } catch {
+    // See above.
+  }
+}
+
+const movedTo = (target: Target, baseUrl: string | null): Target =>
+  baseUrl === null ? target : { ...target, baseUrl }
 
 /** One call for several: the longest wait, and all signals. */
 function combine(entries: readonly Entry[], timeoutMs: number): TargetCall {

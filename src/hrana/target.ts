@@ -18,6 +18,7 @@ export interface Target {
   readonly timeoutMs: number
   readonly retrier: Retrier
   readonly hooks: Hooks
+  readonly waitUntil: ((work: Promise<unknown>) => void) | undefined
 }
 
 export interface Hooks {
@@ -116,6 +117,6 @@ export function observe<T>(
 }
 
 /** An observer must not turn what has succeeded into a failure, at once or later. */
-function tell<Event>(hook: ((event: Event) => unknown) | undefined, event: Event): void {
+export function tell<Event>(hook: ((event: Event) => unknown) | undefined, event: Event): void {
   void (async () => await hook?.(event))().catch(() => undefined)
 }

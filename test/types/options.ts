@@ -33,6 +33,7 @@ export async function whatMayBeUndefinedCanBePassedOn(environment: Environment):
     retry: undefined,
     onRequest: undefined,
     onResponse: undefined,
+    waitUntil: undefined,
   }
   const db = connect(options)
   await db.execute('select 1', undefined, {

@@ -158,7 +158,9 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
       const tx = await client.transaction({ mode: 'deferred' })
       await tx.execute('select 1')
       await tx.execute('select 2').catch(() => undefined)
-      expect(sent.map((request) => request.origin)).toEqual([origin, new URL(address).origin])
+      // The last one gives the stream back that was not reached.
+      const there = Array<string>(address.startsWith(origin) ? 1 : 2).fill(new URL(address).origin)
+      expect(sent.map((request) => request.origin)).toEqual([origin, ...there])
     }
   })
 })

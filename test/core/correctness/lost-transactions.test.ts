@@ -245,7 +245,8 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
   })
 
   describe('an answer that gets lost', () => {
-    const withEffect: [string, Fault][] = [
+    /** Some are an answer, after which it is not asked again for anything. */
+    const withEffect: [string, Fault, isAnswer?: boolean][] = [
       ['a connection that breaks', { kind: 'reset_after' }],
       ["a proxy's page", { kind: 'html', effect: true }],
       ['a 500', { kind: 'server_error', effect: true }],
@@ -255,16 +256,18 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
       ],
       ['a 408', { kind: 'respond', status: 408, effect: true }],
       ['a body that is cut', { kind: 'truncated', share: 0.7 }],
-      ['a body that ends early', { kind: 'truncated', share: 0.7, ending: 'clean' }],
-      ['no body at all', { kind: 'truncated', share: 0, ending: 'clean' }],
-      ['JSON of another shape', { kind: 'wrong_shape', effect: true }],
+      ['a body that ends early', { kind: 'truncated', share: 0.7, ending: 'clean' }, true],
+      ['no body at all', { kind: 'truncated', share: 0, ending: 'clean' }, true],
+      ['JSON of another shape', { kind: 'wrong_shape', effect: true }, true],
       [
         'an empty list of results',
         { kind: 'wrong_shape', body: { baton: null, base_url: null, results: [] }, effect: true },
+        true,
       ],
       [
         'a redirect',
         { kind: 'respond', status: 307, headers: { location: 'https://elsewhere.example/' }, effect: true },
+        true,
       ],
     ]
     const withoutEffect: [string, Fault][] = [
@@ -273,25 +276,33 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
       ['a 500 in its stead', { kind: 'server_error' }],
     ]
     const all = [
-      ...withEffect.map(([name, fault]) => [name, fault, true] as const),
-      ...withoutEffect.map(([name, fault]) => [name, fault, false] as const),
+      ...withEffect.map(([name, fault, isAnswer = false]) => [name, fault, true, isAnswer] as const),
+      ...withoutEffect.map(([name, fault]) => [name, fault, false, false] as const),
     ]
 
-    /** A client that counts what it sends. */
-    function counting(): { client: Database; sent: () => number } {
+    /** A client that counts what it sends, and apart from it what gives a stream back and asks for nothing else. */
+    function counting(): { client: Database; sent: () => number; givenBack: () => Promise<number> } {
       let sent = 0
+      let givenBack = 0
+      const works: Promise<unknown>[] = []
       const fetch: Fetch = (url, init) => {
-        sent += 1
+        if (init.body?.endsWith('"requests":[{"type":"close"}]}')) givenBack += 1
+        else sent += 1
         return globalThis.fetch(url, init)
       }
-      const { hostname, token } = fixture
-      return { client: connect({ url: `libsql://${hostname}`, authToken: token, fetch }), sent: () => sent }
+      const client = connect({
+        url: `libsql://${fixture.hostname}`,
+        authToken: fixture.token,
+        fetch,
+        waitUntil: (work) => void works.push(work),
+      })
+      return { client, sent: () => sent, givenBack: async () => (await Promise.all(works), givenBack) }
     }
 
     test.each(all)(
       'to COMMIT, by %s, says that the outcome is unknown, and COMMIT is sent once',
-      async (_, fault, hasEffect) => {
-        const { client, sent } = counting()
+      async (_, fault, hasEffect, isAnswer) => {
+        const { client, sent, givenBack } = counting()
         const tx = await client.transaction()
         await tx.execute(insert('perhaps'))
         await turso.failNext({ ...fault, on: pipeline })
@@ -303,6 +314,7 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
           outcome: 'unknown',
         })
         await tx.rollback()
+        expect([sent(), await givenBack()]).toEqual([2, isAnswer ? 0 : 1])
         await turso.advanceClock(20_000)
         expect(await titles()).toEqual(hasEffect ? ['perhaps'] : [])
       },
@@ -318,8 +330,8 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
 
     test.each(all)(
       'to a statement, by %s: nothing of the transaction remains, and it is sent once',
-      async (_, fault) => {
-        const { client, sent } = counting()
+      async (_, fault, __, isAnswer) => {
+        const { client, sent, givenBack } = counting()
         const run = client.transaction(async (tx) => {
           await tx.execute(insert('before'))
           await turso.failNext({ ...fault, on: pipeline })
@@ -327,7 +339,7 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
           await tx.execute(insert('stray')).catch(() => undefined)
         })
         expect(await failureOf(run)).toMatchObject(lost)
-        expect(sent()).toBe(2)
+        expect([sent(), await givenBack()]).toEqual([2, isAnswer ? 0 : 1])
         await turso.advanceClock(20_000)
         expect(await titles()).toEqual([])
       },
@@ -341,12 +353,12 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
         ['openStream', (client) => client.openStream().execute(insert('openStream'))],
       ]
       for (const [, run] of calls) {
-        const { client, sent } = counting()
+        const { client, sent, givenBack } = counting()
         await turso.failNext({ ...fault, on: pipeline })
         expect(await failureOf(run(client))).toMatchObject({
           code: expect.stringMatching(/^(network|unavailable|protocol)$/) as string,
         })
-        expect(sent()).toBe(1)
+        expect([sent(), await givenBack()]).toEqual([1, 0])
       }
       expect(await titles()).toEqual(hasEffect ? calls.map(([name]) => name) : [])
     })

@@ -12,11 +12,8 @@ import type { SignupRequest } from './schemas.ts'
 export interface TenantRecord extends SagaState {
   /** Of this shape. Records of earlier versions are read by `stored-record.ts`. */
   version: 2
-  id: string
   name: string | null
   metadata: Record<string, unknown>
-  /** Drawn once for each life of a tenant id; the database's name is derived from it. */
-  nonce: string
   /** Whether anybody was ever given a token: until then the same request may claim the tenant. */
   isHandedOut: boolean
   createdAt: string

@@ -365,6 +365,64 @@ describe('trouble upstream', () => {
     expect((await listed('by-chance')).rows.toSorted()).toEqual([foreign!, database.name].toSorted())
   })
 
+  describe('a database that is there after a lost answer', () => {
+    /** Its creation is done, and the signup does not know. Then the test marks it. */
+    async function lose(id: string, marks: (name: string) => [string, string, string]): Promise<string> {
+      await failNext({
+        kind: 'respond',
+        on: 'databases.create',
+        status: 504,
+        headers: forLater,
+        effect: true,
+      })
+      expect((await signUp({ id })).status).toBe(202)
+      const [name] = (await listed(id)).rows
+      const { hostname } = await localPlatform().databases.retrieve(name!)
+      const db = connect({
+        url: `https://${hostname}`,
+        authToken: await localPlatform().databases.createToken(name!),
+      })
+      await db.batch([
+        'create table _turso_edge_owner (database text primary key, tenant text, nonce text)',
+        { sql: 'insert into _turso_edge_owner values (?, ?, ?)', args: marks(name!) },
+      ])
+      return name!
+    }
+
+    test("and is marked as another tenant's is not adopted, not changed and not deleted", async () => {
+      const name = await lose('foreign-mark', (own) => [own, 'somebody', 'n'])
+      await requestsSeen()
+      const refused = await signUp({ id: 'foreign-mark' })
+      expect(refused.status).toBe(502)
+      expect(((await refused.json()) as ProblemBody).detail).toContain("another tenant's")
+      expect((await requestsSeen()).some((line) => line.startsWith('DELETE'))).toBe(false)
+      expect(await (await read('foreign-mark')).json()).toMatchObject({
+        tenant: { status: 'failed' },
+        orphans: [],
+      })
+      const { hostname } = await localPlatform().databases.retrieve(name)
+      const db = connect({
+        url: `https://${hostname}`,
+        authToken: await localPlatform().databases.createToken(name),
+      })
+      const { rows } = await db.execute("select name from sqlite_schema where type = 'table'")
+      expect(rows).toEqual([{ name: '_turso_edge_owner' }])
+      expect((await signUpNow({ id: 'foreign-mark' })).database.name).not.toBe(name)
+    })
+
+    test('and carries the mark of what it was copied from is adopted, and marked', async () => {
+      const name = await lose('copied-mark', () => ['the-template', 'template', 'n'])
+      const { database, token } = await signUpNow({ id: 'copied-mark' })
+      expect(database.name).toBe(name)
+      const db = connect({ url: database.http_url, authToken: token.jwt })
+      const { rows } = await db.execute('select database, tenant from _turso_edge_owner order by database')
+      expect(rows).toEqual([
+        { database: name, tenant: 'copied-mark' },
+        { database: 'the-template', tenant: 'template' },
+      ])
+    })
+  })
+
   test('a conflict that is not about this name is not for good, and is told in its own words', async () => {
     const body = '{"error":"group is being migrated"}'
     await failNext({ kind: 'respond', on: 'databases.create', status: 409, body })

@@ -1,5 +1,6 @@
 /** An error of a call to Turso as the saga understands it. Pure. */
 import { isTursoError, type HttpError } from '../../src/index.ts'
+import { ForeignDatabaseError } from '../schema/owner.ts'
 import { isRefusal, provesNothingWasDone } from '../upstream-errors.ts'
 import type { Failure } from './state.ts'
 
@@ -16,6 +17,7 @@ export function describeFailure(error: unknown): Failure {
 }
 
 function reasonOf(error: unknown): Failure['reason'] {
+  if (error instanceof ForeignDatabaseError) return 'foreign'
   if (isTursoError(error, 'already_exists')) return 'exists'
   if (isTursoError(error, 'not_found')) return 'missing'
   if (isTursoError(error, 'unauthorized')) return 'unauthorized'

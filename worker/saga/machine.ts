@@ -47,7 +47,7 @@ function isDue(time: number, now: number, longestDelayMs: number): boolean {
 }
 
 function stepEffect(state: SagaState, hasToken: boolean): Effect {
-  const { step, databaseName: name, group, location, hostname, mayHaveSchema } = state
+  const { step, id: tenant, nonce, databaseName: name, group, location, hostname, mayHaveSchema } = state
   switch (step) {
     case 'create_database':
       return { kind: step, name, group, location }
@@ -57,7 +57,7 @@ function stepEffect(state: SagaState, hasToken: boolean): Effect {
     case 'migrate':
       // Whoever takes the signup up again has no token.
       if (!hasToken) return { kind: 'create_token', name }
-      return { kind: step, name, hostname: hostname ?? '', isFresh: !mayHaveSchema }
+      return { kind: step, name, hostname: hostname ?? '', isFresh: !mayHaveSchema, tenant, nonce }
   }
 }
 
@@ -148,6 +148,9 @@ function stepped(state: SagaState, { effect, result, now, random }: Ended): Saga
     )
     return { ...state, attempts: state.attempts - 1, retryAt: now + Math.ceil(waitMs) }
   }
+  // By its name it is ours, by its own word it is not: it is left alone.
+  if (reason === 'foreign')
+    return giveUp({ ...state, databaseId: null, mayAppear: false }, detail, false, now)
   if (reason === 'unavailable') return retry('unavailable', changes)
   switch (effect.kind) {
     case 'create_database':

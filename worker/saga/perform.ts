@@ -76,9 +76,10 @@ export function createPerformer(
         const url = databaseHttpUrl(configuration.databaseUrlTemplate, effect)
         const timeoutMs = MIGRATION_TIMEOUT_MS
         const database = connect({ url, authToken: token ?? '', timeoutMs, retry: false, fetch })
+        const owner = { database: effect.name, tenant: effect.tenant, nonce: effect.nonce }
         return {
           kind: 'done',
-          schemaVersion: await applyMigrations(database, migrations, effect.isFresh),
+          schemaVersion: await applyMigrations(database, migrations, owner, effect.isFresh),
         }
       }
       case 'delete_database':

@@ -4,6 +4,10 @@ export type SignupStep = 'create_database' | 'find_database' | 'create_token' | 
 
 /** The part of a tenant's record that the saga reads and writes. Times are milliseconds since 1970. */
 export interface SagaState {
+  /** Of the tenant. */
+  id: string
+  /** Drawn once for each life of a tenant id; the database's name is derived from it. */
+  nonce: string
   status: 'provisioning' | 'active' | 'failed' | 'deleting'
   /** Where a signup that is not finished will go on, or where it failed. */
   step: SignupStep
@@ -65,7 +69,7 @@ export type Effect =
   | { kind: 'create_database'; name: string; group: string; location: string }
   | { kind: 'find_database'; name: string }
   | { kind: 'create_token'; name: string }
-  | { kind: 'migrate'; name: string; hostname: string; isFresh: boolean }
+  | { kind: 'migrate'; name: string; hostname: string; isFresh: boolean; tenant: string; nonce: string }
   | { kind: 'delete_database'; name: string }
 
 export type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>
@@ -95,10 +99,10 @@ export type EffectResult =
 
 export interface Failure {
   /**
-   * `exists`, `missing` and `unauthorized` mean something different at each step; `refused` is for good; `held` is what
+   * `foreign`: the database is somebody else's. `exists`, `missing` and `unauthorized` mean something different at each step; `refused` is for good; `held` is what
    * everybody waits for, and no attempt of this tenant.
    */
-  reason: 'held' | 'exists' | 'missing' | 'unauthorized' | 'refused' | 'unavailable'
+  reason: 'foreign' | 'held' | 'exists' | 'missing' | 'unauthorized' | 'refused' | 'unavailable'
   detail: string
   /** Whether the call certainly had no effect. */
   isHarmless: boolean

@@ -1,5 +1,6 @@
 /** Applies the tenants' schema to a database: all of it in one atomic batch, each migration at most once. */
 import { isTursoError, type Database, type Statement } from '../../src/index.ts'
+import { claim, refuseForeign, type Owner } from './owner.ts'
 
 export interface Migration {
   version: number
@@ -15,20 +16,20 @@ const CREATE_HISTORY = `create table if not exists _turso_edge_migrations (
   applied_at text not null default current_timestamp)`
 
 /**
- * Applies what is not applied yet and returns the version that the database then has, 0 without migrations.
+ * Marks the database as its owner's, applies what is not applied yet, and returns the version that the database then has, 0 without migrations.
  *
  * @param isFresh the database has just been created, so that nothing needs to be read first: one request instead of two
- * @throws what `batch` throws; after a failure nothing of the schema is there
+ * @throws what `batch` throws; after a failure nothing of the schema is there. {@link ForeignDatabaseError}: it is somebody else's
  */
 export async function applyMigrations(
   database: Database,
   migrations: readonly Migration[],
+  owner: Owner,
   isFresh: boolean,
 ): Promise<number> {
   const applied = isFresh ? 0 : await readVersion(database)
   const pending = migrations.filter((migration) => migration.version > applied)
-  if (pending.length === 0 && !isFresh) return applied
-  const statements: Statement[] = [CREATE_HISTORY]
+  const statements: Statement[] = [...claim(owner), CREATE_HISTORY]
   for (const { version, name, checksum, statements: body } of pending) {
     statements.push({
       sql: 'insert into _turso_edge_migrations (version, name, checksum) values (?, ?, ?)',
@@ -40,8 +41,10 @@ export async function applyMigrations(
   try {
     await database.batch(statements)
   } catch (error) {
+    if (!isTursoError(error, 'sql_error')) throw error
+    await refuseForeign(database, owner)
     // An earlier attempt whose answer was lost, or this one on its way a second time, may have made it fail.
-    if (!isTursoError(error, 'sql_error') || (await readVersion(database)) < wanted) throw error
+    if ((await readVersion(database)) < wanted) throw error
   }
   return wanted
 }

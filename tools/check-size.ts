@@ -16,7 +16,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "import * from 'turso-edge'": 24_500,
   "import * from 'turso-edge/libsql'": 16_300,
   "import * from 'turso-edge/drizzle'": 16_900,
-  Worker: 51_000,
+  Worker: 60_000,
 }
 
 const root = path.join(import.meta.dirname, '..')

@@ -26,7 +26,7 @@ interface ProblemKind {
   title: string
 }
 
-const KINDS: Record<ProblemCode, ProblemKind> = {
+export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   unauthorized: { status: 401, title: 'No valid API key' },
   forbidden: { status: 403, title: 'The API key may not do this' },
   invalid_request: { status: 400, title: 'The request is invalid' },
@@ -87,7 +87,7 @@ export function retryAfter(ms: number): Record<string, string> {
 }
 
 export function problemResponse(problem: Problem, requestId: string): Response {
-  const { status, title } = KINDS[problem.code]
+  const { status, title } = PROBLEM_KINDS[problem.code]
   const body = {
     type: `urn:turso-edge:problem:${problem.code}`,
     title,

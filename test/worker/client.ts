@@ -1,10 +1,14 @@
 /** Calls the Worker under test as its users do. */
 import { exports } from 'cloudflare:workers'
+import { expectDocumented } from './documented.ts'
 
 export const ORIGIN = 'https://tenants.example'
 
-export function call(path: string, init: RequestInit = {}): Promise<Response> {
-  return exports.default.fetch(new Request(ORIGIN + path, init))
+/** Every answer must be one that the API's documentation has. */
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  const response = await exports.default.fetch(new Request(ORIGIN + path, init))
+  await expectDocumented(init.method ?? 'GET', path, response)
+  return response
 }
 
 export interface SignupAnswer {

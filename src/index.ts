@@ -21,7 +21,22 @@ export { isTrustedBaseUrl } from './hrana/url.ts'
 export { isDeadStream } from './hrana/dead-stream.ts'
 
 export { createPlatform } from './platform/client.ts'
-export type { Platform, PlatformOptions, RequestOptions } from './platform/client.ts'
+export type { Platform, RequestOptions } from './platform/client.ts'
+export type { PlatformOptions } from './platform/connection.ts'
+export {
+  createDatabasesClient,
+  createGroupsClient,
+  createLocationsClient,
+  createOrganizationsClient,
+  createMembersClient,
+  createInvitesClient,
+  createApiTokensClient,
+  createAuditLogsClient,
+  createJwksClient,
+  createUserClient,
+  createDatabasesByIdClient,
+  createGroupsByIdClient,
+} from './platform/resources.ts'
 export type { ById, PlatformCallOptions } from './platform/call.ts'
 export type { Listing, Page } from './platform/pages.ts'
 export { permissions } from './platform/permissions.ts'

@@ -24,21 +24,28 @@ export function refusal(
   )
 }
 
+const CODES: Readonly<Record<number, TursoErrorCode>> = {
+  401: 'unauthorized',
+  402: 'plan_limit',
+  403: 'forbidden',
+  404: 'not_found',
+  408: 'unavailable',
+  409: 'already_exists',
+  429: 'rate_limited',
+}
+
 /**
  * "Already exists" has been 409 and 400 (turso-docs#409), and "not supported" is a 400 with those words, so the
  * server's text decides where the status does not.
  */
 function codeFor(status: number, words: string): TursoErrorCode {
-  if (status === 409 || (status === 400 && /already exists/i.test(words))) return 'already_exists'
-  if (status === 401) return 'unauthorized'
-  if (status === 402) return 'plan_limit'
-  if (status === 403) return 'forbidden'
-  if (status === 404) return 'not_found'
-  if (status === 429) return 'rate_limited'
+  const code = CODES[status]
+  if (code) return code
   // A database that its owner or its quota has blocked says so with a 500.
   if (status === 500 && /\bblocked\b/i.test(words)) return 'forbidden'
-  if (status === 408 || status >= 500) return 'unavailable'
+  if (status >= 500) return 'unavailable'
   if (status < 400) return 'protocol'
+  if (status === 400 && /already exists/i.test(words)) return 'already_exists'
   return /not supported/i.test(words) ? 'unsupported' : 'invalid_request'
 }
 

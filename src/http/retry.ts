@@ -1,5 +1,5 @@
 /** What is sent again, when, and how often. */
-import { isTursoError, type TursoError } from '../errors.ts'
+import type { HttpError, TursoError } from '../errors.ts'
 
 /** All of a call's attempts share its `timeoutMs`. */
 export interface RetryOptions {
@@ -37,11 +37,7 @@ export function createRetrier(
       credit -= 1
       const backoff = random() * Math.min(maxDelayMs, minDelayMs * 2 ** (attempt - 1))
       // The server's own word is a minimum: everybody who was told the same must not come back at once.
-      return (
-        (((isTursoError(error, 'rate_limited') || isTursoError(error, 'unavailable')) &&
-          error.retryAfterMs) ||
-          0) + backoff
-      )
+      return ((error as Partial<HttpError>).retryAfterMs ?? 0) + backoff
     },
     onSuccess() {
       credit = Math.min(budget, credit + 0.1)

@@ -57,7 +57,7 @@ export const apiTokens: Endpoints<ApiTokens> = {
       const { value } = whole['token']
       return value ? { ...whole['token'], token: value } : whole
     },
-    fields: `${TOKEN} token`,
+    fields: 'id name token',
   },
   revoke: { route: 'DELETE /v1/auth/api-tokens/:name' },
   listOfOrganization: {

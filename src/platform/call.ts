@@ -16,14 +16,16 @@ export interface ById extends PlatformCallOptions {
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** One request to the Platform API, or to a database. */
-export interface PlatformRequest {
+export interface PlatformRequest extends CallOptions {
   method: Method
   /** A whole address, or a path below the client's. */
   url: string
   /** Sent as JSON; `undefined` sends no body. */
   body?: unknown
-  options: CallOptions | undefined
-  /** `true`: repeating it does no harm. `undefined`: it is repeated only if it had no effect. `false`: never. */
+  /**
+   * `true`: repeating it does no harm, which is the default of a GET. `undefined`: it is repeated only if it had no effect.
+   * `false`: never.
+   */
   isRepeatable?: boolean | undefined
   /** What a token must be allowed to do, to say so when it is not. */
   scope?: string | undefined
@@ -49,10 +51,6 @@ export function explain(error: unknown, scope: string | undefined): unknown {
   else if (status === 422 && scope === 'db:create')
     hint = 'the name may be taken, or deleted so lately that it is not free yet'
   if (!hint && code === error.code) return error
-  return new HttpError(code, hint ? `${message} (${hint})` : message, {
-    status,
-    serverMessage,
-    requestId,
-    retryAfterMs,
-  })
+  const details = { status, serverMessage, requestId, retryAfterMs }
+  return new HttpError(code, hint ? `${message} (${hint})` : message, details)
 }

@@ -3,12 +3,13 @@ import { HttpError, isTursoError, type TursoError } from '../errors.ts'
 import type { Retrier } from '../http/retry.ts'
 import { createWatch, type Watch } from '../http/watch.ts'
 import { databases, type Databases } from './databases.ts'
-import { optionsOf } from './endpoint.ts'
-import type { Groups } from './groups.ts'
+import type { Connection } from './connection.ts'
+import { bind, optionsOf } from './endpoint.ts'
+import { createGroup, type Groups } from './groups.ts'
 import { requireNames } from './options.ts'
 import type { CreateDatabaseOptions, CreatedDatabase, DatabaseDetails } from './types.ts'
 
-export interface CreationContext {
+interface CreationContext {
   /** Whose `create` is one request. */
   databases: Pick<Databases, 'create' | 'retrieve'>
   groups: Pick<Groups, 'create'>
@@ -17,7 +18,15 @@ export interface CreationContext {
   timeoutMs: number
 }
 
-export function createCreation(context: CreationContext): Pick<Databases, 'create' | 'ensure'> {
+/** The methods of {@link Databases}. */
+export function bindDatabases(connection: Connection): Databases {
+  const simple = bind(databases, connection)
+  const groups = bind<Pick<Groups, 'create'>>({ create: createGroup }, connection)
+  const { retrier, timeoutMs } = connection
+  return { ...simple, ...createCreation({ databases: simple, groups, retrier, timeoutMs }) }
+}
+
+function createCreation(context: CreationContext): Pick<Databases, 'create' | 'ensure'> {
   const start =
     (isEnsured: boolean): Databases['create'] =>
     async (name, given) => {
@@ -61,7 +70,7 @@ async function attempts(
     if (UNKNOWN.test(failure.code)) unknown ??= failure
     const isMissing = location !== undefined && isMissingGroup(failure)
     if (isMissing && !isGroupMade) {
-      const trouble = await createGroup(context, group, { ...callOptions, location })
+      const trouble = await makeGroup(context, group, { ...callOptions, location })
       isGroupMade = !trouble
       if (!trouble) continue
       failure = trouble
@@ -92,7 +101,7 @@ async function attempts(
 }
 
 /** @returns the error after which nobody knows whether the group was made; another caller may be faster, which is none */
-async function createGroup(
+async function makeGroup(
   context: CreationContext,
   name: string,
   options: Parameters<Groups['create']>[1],

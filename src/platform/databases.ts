@@ -141,8 +141,9 @@ export interface DatabasesById {
 }
 
 const CREATED = 'id name hostname'
-const DETAILS = `${CREATED} group ?primaryLocation !blockReads !blockWrites !deleteProtection`
-const DELETED = `${CREATED} group ?primaryLocation !deleteProtection ?deletedAt ?groupDeletedAt`
+// Texts without parts: a bundler keeps what is made of others, whether it is used or not.
+const DETAILS = 'id name hostname group ?primaryLocation !blockReads !blockWrites !deleteProtection'
+const DELETED = 'id name hostname group ?primaryLocation !deleteProtection ?deletedAt ?groupDeletedAt'
 const CONFIGURATION = '!allowAttach !blockReads !blockWrites !deleteProtection'
 /** Of every method that makes a token: options of the query, and of the body. */
 export const TOKEN_QUERY = 'expiration authorization'

@@ -15,7 +15,7 @@ export type Answer = Record<string, any>
  * all other members of the query or body, and the options of a call.
  */
 export interface Endpoint {
-  /** `:organization` and `:organizationId` are the client's, unless an option says otherwise. */
+  /** `:organization` and `:organizationId` are the client's, unless an option says otherwise; `:region` always is. */
   readonly route: `${Method} ${string}`
   /** Members of the body that are arguments, by their wire names, separated by spaces. */
   readonly body?: string
@@ -45,21 +45,21 @@ export type Endpoints<Resource> = { readonly [Name in keyof Resource]: Endpoint 
 export interface EndpointContext {
   call: PlatformCall
   organization: string
+  /** Who tells the closest location. */
+  regionUrl: string
   /** By its id version 3 of the API knows an organization. */
   findOrganizationId(options: PlatformCallOptions): Promise<string>
 }
 
-const split = (names: string): string[] => (names === '' ? [] : names.split(' '))
+const split = (names = ''): string[] => names.match(/\w+/g) ?? []
 
 /** What the options of a method may be called; `undefined` for anything. */
-export function optionsOf({ route, options = '', query = '' }: Endpoint): string | undefined {
+export function optionsOf({ route, query, options }: Endpoint): string | undefined {
   if (route.startsWith('GET')) return undefined
-  const place = /:organizationId/.test(route)
-    ? 'organization organizationId '
-    : /:organization/.test(route)
-      ? 'organization '
-      : ''
-  return [...split(query), ...split(options), `${place}signal timeoutMs`].join(' ')
+  const known = [query, options, 'signal timeoutMs']
+  if (/:organization/.test(route)) known.push('organization')
+  if (/:organizationId/.test(route)) known.push('organizationId')
+  return split(known.join(' ')).join(' ')
 }
 
 /** Methods out of endpoints. */
@@ -68,7 +68,7 @@ export function bind<Resource>(endpoints: Endpoints<Resource>, context: Endpoint
     Object.entries<Endpoint>(endpoints).map(([name, endpoint]) => [
       name,
       (...args: unknown[]) =>
-        endpoint.list === undefined || endpoint.list === true
+        typeof endpoint.list !== 'string'
           ? run(endpoint, context, args)
           : createListing(
               (cursor, isWalk) => run(endpoint, context, args, cursor, isWalk) as Promise<Page<unknown>>,
@@ -84,34 +84,33 @@ async function run(
   cursor?: string,
   isWalk = false,
 ): Promise<unknown> {
-  const { route, body: bodyNames = '', query: queryNames = '', list, isRepeatable, scope } = endpoint
+  const { route, query: queryNames, list, isRepeatable, scope } = endpoint
   const [method, template] = route.split(' ') as [Method, string]
-  const isRead = method === 'GET'
-  const parts = template.split(/(?<=\/)(:\w+)/)
-  const ofPath = parts.filter((part) => /^:(?!organization)/.test(part)).length
-  const body: Answer = {}
-  for (const [index, name] of split(bodyNames).entries()) {
-    const argument = args[ofPath + index]
-    if (!isText(argument))
-      throw new TypeError(`"${fromWireName(name)}" must be a non-empty text; got "${String(argument)}"`)
-    body[name] = argument
-  }
-  const options = args[ofPath + Object.keys(body).length] ?? {}
+  const inPath = template.match(/:(?!organization|region)\w+/g) ?? []
+  const inBody = split(endpoint.body)
+  const options = args[inPath.length + inBody.length] ?? {}
   requireNames('The options', options, optionsOf(endpoint))
   const { signal, timeoutMs, organization, organizationId, ...fields } = options as ById
   // Where the path does not say it, the query or the body does.
   if (!template.includes(':organization')) Object.assign(fields, { organization })
   if (!template.includes(':organizationId')) Object.assign(fields, { organizationId })
+
+  const body: Answer = {}
+  for (const [index, name] of inBody.entries()) {
+    const argument = (body[name] = args[inPath.length + index])
+    if (!isText(argument))
+      throw new TypeError(`"${fromWireName(name)}" must be a non-empty text; got "${argument as string}"`)
+  }
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(toWire(fields) as Answer)) {
-    if (isRead || split(queryNames).map(toWireName).includes(name)) query.set(name, `${value}`)
+    if (method === 'GET' || split(queryNames).map(toWireName).includes(name)) query.set(name, `${value}`)
     else body[name] = value
   }
-
   let taken = 0
   let url = ''
-  for (const part of parts) {
-    if (part === ':organization') url += path`${organization ?? context.organization}`
+  for (const part of template.split(/(:\w+)/)) {
+    if (part === ':region') url += context.regionUrl
+    else if (part === ':organization') url += path`${organization ?? context.organization}`
     else if (part === ':organizationId')
       url += path`${organizationId ?? (await context.findOrganizationId(options))}`
     else url += part[0] === ':' ? path`${args[taken++] as string}` : part
@@ -124,8 +123,9 @@ async function run(
     url,
     // An empty object is not nothing: AWS databases refuse even empty permissions.
     body: Object.keys(body).length > 0 ? body : undefined,
-    options: { signal, timeoutMs },
-    isRepeatable: isRepeatable ?? (isRead || undefined),
+    signal,
+    timeoutMs,
+    isRepeatable,
     scope,
   })
   return readAnswer(endpoint, answer, query, isWalk)

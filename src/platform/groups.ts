@@ -1,7 +1,7 @@
 /** Groups: where databases live. */
 import type { ById, PlatformCallOptions } from './call.ts'
 import { TOKEN_OPTIONS, TOKEN_QUERY } from './databases.ts'
-import { jwtOf, type Endpoints } from './endpoint.ts'
+import { jwtOf, type Endpoint, type Endpoints } from './endpoint.ts'
 import type { Listing } from './pages.ts'
 import type {
   CreateGroupOptions,
@@ -103,6 +103,15 @@ export interface GroupsById {
 
 const GROUP = 'id name primaryLocation !deleteProtection !archived'
 
+/** By itself, since a bundle without groups makes missing ones too. */
+export const createGroup: Endpoint = {
+  route: 'POST /v1/organizations/:organization/groups',
+  options: 'location extensions',
+  body: 'name',
+  answer: 'group',
+  fields: GROUP,
+}
+
 export const groups: Endpoints<Groups> = {
   list: {
     route: 'GET /v1/organizations/:organization/groups',
@@ -111,13 +120,7 @@ export const groups: Endpoints<Groups> = {
     fields: GROUP,
     scope: 'read',
   },
-  create: {
-    route: 'POST /v1/organizations/:organization/groups',
-    options: 'location extensions',
-    body: 'name',
-    answer: 'group',
-    fields: GROUP,
-  },
+  create: createGroup,
   retrieve: {
     route: 'GET /v1/organizations/:organization/groups/:name',
     answer: 'group',

@@ -1,6 +1,6 @@
 /** Key sets of other issuers of tokens, such as Clerk or Auth0. */
 import type { PlatformCallOptions } from './call.ts'
-import type { Endpoints } from './endpoint.ts'
+import { bind, type EndpointContext, type Endpoints } from './endpoint.ts'
 import { isText, requireNames } from './options.ts'
 import { requireRules, type TablePermission } from './permissions.ts'
 import type { KeySet, LocationCode } from './types.ts'
@@ -57,7 +57,12 @@ export const keySets: Endpoints<Omit<KeySets, 'template'>> = {
   delete: { route: 'DELETE /v2/organizations/:organization/jwks/:name', options: 'region' },
 }
 
-export const keySetTemplate: KeySets['template'] = (subject, options = {}) => {
+/** The methods of {@link KeySets}. */
+export function bindKeySets(context: EndpointContext): KeySets {
+  return { ...bind(keySets, context), template }
+}
+
+const template: KeySets['template'] = (subject, options = {}) => {
   requireNames('"subject"', subject, 'id groupId')
   requireNames('"options"', options, 'authorization fineGrainedPermissions rid')
   const { id, groupId } = subject as { id?: string; groupId?: string }

@@ -27,7 +27,7 @@ export interface Locations {
   ): Promise<Record<string, Record<LocationCode, string>> & { raw: Record<string, unknown> }>
 }
 
-export const locations: Endpoints<Omit<Locations, 'closest'>> = {
+export const locations: Endpoints<Locations> = {
   list: {
     route: 'GET /v1/locations',
     list: true,
@@ -36,6 +36,7 @@ export const locations: Endpoints<Omit<Locations, 'closest'>> = {
       Object.entries(whole['locations']).map(([code, description]) => ({ code, description })),
     fields: 'code',
   },
+  closest: { route: 'GET :region', answer: '', fields: 'server' },
   retrieve: { route: 'GET /v1/locations/:code', answer: 'location', fields: 'code' },
   listByProvider: {
     route: 'GET /v2/organizations/:organization/locations',

@@ -1,7 +1,7 @@
 /** Organizations, and what they pay for. */
 import type { CallOptions } from '../http/watch.ts'
 import type { PlatformCallOptions } from './call.ts'
-import type { Endpoints } from './endpoint.ts'
+import type { Endpoint, Endpoints } from './endpoint.ts'
 import type {
   Invoice,
   Organization,
@@ -49,6 +49,13 @@ export interface Organizations {
 
 const ORGANIZATION = 'name slug !overages !requireMfa !restoreEnabled !blockedReads !blockedWrites'
 
+/** By itself, since a bundle without organizations looks ids up too. */
+export const retrieveOrganization: Endpoint = {
+  route: 'GET /v1/organizations/:organization',
+  answer: 'organization',
+  fields: ORGANIZATION,
+}
+
 export const organizations: Endpoints<Organizations> = {
   list: {
     route: 'GET /v1/organizations',
@@ -57,7 +64,7 @@ export const organizations: Endpoints<Organizations> = {
     answer: (whole) => whole['organizations'] ?? whole,
     fields: ORGANIZATION,
   },
-  retrieve: { route: 'GET /v1/organizations/:organization', answer: 'organization', fields: ORGANIZATION },
+  retrieve: retrieveOrganization,
   update: {
     route: 'PATCH /v1/organizations/:organization',
     options: 'overages requireMfa restoreEnabled',

@@ -47,17 +47,22 @@ export function permissions(tables: Readonly<Record<string, readonly TableAction
  * @throws {TypeError} for what {@link permissions} does not return
  */
 export function requireRules(rules: unknown): asserts rules is TablePermission[] {
-  const malformed = new TypeError(
-    '"fineGrainedPermissions" must be what permissions() returns: rules that permit something',
+  // A hole in the list is no rule either.
+  if (Array.isArray(rules) && rules.length > 0 && [...(rules as unknown[])].every(isRule)) return
+  throw new TypeError(
+    `"fineGrainedPermissions" must be what permissions() returns: rules that permit something, of tables "t" and actions "a": ${ACTIONS.join(', ')}`,
   )
-  if (!Array.isArray(rules) || rules.length === 0) throw malformed
-  for (const rule of rules) {
-    requireNames('A rule of "fineGrainedPermissions"', rule, 't a')
-    const { t, a } = rule as Partial<TablePermission>
-    if (!isTexts(a) || (t !== null && !(isTexts(t) && t.length > 0))) throw malformed
-    // It knows the actions.
-    permissions({ [t?.join() ?? '*']: a })
-  }
+}
+
+function isRule(rule: unknown): boolean {
+  const { t, a, ...others } = (rule ?? {}) as Partial<TablePermission>
+  return (
+    (t === null || (isTexts(t) && t.length > 0)) &&
+    isTexts(a) &&
+    a.length > 0 &&
+    a.every((action) => ACTIONS.includes(action as TableAction)) &&
+    Object.keys(others).length === 0
+  )
 }
 
 /**

@@ -70,7 +70,7 @@ function endpointTable(): string {
   const rows = Object.entries(PEERS).map(
     ([method, { official, officialDiffers, elixir, elixirDiffers, cli, evidence }]) => {
       const endpoint = endpointOf(method)
-      const route = endpoint ? code(placeholders(endpoint.route)) : COMPOSED[method]
+      const route = COMPOSED[method] ?? (endpoint && code(placeholders(endpoint.route)))
       if (route === undefined) throw new Error(`there is no method ${method}`)
       return [
         code(method) + (evidence ? ' †' : ''),

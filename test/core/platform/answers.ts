@@ -19,9 +19,9 @@ export interface Sent {
 export function answeredWith(
   answers: readonly (Answer | Error)[],
   options: Partial<PlatformOptions> = {},
-): { turso: Platform; sent: Sent[] } {
+): { turso: Platform; sent: Sent[]; options: PlatformOptions } {
   const sent: Sent[] = []
-  const turso = createPlatform({
+  const all: PlatformOptions = {
     token: 'platform-token',
     organization: 'acme-inc',
     retry: { minDelayMs: 0 },
@@ -33,8 +33,8 @@ export function answeredWith(
       return new Response(text, { status: answer.status ?? 200, headers: answer.headers ?? {} })
     },
     ...options,
-  })
-  return { turso, sent }
+  }
+  return { turso: createPlatform(all), sent, options: all }
 }
 
 export const refusedWith = (status: number, error: string): Answer => ({ status, body: { error } })

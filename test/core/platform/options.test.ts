@@ -1,6 +1,22 @@
 /** What every method takes, tried with every method. */
 import { describe, expect, test } from 'vitest'
-import { isTursoError, type Platform } from '../../../src/index.ts'
+import {
+  createApiTokensClient,
+  createAuditLogsClient,
+  createDatabasesByIdClient,
+  createDatabasesClient,
+  createGroupsByIdClient,
+  createGroupsClient,
+  createInvitesClient,
+  createJwksClient,
+  createLocationsClient,
+  createMembersClient,
+  createOrganizationsClient,
+  createUserClient,
+  isTursoError,
+  type Platform,
+  type PlatformOptions,
+} from '../../../src/index.ts'
 import { apiTokens } from '../../../src/platform/api-tokens.ts'
 import { auditLogs } from '../../../src/platform/audit-logs.ts'
 import { databases, databasesById } from '../../../src/platform/databases.ts'
@@ -28,15 +44,31 @@ const RESOURCES = {
   user,
 } satisfies Partial<Record<keyof Platform, unknown>>
 
+/** Each resource as a client of its own. */
+const alone = (options: PlatformOptions): Omit<Platform, 'request'> => ({
+  apiTokens: createApiTokensClient(options),
+  auditLogs: createAuditLogsClient(options),
+  databases: createDatabasesClient(options),
+  databasesById: createDatabasesByIdClient(options),
+  groups: createGroupsClient(options),
+  groupsById: createGroupsByIdClient(options),
+  invites: createInvitesClient(options),
+  jwks: createJwksClient(options),
+  locations: createLocationsClient(options),
+  members: createMembersClient(options),
+  organizations: createOrganizationsClient(options),
+  user: createUserClient(options),
+})
+
 interface Method {
   name: string
   endpoint: Endpoint
-  call: (turso: Platform, options: object) => Promise<unknown>
+  call: (turso: Omit<Platform, 'request'>, options: object) => Promise<unknown>
 }
 
 const methods = Object.entries(RESOURCES).flatMap(([resource, endpoints]) =>
   Object.entries<Endpoint>(endpoints).map(([name, endpoint]): Method => {
-    const parts = endpoint.route.match(/:(?!organization)\w+/g) ?? []
+    const parts = endpoint.route.match(/:(?!organization|region)\w+/g) ?? []
     const args = [...parts, ...(endpoint.body?.split(' ') ?? [])].map((_, index) => `argument-${index}`)
     return {
       name: `${resource}.${name}`,
@@ -59,16 +91,18 @@ const outcomeOf = (promise: Promise<unknown>): Promise<unknown> => promise.catch
 
 describe.each(methods)('$name', ({ endpoint, call }) => {
   test('goes to its route, with its arguments in their places and no body that is empty', async () => {
-    const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
+    const { turso, sent, options } = answeredWith([{ body: {} }], { retry: false })
     await outcomeOf(call(turso, {}))
     const [method = '', route = ''] = endpoint.route.split(' ')
     let index = 0
     const path = route
       .replace(':organizationId', 'org-id')
       .replace(':organization', 'acme-inc')
+      .replace(/^:region/, 'https://region.turso.io')
       .replaceAll(/:\w+/g, () => `argument-${index++}`)
     expect(sent).toHaveLength(1)
-    expect([sent[0]!.method, sent[0]!.url]).toEqual([method, `https://api.turso.tech${path}`])
+    const origin = path.startsWith('/') ? 'https://api.turso.tech' : ''
+    expect([sent[0]!.method, sent[0]!.url]).toEqual([method, origin + path])
     const body = endpoint.body && { [endpoint.body]: `argument-${index}` }
     // `create` makes its body itself.
     expect(sent[0]!.body === undefined ? undefined : JSON.parse(sent[0]!.body)).toEqual(
@@ -76,6 +110,8 @@ describe.each(methods)('$name', ({ endpoint, call }) => {
         ? { ...(body as object), group: 'default' }
         : body,
     )
+    await outcomeOf(call(alone(options), {}))
+    expect(sent[1]).toEqual(sent[0])
   })
 
   test('ends by its timeout and by its signal', async () => {

@@ -12,6 +12,7 @@ export interface Size {
 /** The parts of the library, before those who are compared with it. */
 const PARTS: readonly (readonly [name: string, library: string])[] = [
   ['turso-edge: connect and sql', `export { connect, sql } from '../../src/index.ts'`],
+  ['turso-edge: createDatabasesClient', `export { createDatabasesClient } from '../../src/index.ts'`],
   ['turso-edge: createPlatform', `export { createPlatform } from '../../src/index.ts'`],
   ['turso-edge: everything', `export * from '../../src/index.ts'`],
 ]

@@ -229,7 +229,7 @@ export class Tenant extends DurableObject<Env> {
   ): Promise<SignupOutcome> {
     let jwt: string
     try {
-      jwt = token ?? (await this.#performer().turso.databases.createToken(tenant.databaseName, wanted))
+      jwt = token ?? (await this.#performer().databases.createToken(tenant.databaseName, wanted))
     } catch (error) {
       const { reason, detail, isInvalid, retryAfterMs } = describeFailure(error)
       const step = 'create_token'

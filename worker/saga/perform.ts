@@ -1,5 +1,5 @@
 /** Carries out what the saga asks for, and says how it went. Never throws for what Turso does. */
-import { connect, createPlatform, type Fetch, type Platform } from '../../src/index.ts'
+import { connect, createDatabasesClient, type Databases, type Fetch } from '../../src/index.ts'
 import type { Configuration } from '../configuration.ts'
 import { databaseHttpUrl, locationOfHostname } from '../database-url.ts'
 import type { Gate } from '../gate.ts'
@@ -20,7 +20,7 @@ export interface TokenOptions {
 }
 
 export interface Performer {
-  turso: Platform
+  databases: Databases
   perform: (effect: Effect) => Promise<EffectResult>
   /** The token that was minted last. Kept in memory only. */
   token: () => string | null
@@ -49,7 +49,7 @@ export function createPerformer(
     return response
   }
   const gate = createGate(fetch)
-  const turso = createPlatform({
+  const databases = createDatabasesClient({
     token: platformToken,
     organization,
     baseUrl: apiUrl,
@@ -65,12 +65,12 @@ export function createPerformer(
       case 'find_database': {
         const { id, hostname } =
           effect.kind === 'find_database'
-            ? await turso.databases.retrieve(effect.name)
-            : await turso.databases.create(effect.name, { group: effect.group, location: effect.location })
+            ? await databases.retrieve(effect.name)
+            : await databases.create(effect.name, { group: effect.group, location: effect.location })
         return { kind: 'done', database: { id, hostname, location: locationOfHostname(hostname) } }
       }
       case 'create_token':
-        token = await turso.databases.createToken(effect.name, tokenOptions)
+        token = await databases.createToken(effect.name, tokenOptions)
         return { kind: 'done' }
       case 'migrate': {
         const url = databaseHttpUrl(configuration.databaseUrlTemplate, effect)
@@ -83,13 +83,13 @@ export function createPerformer(
         }
       }
       case 'delete_database':
-        await turso.databases.delete(effect.name)
+        await databases.delete(effect.name)
         return { kind: 'done' }
     }
   }
 
   return {
-    turso,
+    databases,
     token: () => token,
     async perform(effect) {
       requestId = null

@@ -3,6 +3,9 @@
 /** A signup is a few short strings and the SaaS's metadata. */
 export const MAX_REQUEST_BYTES = 64 * 1024
 
+/** For how long a body may be on its way. Who sends it by drops holds a request, and memory for what has come. */
+export const BODY_TIMEOUT_MS = 30_000
+
 /** Nesting of a request's JSON: code that walks it recursively must not overflow the stack. */
 export const MAX_JSON_DEPTH = 32
 

@@ -8,7 +8,9 @@ export type ProblemCode =
   | 'invalid_request'
   | 'not_found'
   | 'method_not_allowed'
+  | 'request_timeout'
   | 'payload_too_large'
+  | 'unsupported_encoding'
   | 'tenant_exists'
   | 'tenant_deleting'
   | 'signup_in_progress'
@@ -32,7 +34,9 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   invalid_request: { status: 400, title: 'The request is invalid' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
+  request_timeout: { status: 408, title: 'The request took too long' },
   payload_too_large: { status: 413, title: 'The request is too large' },
+  unsupported_encoding: { status: 415, title: 'The encoding is not supported' },
   tenant_exists: { status: 409, title: 'The tenant exists' },
   tenant_deleting: { status: 409, title: 'The tenant is deleted' },
   signup_in_progress: { status: 409, title: 'A signup of this tenant is running' },
@@ -73,8 +77,12 @@ export interface FieldError {
   detail: string
 }
 
+/** More would help nobody, and a body of nothing but mistakes must not be answered with a multiple of it. */
+const MAX_FIELD_ERRORS = 20
+
 /** A request with members that are missing, malformed or unknown. */
-export function invalidRequest(errors: FieldError[]): Problem {
+export function invalidRequest(all: readonly FieldError[]): Problem {
+  const errors = all.slice(0, MAX_FIELD_ERRORS)
   const detail = errors
     .map(({ field, detail }) => (field === '' ? detail : `"${field}" ${detail}`))
     .join('; ')

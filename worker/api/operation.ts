@@ -44,7 +44,7 @@ export function commonProblems({ auth, parameters, query, body }: Operation): Pr
   if (auth === 'signup' || auth === 'admin') problems.push('unauthorized', 'forbidden', 'rate_limited')
   if (parameters ?? query ?? body) problems.push('invalid_request')
   if (parameters) problems.push('overloaded')
-  if (body) problems.push('payload_too_large')
+  if (body) problems.push('payload_too_large', 'request_timeout', 'unsupported_encoding')
   return problems
 }
 

@@ -48,6 +48,8 @@ const HRANA_CODES: Partial<Record<ProblemCode, HranaErrorCode>> = {
   invalid_request: 'INVALID_REQUEST',
   not_found: 'NOT_FOUND',
   method_not_allowed: 'METHOD_NOT_ALLOWED',
+  request_timeout: 'REQUEST_TIMEOUT',
   payload_too_large: 'PAYLOAD_TOO_LARGE',
+  unsupported_encoding: 'UNSUPPORTED_ENCODING',
   overloaded: 'OVERLOADED',
 }

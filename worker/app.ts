@@ -6,6 +6,7 @@ import { onError, onNotFound } from './middleware/problems.ts'
 import { documentation } from './routes/documentation.ts'
 import { gateway } from './routes/gateway.ts'
 import { meta } from './routes/meta.ts'
+import { sockets } from './routes/sockets.ts'
 import { tenants } from './routes/tenants.ts'
 
 export const app = new Hono<AppEnvironment>()
@@ -19,5 +20,6 @@ export const app = new Hono<AppEnvironment>()
   .route('/', documentation)
   .route('/', tenants)
   .route('/', gateway)
+  .route('/', sockets)
   .notFound(onNotFound)
   .onError(onError)

@@ -33,6 +33,20 @@ export type HranaErrorCode =
   | 'UPSTREAM_REFUSED'
   | 'OVERLOADED'
   | 'INTERNAL'
+  /** Of sockets. */
+  | 'SQL_NOT_STORED'
+  | 'SQL_STORE_TOO_MANY'
+  | 'SQL_STORE_TOO_LARGE'
+  | 'STREAM_NOT_OPEN'
+  | 'TOO_MANY_STREAMS'
+  | 'CURSOR_NOT_OPEN'
+  | 'CURSOR_EXPIRED'
+  /** The cursor is gone with the instance that read it. */
+  | 'CURSOR_LOST'
+  /** The database has refused the token. */
+  | 'AUTH_REJECTED'
+  | 'UPGRADE_REQUIRED'
+  | 'SUBPROTOCOL_UNSUPPORTED'
 
 /** A refusal as a value, so that it can cross RPC. */
 export interface HranaError {
@@ -51,6 +65,12 @@ export function hranaErrorResponse(
     status,
     headers: { ...headers, 'content-type': 'application/json', 'cache-control': 'no-store' },
   })
+}
+
+export const NO_TENANT: HranaError = {
+  status: 404,
+  code: 'TENANT_NOT_FOUND',
+  message: 'There is no such tenant, or its database is not ready yet',
 }
 
 export const NO_ANSWER: HranaError = {

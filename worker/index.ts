@@ -2,6 +2,7 @@
 import { app } from './app.ts'
 
 export { Session } from './objects/session.ts'
+export { Socket } from './objects/socket.ts'
 export { Tenant } from './objects/tenant.ts'
 export { Upstream } from './objects/upstream.ts'
 

@@ -121,3 +121,51 @@ export const MAX_DNS_LABEL = 63
 
 /** Ours have 93 characters with their quotes; somebody else's is refused for what it is, not for its length. */
 export const MAX_BATON_CHARACTERS = 1_000
+
+/** A database token is some 300 characters; one with permissions for many tables has a few thousand. */
+export const MAX_TOKEN_CHARACTERS = 8_192
+
+/** One message of a socket carries one request, with the arguments of its statements; as much as a pipeline may have. */
+export const MAX_SOCKET_MESSAGE_CHARACTERS = MAX_PIPELINE_BYTES
+
+/** Nesting of a message: that of conditions of a batch in each other, which sqld bounds likewise. */
+export const MAX_SOCKET_JSON_DEPTH = 128
+
+/** SQL texts that a connection stores: as sqld has it. `@libsql/client` keeps 100. */
+export const MAX_SOCKET_SQLS = 150
+
+/** One of them. Clients store what they repeat; sqld takes 5 kB of one. */
+export const MAX_SOCKET_SQL_CHARACTERS = 64 * 1024
+
+/** All of them: they are in memory as long as the socket is awake. */
+export const MAX_SOCKET_SQLS_CHARACTERS = 1024 * 1024
+
+/** Streams of one socket: as many connections as sqld has for all its clients. An attachment of 2 KiB lists them. */
+export const MAX_SOCKET_STREAMS = 128
+
+/** Requests of a socket that wait for an answer: there is no way to stop reading from it, so whoever sends more is cut off. */
+export const MAX_SOCKET_PENDING = 4_096
+
+/** Likewise, all of them together. */
+export const MAX_SOCKET_PENDING_CHARACTERS = 2 * MAX_SOCKET_MESSAGE_CHARACTERS
+
+/** Requests of a socket on their way at once: an object has six connections that wait for an answer. */
+export const SOCKET_SLOTS = { total: 6, reserved: 1 }
+
+/** Entries in one message of a cursor: as many as `@libsql/hrana-client` asks for, ten times. */
+export const MAX_CURSOR_ENTRIES = 10_000
+
+/** A message of a cursor ends with the entry that reaches this: ten of them may wait for a slow client. */
+export const MAX_CURSOR_MESSAGE_CHARACTERS = 512 * 1024
+
+/** One line of a cursor: a row, whose values sqld bounds to 5 MB. */
+export const MAX_CURSOR_LINE_CHARACTERS = MAX_ANSWER_BYTES
+
+/** A cursor keeps its object in memory and a snapshot of the database; whoever fetches nothing for so long has gone. */
+export const CURSOR_IDLE_MS = 60_000
+
+/** By then a socket must have said a hello that the database accepts. */
+export const HELLO_MS = 5_000
+
+/** What of a database's refusal is looked at and passed on: a sentence or two. */
+export const MAX_REFUSAL_CHARACTERS = 2_000

@@ -1,7 +1,7 @@
 /** Whose database a request of the gateway is for, and by which token. Before its body is read: a stranger's costs nothing. */
 import { createMiddleware } from 'hono/factory'
 import type { AppEnvironment } from '../environment.ts'
-import { hranaErrorResponse, type HranaError } from '../hrana-error.ts'
+import { hranaErrorResponse, NO_TENANT, type HranaError } from '../hrana-error.ts'
 import { parseTenantId } from '../schemas.ts'
 
 export const findDatabase = createMiddleware<AppEnvironment>(async function findDatabase(c, next) {
@@ -18,10 +18,4 @@ const NO_TOKEN: HranaError = {
   status: 401,
   code: 'AUTH_HEADER_NOT_FOUND',
   message: 'The request has no "Authorization: Bearer <database token>" header',
-}
-
-const NO_TENANT: HranaError = {
-  status: 404,
-  code: 'TENANT_NOT_FOUND',
-  message: 'There is no such tenant, or its database is not ready yet',
 }

@@ -1,0 +1,241 @@
+/**
+ * Durable Object, one per WebSocket: speaks Hrana with a client and holds its streams upstream, over HTTP.
+ *
+ * It may hibernate between any two messages. What it needs then is stored, the caller's token under a key of the Worker's;
+ * what only the socket needs is attached to the socket and goes with it.
+ */
+import { DurableObject } from 'cloudflare:workers'
+import { readConfiguration } from '../configuration.ts'
+import type { HranaError } from '../hrana-error.ts'
+import { HELLO_MS, SOCKET_SLOTS } from '../limits.ts'
+import { createAlarm } from '../session/alarm.ts'
+import { STREAM_LIMITS } from '../session/limits.ts'
+import { createStreamStore } from '../session/store.ts'
+import { createStreams } from '../session/streams.ts'
+import { authenticate } from '../socket/authenticate.ts'
+import {
+  createConnection,
+  type Connection,
+  type ConnectionMemory,
+  type StreamStatus,
+} from '../socket/connection.ts'
+import type { ToldError } from '../socket/response.ts'
+import { openToken, sealToken } from '../socket/sealed-token.ts'
+import { createSlots } from '../socket/slots.ts'
+
+/** What the Worker has found out about an upgrade. */
+export interface SocketOrder {
+  tenantId: string
+  /** Where the tenant's database is; ends with a slash. */
+  databaseUrl: string
+  /** Of Hrana, 2 or 3, and the subprotocol that says so. */
+  version: number
+  subprotocol: string
+}
+
+/** The header of an upgrade in which the Worker tells the object about it: a {@link SocketOrder} as JSON, percent-encoded. */
+export const SOCKET_ORDER = 'x-socket-order'
+
+/** What is attached to the socket, and so outlives an instance but not the socket. */
+interface Attachment extends Omit<SocketOrder, 'subprotocol'> {
+  helloBy: number
+  isGreeted: boolean
+  streams: Map<number, StreamStatus>
+  cursors: Map<number, number>
+  /** Requests wait for an answer, which only the instance that has them can give. */
+  isBusy: boolean
+  /** Closed by us: nothing is left to be done. */
+  isOver: boolean
+}
+
+export class Socket extends DurableObject<Env> {
+  readonly #alarm = createAlarm(this.ctx)
+  readonly #store = createStreamStore(this.ctx.storage.kv)
+  readonly #streams = createStreams({
+    store: this.#store,
+    limits: { ...STREAM_LIMITS, parkedMs: null },
+    waitUntil: (work) => this.ctx.waitUntil(work),
+    wakeBy: this.#alarm.wakeBy,
+    recallToken: async () => this.#token,
+  })
+  readonly #slots = createSlots(SOCKET_SLOTS)
+  #token: string | null = null
+  #connection: Connection | null = null
+
+  constructor(state: DurableObjectState, env: Env) {
+    super(state, env)
+    void state.blockConcurrencyWhile(() => this.#resume(state.getWebSockets()[0]))
+  }
+
+  /** The upgrade, which the Worker has checked. */
+  override fetch(request: Request): Response {
+    const order = JSON.parse(decodeURIComponent(request.headers.get(SOCKET_ORDER)!)) as SocketOrder
+    const { tenantId, databaseUrl, version, subprotocol } = order
+    const { 0: client, 1: server } = new WebSocketPair()
+    const helloBy = Date.now() + HELLO_MS
+    this.ctx.acceptWebSocket(server)
+    this.#alarm.wakeBy(helloBy)
+    const attachment: Attachment = {
+      tenantId,
+      databaseUrl,
+      version,
+      helloBy,
+      isGreeted: false,
+      streams: new Map(),
+      cursors: new Map(),
+      isBusy: false,
+      isOver: false,
+    }
+    server.serializeAttachment(attachment)
+    this.#token = bearerToken(request.headers)
+    this.#connection = this.#connect(server, attachment)
+    return new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: { 'sec-websocket-protocol': subprotocol },
+    })
+  }
+
+  override webSocketMessage(_: WebSocket, message: string | ArrayBuffer): void {
+    this.#connection?.receive(message)
+  }
+
+  override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
+    await this.#leave(socket)
+    try {
+      socket.close(code, reason)
+    } catch {
+      // Some codes may be received and not sent; it is closed anyway.
+    }
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    await this.#leave(socket)
+  }
+
+  override alarm(): void {
+    this.#alarm.rang()
+    const [socket] = this.ctx.getWebSockets()
+    if (socket === undefined || this.#connection === null) return
+    const { isGreeted, helloBy } = socket.deserializeAttachment() as Attachment
+    if (!isGreeted && Date.now() >= helloBy) {
+      this.#connection.shut(1008, `No valid hello came within ${HELLO_MS} ms`)
+      return
+    }
+    if (!isGreeted) this.#alarm.wakeBy(helloBy)
+    this.#connection.tick()
+    this.#streams.tick()
+  }
+
+  /** Goes on with a socket that another instance has left. */
+  async #resume(socket: WebSocket | undefined): Promise<void> {
+    const attachment = socket?.deserializeAttachment() as Attachment | undefined
+    if (socket === undefined || attachment === undefined || attachment.isOver) return
+    const sealed = this.ctx.storage.kv.get<Uint8Array<ArrayBuffer>>('token')
+    const { batonKey } = readConfiguration(this.env)
+    if (sealed !== undefined) this.#token = await openToken(sealed, this.#owner(attachment), [batonKey])
+    const connection = this.#connect(socket, attachment)
+    this.#connection = connection
+    if (attachment.isBusy)
+      connection.shut(1012, 'The server restarted. What was under way may have taken effect')
+    else if (attachment.isGreeted && this.#token === null)
+      connection.shut(1012, 'The token is not readable any more: connect again')
+  }
+
+  #connect(socket: WebSocket, attachment: Attachment): Connection {
+    const { databaseUrl, version, isGreeted, streams, cursors } = attachment
+    const texts = Array.from(this.ctx.storage.kv.list<string>({ prefix: 'text/' }), ([key, sql]) => {
+      return [Number(key.slice('text/'.length)), sql] as const
+    })
+    const memory: ConnectionMemory = { isGreeted, streams, cursors, texts: new Map(texts) }
+    const { baseUrlSuffixes } = readConfiguration(this.env)
+    const call = (): { databaseUrl: string; baseUrlSuffixes: string[]; token: string } => ({
+      databaseUrl,
+      baseUrlSuffixes,
+      token: this.#token!,
+    })
+    const save = (isBusy: boolean): void => {
+      attachment.isGreeted = memory.isGreeted
+      attachment.isBusy = isBusy
+      socket.serializeAttachment(attachment)
+    }
+    return createConnection({
+      version,
+      memory,
+      now: Date.now,
+      wakeBy: this.#alarm.wakeBy,
+      changed: save,
+      send: (message) => socket.send(message),
+      close: (code, reason) => {
+        attachment.isOver = true
+        socket.serializeAttachment(attachment)
+        this.ctx.waitUntil(this.#forget())
+        // It may have been closed by the client in this very moment.
+        if (socket.readyState === WebSocket.OPEN) socket.close(code, reason)
+      },
+      authenticate: (jwt) => this.#authenticate(jwt, attachment),
+      keepSql: (sqlId, sql) => {
+        if (sql === null) this.ctx.storage.kv.delete(`text/${sqlId}`)
+        else this.ctx.storage.kv.put(`text/${sqlId}`, sql)
+      },
+      streams: {
+        send: async (streamId, requests) => {
+          const id = String(streamId)
+          const isInTransaction = this.#store.read(id)?.state.kind === 'in_transaction'
+          return await this.#slots.run(isInTransaction, async () => {
+            const isFresh = streams.get(streamId) === 'fresh'
+            const answer = await this.#streams.pipeline(id, {
+              ...call(),
+              turn: isFresh ? 'new' : 'ordered',
+              requests,
+            })
+            // Turned away at the door: as if it had not been sent.
+            const isUsed = answer.kind !== 'refused' || (answer.status !== 401 && answer.status !== 429)
+            if (isFresh && isUsed) {
+              streams.set(streamId, 'used')
+              save(true)
+            }
+            return answer
+          })
+        },
+        openCursor: async () => ({ kind: 'error', error: NO_CURSORS }),
+        leave: (streamId) => this.#streams.leave(String(streamId)),
+      },
+    })
+  }
+
+  /** The token is kept only once the database has accepted it. */
+  async #authenticate(jwt: string | null, attachment: Attachment): Promise<ToldError | null> {
+    const token = jwt ?? this.#token
+    const refusal = await authenticate(attachment.databaseUrl, token)
+    if (refusal !== null || token === null) return refusal
+    const { batonKey } = readConfiguration(this.env)
+    const sealed = await sealToken(token, this.#owner(attachment), batonKey)
+    this.#token = token
+    this.ctx.storage.kv.put('token', sealed)
+    return null
+  }
+
+  #owner({ tenantId }: Attachment): { objectId: string; tenantId: string } {
+    return { objectId: this.ctx.id.toString(), tenantId }
+  }
+
+  async #leave(socket: WebSocket): Promise<void> {
+    // Who is woken by this does not see the socket among the open ones.
+    if (this.#connection === null) await this.#resume(socket)
+    this.#connection?.left()
+    await this.#forget()
+  }
+
+  async #forget(): Promise<void> {
+    this.#connection = null
+    await this.ctx.storage.deleteAll()
+    this.#alarm.rang()
+  }
+}
+
+function bearerToken(headers: Headers): string | null {
+  return /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null
+}
+
+const NO_CURSORS: HranaError = { status: 400, code: 'INVALID_REQUEST', message: 'not yet' }

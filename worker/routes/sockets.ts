@@ -1,0 +1,44 @@
+/** `GET /t/:tenant/`, upgraded: Hrana over WebSocket. The upgrade is checked here; a Socket object has the rest. */
+import { Hono, type Context } from 'hono'
+import type { AppEnvironment } from '../environment.ts'
+import { hranaErrorResponse, NO_TENANT, type HranaError } from '../hrana-error.ts'
+import { SOCKET_ORDER, type SocketOrder } from '../objects/socket.ts'
+import { parseTenantId } from '../schemas.ts'
+import { chooseSubprotocol, SUBPROTOCOLS } from '../socket/protocol.ts'
+
+export const sockets = new Hono<AppEnvironment>().get('/t/:tenant', upgrade).get('/t/:tenant/', upgrade)
+
+async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
+  if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
+    return hranaErrorResponse(UPGRADE_REQUIRED, { upgrade: 'websocket', connection: 'Upgrade' })
+  const chosen = chooseSubprotocol(c.req.header('sec-websocket-protocol') ?? null)
+  if (chosen === undefined) return hranaErrorResponse(SUBPROTOCOL_UNSUPPORTED)
+  const tenantId = parseTenantId(c.req.param('tenant') ?? '')
+  const databaseUrl: string | null = await c.env.TENANTS.getByName(tenantId).locate()
+  if (databaseUrl === null) return hranaErrorResponse(NO_TENANT)
+  const order: SocketOrder = {
+    tenantId,
+    databaseUrl,
+    version: chosen.version,
+    subprotocol: chosen.name,
+  }
+  const headers = new Headers({
+    upgrade: 'websocket',
+    [SOCKET_ORDER]: encodeURIComponent(JSON.stringify(order)),
+  })
+  const authorization = c.req.header('authorization')
+  if (authorization !== undefined) headers.set('authorization', authorization)
+  return await c.env.SOCKETS.get(c.env.SOCKETS.newUniqueId()).fetch('https://socket/', { headers })
+}
+
+const UPGRADE_REQUIRED: HranaError = {
+  status: 426,
+  code: 'UPGRADE_REQUIRED',
+  message: 'This is for WebSockets. Over HTTP, Hrana is at v2/pipeline, v3/pipeline and v3/cursor below it',
+}
+
+const SUBPROTOCOL_UNSUPPORTED: HranaError = {
+  status: 400,
+  code: 'SUBPROTOCOL_UNSUPPORTED',
+  message: `Sec-WebSocket-Protocol must have one of these subprotocols: ${SUBPROTOCOLS.join(', ')}`,
+}

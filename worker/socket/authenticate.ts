@@ -1,0 +1,31 @@
+/** Whether a database accepts a token: only it knows. */
+import { errorText, log } from '../log.ts'
+import { sendUpstream, type UpstreamAnswer } from '../upstream.ts'
+import { readRefusal, type ToldError } from './response.ts'
+
+/** What any server answers that lets somebody in, and what leaves nothing behind. */
+const QUESTION = '{"baton":null,"requests":[{"type":"get_autocommit"},{"type":"close"}]}'
+
+/** @returns why not, in the database's words; `null` if it does */
+export async function authenticate(databaseUrl: string, token: string | null): Promise<ToldError | null> {
+  if (token === null) return NO_TOKEN
+  let answer: UpstreamAnswer
+  try {
+    answer = await sendUpstream({ url: databaseUrl, version: '3', token, body: QUESTION })
+  } catch (error) {
+    log('warn', 'socket_upstream_failed', { detail: errorText(error) })
+    return UNREACHABLE
+  }
+  const { status, text } = answer
+  return status >= 200 && status < 300 ? null : readRefusal({ status, body: text })
+}
+
+const NO_TOKEN: ToldError = {
+  code: 'AUTH_HEADER_NOT_FOUND',
+  message: 'The hello has no "jwt": it must be a token of the database',
+}
+
+const UNREACHABLE: ToldError = {
+  code: 'NO_ANSWER',
+  message: "No answer came from the tenant's database, which has to accept the token",
+}

@@ -1,0 +1,89 @@
+/** What is to be done on each stream of a socket, in order. A stream that has nothing to do costs nothing. */
+import type { StreamAnswer } from '../session/streams.ts'
+import { CURSOR_NOT_OPEN, type OpenedCursor, type SocketCursor } from './cursor.ts'
+
+export type CursorAnswer = OpenedCursor | Exclude<StreamAnswer, { kind: 'results' }>
+
+/** The streams upstream. What is sent on one is answered before the next is sent on it. */
+export interface UpstreamStreams {
+  /** @param requests of a pipeline: a JSON array */
+  send: (streamId: number, requests: string) => Promise<StreamAnswer>
+  openCursor: (streamId: number, batch: string) => Promise<CursorAnswer>
+  /** What is open on it is rolled back. */
+  leave: (streamId: number) => void
+}
+
+export type Job =
+  /** `json` is one request of a pipeline. */
+  | { type: 'request'; json: string; answer: (answer: StreamAnswer) => void }
+  /** Takes until the cursor is over. `refusal` is `null` once it is open. */
+  | {
+      type: 'cursor'
+      batch: string
+      cursor: SocketCursor
+      answer: (refusal: Exclude<StreamAnswer, { kind: 'results' }> | null) => void
+    }
+  | { type: 'close'; answer: () => void }
+
+export interface Lanes {
+  add: (streamId: number, job: Job) => void
+  /** Forgets what has not begun. */
+  clear: () => void
+}
+
+/** @param failed is told what nobody expects */
+export function createLanes(streams: UpstreamStreams, failed: (error: unknown) => void): Lanes {
+  const lanes = new Map<number, Job[]>()
+
+  async function work(streamId: number, jobs: Job[]): Promise<void> {
+    // What came in one go is seen together.
+    await Promise.resolve()
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      switch (job.type) {
+        case 'request': {
+          const [next] = jobs
+          // Most streams are for one request; closed with it, they need no second one.
+          const isLast = next?.type === 'close'
+          const answer = await streams.send(
+            streamId,
+            isLast ? `[${job.json},{"type":"close"}]` : `[${job.json}]`,
+          )
+          job.answer(answer)
+          break
+        }
+        case 'cursor': {
+          const answer = await streams.openCursor(streamId, job.batch)
+          if ('kind' in answer) {
+            await job.cursor.fail(answer.kind === 'error' ? answer.error : CURSOR_NOT_OPEN)
+            job.answer(answer)
+          } else {
+            job.answer(null)
+            await job.cursor.opened(answer)
+            await job.cursor.isOver
+          }
+          break
+        }
+        case 'close':
+          streams.leave(streamId)
+          job.answer()
+      }
+    }
+    lanes.delete(streamId)
+  }
+
+  return {
+    add(streamId, job) {
+      const jobs = lanes.get(streamId)
+      if (jobs !== undefined) {
+        jobs.push(job)
+        return
+      }
+      const begun = [job]
+      lanes.set(streamId, begun)
+      work(streamId, begun).catch(failed)
+    },
+    clear() {
+      for (const jobs of lanes.values()) jobs.length = 0
+    },
+  }
+}

@@ -1,11 +1,11 @@
 /** Tokens of the Platform API itself, at three levels: unrestricted, one organization, one group with scopes. */
 import { randomBytes } from 'node:crypto'
-import type { WireApiToken } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import type { ApiToken, OrganizationRecord } from '../storage/records.ts'
 import { route, type Call, type Route } from './call.ts'
 import { optionalText, optionalTexts } from './fields.ts'
 import { expandScopes } from './scopes.ts'
+import type { WireApiToken } from './wire.ts'
 
 const TOKENS = '/v1/auth/api-tokens'
 const ORGANIZATION_TOKENS = '/v1/organizations/:organization/api-tokens'

@@ -2,12 +2,12 @@
  * What was done in an organization. Where Turso documents no code for something, the code is one of our own:
  * db-configure, db-token-rotate, group-rename, org-invite-create and the like.
  */
-import type { WireAuditLogsResponse } from '../../src/platform/wire.ts'
 import { AUDIT_LOG_PAGE_SIZE, MAX_AUDIT_LOG_PAGE_SIZE } from '../limits.ts'
 import { route, type Call, type Route } from './call.ts'
 import { queryNumber } from './fields.ts'
 import { toWireTime } from './lookup.ts'
 import { requireScalerPlan } from './plans.ts'
+import type { WireAuditLogsResponse } from './wire.ts'
 
 export const auditLogRoutes: Route[] = [
   route('GET', '/v1/organizations/:organization/audit-logs', 'organization', listAuditLogs),

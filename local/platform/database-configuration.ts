@@ -1,11 +1,11 @@
 /** `…/configuration` of a database: what it refuses, and who may reach it. */
-import type { WireDatabaseConfiguration } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import type { DatabaseRecord } from '../storage/records.ts'
 import { route, type Call, type Route } from './call.ts'
 import { optionalFlag, optionalTexts } from './fields.ts'
 import { requireDatabase } from './lookup.ts'
 import { readSizeLimit } from './size-limit.ts'
+import type { WireDatabaseConfiguration } from './wire.ts'
 
 const CONFIGURATION = '/v1/organizations/:organization/databases/:database/configuration'
 

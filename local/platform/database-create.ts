@@ -1,5 +1,4 @@
 /** `POST …/databases`: an empty database, a copy of another one, or one that waits for the upload of its file. */
-import type { WireCreateDatabaseResponse } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import type { DatabaseRecord, Group, OrganizationRecord } from '../storage/records.ts'
 import { route, type Call, type Fields, type Route } from './call.ts'
@@ -7,6 +6,7 @@ import { optionalText } from './fields.ts'
 import { checkLabel, checkName } from './names.ts'
 import { planOf } from './plans.ts'
 import { readSizeLimit } from './size-limit.ts'
+import type { WireCreateDatabaseResponse } from './wire.ts'
 
 export const databaseCreationRoutes: Route[] = [
   route('POST', '/v1/organizations/:organization/databases', 'db:create', (call) => {

@@ -1,6 +1,5 @@
 /** Databases: list, retrieve, delete, instances. */
 import { createHash } from 'node:crypto'
-import type { WireDatabase, WireDatabaseV3, WireInstance } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import { MAX_PAGE_SIZE } from '../limits.ts'
 import type { DatabaseRecord } from '../storage/records.ts'
@@ -8,6 +7,7 @@ import { route, type Call, type Route } from './call.ts'
 import { queryNumber } from './fields.ts'
 import { requireDatabase, toWireTime } from './lookup.ts'
 import { readCursor, toWireCursor } from './paging.ts'
+import type { WireDatabase, WireDatabaseV3, WireInstance } from './wire.ts'
 
 const DATABASES = '/v1/organizations/:organization/databases'
 

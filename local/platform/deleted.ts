@@ -1,9 +1,4 @@
 /** What was deleted in the last five days, and its restoration. Source: https://docs.turso.tech, Recover Deleted Databases */
-import type {
-  WireDeletedDatabase,
-  WireDeletedGroup,
-  WireRestoreGroupResponse,
-} from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import { DELETED_PAGE_SIZE, MAX_PAGE_SIZE } from '../limits.ts'
 import type { DatabaseRecord } from '../storage/records.ts'
@@ -15,6 +10,7 @@ import { toWireTime } from './lookup.ts'
 import { checkLabel, checkName } from './names.ts'
 import { readCursor, toWireCursor } from './paging.ts'
 import { requirePaidPlan } from './plans.ts'
+import type { WireDeletedDatabase, WireDeletedGroup, WireRestoreGroupResponse } from './wire.ts'
 
 const ORGANIZATION = '/v3/organizations/:organizationId'
 

@@ -1,5 +1,4 @@
 /** Groups: where databases live. */
-import type { WireGroup } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import type { Group } from '../storage/records.ts'
 import { route, type Call, type Route } from './call.ts'
@@ -8,6 +7,7 @@ import { isLocation } from './locations.ts'
 import { requireGroup } from './lookup.ts'
 import { checkName } from './names.ts'
 import { planOf } from './plans.ts'
+import type { WireGroup } from './wire.ts'
 
 const GROUPS = '/v1/organizations/:organization/groups'
 

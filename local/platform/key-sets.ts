@@ -7,6 +7,7 @@ import type { Claims } from '../tokens.ts'
 import { route, type Call, type Route } from './call.ts'
 import { optionalText, requiredText } from './fields.ts'
 import { requireDatabase, requireGroup } from './lookup.ts'
+import type { WireKeySet } from './wire.ts'
 
 const ORGANIZATION = '/v2/organizations/:organization'
 
@@ -14,7 +15,7 @@ export const keySetRoutes: Route[] = [
   route('GET', `${ORGANIZATION}/jwks`, 'organization', ({ catalogue, organization }) => ({
     jwks: catalogue.organizations
       .keySets(organization.id)
-      .map(({ name, url }) => ({ jwks_name: name, jwks_url: url })),
+      .map(({ name, url }): WireKeySet => ({ jwks_name: name, jwks_url: url })),
   })),
   route('PUT', `${ORGANIZATION}/jwks/:name`, 'organization', saveKeySet),
   route('DELETE', `${ORGANIZATION}/jwks/:name`, 'organization', deleteKeySet),

@@ -1,7 +1,7 @@
 /** Where groups can be. Source: the reference of the API for AWS, the official client's list for the older servers. */
-import type { WireClosestRegion } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import { route, type Call, type Route } from './call.ts'
+import type { WireClosestRegion } from './wire.ts'
 
 export const locationRoutes: Route[] = [
   route('GET', '/v1/locations', 'any', () => ({ locations: Object.fromEntries(AWS) })),

@@ -1,11 +1,11 @@
 /** Members of an organization, and invitations to it. */
-import type { WireInvite, WireMember, WireRole } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import type { Invite, Member } from '../storage/records.ts'
 import { route, type Call, type Fields, type Route } from './call.ts'
 import { optionalText, requiredText } from './fields.ts'
 import { toWireTime } from './lookup.ts'
 import { requireScalerPlan } from './plans.ts'
+import type { WireInvite, WireMember, WireRole } from './wire.ts'
 
 const MEMBERS = '/v1/organizations/:organization/members'
 const INVITES = '/v2/organizations/:organization/invites'

@@ -1,9 +1,9 @@
 /** Organizations: the primary one that the local Turso was started with, and what its owner makes besides. */
-import type { WireOrganization } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import type { OrganizationRecord } from '../storage/records.ts'
 import { route, type Call, type Route } from './call.ts'
 import { optionalFlag, requiredText } from './fields.ts'
+import type { WireOrganization } from './wire.ts'
 
 const ORGANIZATION = '/v1/organizations/:organization'
 

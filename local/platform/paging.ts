@@ -1,7 +1,7 @@
 /** Cursors: opaque to clients, for us the key after which the next page begins. */
-import type { WireCursor } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import type { Page } from '../storage/records.ts'
+import type { WireCursor } from './wire.ts'
 
 /** Where a page begins. Throws `HttpFailure` 400 for a cursor that is none. */
 export function readCursor(query: URLSearchParams): string {

@@ -1,7 +1,7 @@
 /** Plans and what comes with them, and the bills: there are none. Source: https://turso.tech/pricing, 2026 */
-import type { WirePlan, WireSubscription } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import { route, type Call, type Route } from './call.ts'
+import type { WireInvoice, WirePlan, WireSubscription } from './wire.ts'
 
 export type PlanName = 'starter' | 'developer' | 'scaler' | 'pro'
 
@@ -43,7 +43,7 @@ function subscriptionOf({ plan, organization }: Call): WireSubscription {
   return { name: plan, plan, overages: organization.overages, timeline: 'monthly' }
 }
 
-function listInvoices({ query }: Call) {
+function listInvoices({ query }: Call): { invoices: WireInvoice[] } {
   const type = query.get('type') ?? 'all'
   if (!['all', 'upcoming', 'issued'].includes(type)) throw new HttpFailure(400, 'invalid invoice type')
   return { invoices: [] }

@@ -1,10 +1,15 @@
 /** What databases and organizations have used: rows by hour, and the bytes of the files as they are now. */
-import type { WireDatabaseUsage, WireStatsResponse, WireUsageResponse } from '../../src/platform/wire.ts'
 import { HttpFailure } from '../errors.ts'
 import type { DatabaseRecord } from '../storage/records.ts'
 import { route, type Call, type Route } from './call.ts'
 import { instancesOf } from './databases.ts'
 import { requireDatabase } from './lookup.ts'
+import type {
+  WireDatabaseUsage,
+  WireOrganizationUsage,
+  WireStatsResponse,
+  WireUsageResponse,
+} from './wire.ts'
 
 const ORGANIZATION = '/v1/organizations/:organization'
 
@@ -38,7 +43,7 @@ function topQueriesOf(call: Call): NonNullable<WireStatsResponse['top_queries']>
   }))
 }
 
-function retrieveOrganizationUsage(call: Call) {
+function retrieveOrganizationUsage(call: Call): { organization: WireOrganizationUsage } {
   const { catalogue, organization } = call
   const groups = catalogue.groups.list(organization.id)
   const databases = groups

@@ -1,6 +1,6 @@
 /** The user whose tokens all tokens are. */
-import type { WireUser } from '../../src/platform/wire.ts'
 import { route, type Call, type Route } from './call.ts'
+import type { WireUser } from './wire.ts'
 
 export const userRoutes: Route[] = [
   route('GET', '/v1/user', 'any', retrieveUser),

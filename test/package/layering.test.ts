@@ -39,6 +39,7 @@ describe('the linter keeps the direction of imports', () => {
     ['worker/routes/x.ts', "import { x } from '../../local/index.ts'", /its own files/],
     ['worker/x.ts', "import { x } from 'node:crypto'", /without Node compatibility/],
     ['local/x.ts', "import { x } from '../src/http.ts'", /cannot share the client's bugs/],
+    ['local/x.ts', "import type { X } from '../src/platform/types.ts'", /cannot share the client's bugs/],
     ['local/x.ts', "import { x } from '../worker/app.ts'", /local\//],
     ['tools/x.ts', "import { x } from '../test/support/turso.ts'", /nobody imports test/],
   ])('%s must not say %s', async (file, statement, reason) => {

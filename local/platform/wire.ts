@@ -1,31 +1,16 @@
 /**
- * The JSON of the Turso Platform API, exactly as it is sent, mixed casing included. Types only.
+ * What the Turso Platform API answers with, exactly as it is sent, mixed casing included. The client has the same in its
+ * own casing (`src/platform/types.ts`), and a test compares the two.
  *
  * Source: https://docs.turso.tech/api-reference (openapi.json), and the Turso CLI where the documentation is silent.
  */
-
-/** Every refusal. `error` is a string in the documentation; the CLI reads it as "any". */
-export interface WireErrorBody {
-  error: string
-  /** Seen once: `feature_not_available_for_starter_plan`. */
-  code?: string
-}
 
 /** How the next page is asked for: `null` on the last one. */
 export interface WireCursor {
   next: string | null
 }
 
-/** Body of `POST /v1/organizations/{org}/databases`. */
-export interface WireCreateDatabaseRequest {
-  name: string
-  group: string
-  size_limit?: string
-  is_schema?: boolean
-  seed?: { type: 'database'; name: string; timestamp?: string } | { type: 'database_upload' }
-}
-
-/** Answer of the same: fewer fields than {@link WireDatabase}. */
+/** Answer of `POST /v1/organizations/{org}/databases`: fewer fields than {@link WireDatabase}. */
 export interface WireCreateDatabaseResponse {
   database: { DbId: string; Hostname: string; Name: string }
 }
@@ -121,18 +106,6 @@ export interface WireUsageResponse {
 
 export interface WireStatsResponse {
   top_queries: { query: string; rows_read: number; rows_written: number }[] | null
-}
-
-/** Body of `POST …/auth/tokens`. Both are refused for databases on AWS, even when they are empty. */
-export interface WireCreateTokenRequest {
-  permissions?: { read_attach?: { databases: string[] } }
-  fine_grained_permissions?: { t: string[] | null; a: string[] }[]
-}
-
-/** Body of `POST /v1/organizations/{org}/groups`. */
-export interface WireCreateGroupRequest {
-  name: string
-  location: string
 }
 
 export interface WireGroup {
@@ -236,14 +209,6 @@ export interface WireApiToken {
   scopes?: string[]
   /** A day: `2026-05-21`. */
   created_at: string
-}
-
-/** Body of `POST /v1/auth/api-tokens/{name}`. A group needs an organization and at least one scope. */
-export interface WireCreateApiTokenRequest {
-  organization?: string
-  group?: string
-  /** Single scopes, or the presets `read-only` and `full-access`. */
-  scopes?: string[]
 }
 
 export interface WireUser {

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import type { AppEnvironment } from './environment.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
+import { directory } from './routes/directory.ts'
 import { documentation } from './routes/documentation.ts'
 import { gateway } from './routes/gateway.ts'
 import { meta } from './routes/meta.ts'
@@ -17,6 +18,7 @@ export const app = new Hono<AppEnvironment>()
     c.header('x-request-id', c.get('requestId'))
   })
   .route('/', meta)
+  .route('/', directory)
   .route('/', documentation)
   .route('/', tenants)
   .route('/', gateway)

@@ -54,6 +54,13 @@ export const DIRECTORY_TIMEOUT_MS = 10_000
 /** How many rows of the audit go with one delivery: D1 runs its statements one by one. */
 export const MAX_AUDIT_ROWS_AT_ONCE = 50
 
+/** For how long a row of the audit is kept: a year and a month, so that a yearly review finds its whole year. */
+export const AUDIT_RETENTION_MS = 395 * 86_400_000
+
+/** Rows on a page of a list, unless the request says otherwise, and the most that it can ask for. */
+export const DEFAULT_PAGE = 50
+export const MAX_PAGE = 200
+
 /** How long after the time at which it should have changed a tenant counts as stuck. Longer than any retry waits. */
 export const STUCK_AFTER_MS = 900_000
 

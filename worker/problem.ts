@@ -19,6 +19,7 @@ export type ProblemCode =
   | 'rate_limited'
   | 'upstream_refused'
   | 'upstream_unavailable'
+  | 'directory_unavailable'
   | 'overloaded'
   | 'configuration'
   | 'internal'
@@ -45,6 +46,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   rate_limited: { status: 429, title: 'Too many requests' },
   upstream_refused: { status: 502, title: 'Turso refused' },
   upstream_unavailable: { status: 503, title: 'Turso is unavailable' },
+  directory_unavailable: { status: 503, title: 'The directory is unavailable' },
   overloaded: { status: 503, title: 'Too many requests for this tenant' },
   configuration: { status: 500, title: 'The Worker is misconfigured' },
   internal: { status: 500, title: 'Internal error' },

@@ -4,7 +4,7 @@ import { MAX_JSON_DEPTH } from './limits.ts'
 import { invalidRequest, type FieldError } from './problem.ts'
 import { TENANT_ID } from './tenant-name.ts'
 
-const tenantId = z
+export const tenantId = z
   .string('must be a string')
   .check(
     z.regex(
@@ -13,7 +13,7 @@ const tenantId = z
     ),
   )
 
-const slug = (what: string) =>
+export const slug = (what: string) =>
   z
     .string('must be a string')
     .check(z.regex(/^[a-z0-9][a-z0-9-]{0,63}$/, `must be ${what}: lower-case letters, digits and dashes`))
@@ -88,7 +88,8 @@ function findUnfit(value: unknown, levels: number): string | undefined {
   return undefined
 }
 
-function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.infer<Schema> {
+/** @throws {Problem} `invalid_request` that names every refused field */
+export function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.infer<Schema> {
   const result = z.safeParse(schema, value)
   if (result.success) return result.data
   throw invalidRequest(result.error.issues.flatMap((issue) => toFieldErrors(issue, value)))

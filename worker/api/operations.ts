@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { signupRequest } from '../schemas.ts'
 import { health, signupAnswer, tenantAnswer, tenantHistory, version } from './answers.ts'
+import { directoryOperations } from './directory-operations.ts'
 import type { Answer, Operation, Parameter } from './operation.ts'
 
 const id: Parameter = { description: 'Your own id of the tenant', schema: signupRequest.shape.id }
@@ -32,6 +33,7 @@ const pipeline = (method: 'get' | 'post', path: string, id: string, summary: str
 })
 
 export const operations: readonly Operation[] = [
+  ...directoryOperations,
   {
     method: 'post',
     path: '/v1/tenants',

@@ -3,10 +3,12 @@ import { STUCK_AFTER_MS } from '../limits.ts'
 import type { Orphan } from '../saga/state.ts'
 import type { TenantRecord } from '../tenant-record.ts'
 
+export const STATUSES = ['provisioning', 'active', 'failed', 'deleting'] as const
+
 export interface DirectoryRow {
   id: string
   name: string | null
-  status: string
+  status: (typeof STATUSES)[number]
   group: string
   location: string
   /** Its database's name, also when that is not made yet. */

@@ -35,7 +35,7 @@ export const tenants = new Hono<AppEnvironment>()
     if (isReplayed) c.header('idempotency-replayed', 'true')
     return json(c, created, 201)
   })
-  .all('/v1/tenants', methodNotAllowed('POST'))
+  .all('/v1/tenants', methodNotAllowed('GET', 'POST'))
   .get('/v1/tenants/:id', authenticate('signup'), async (c) => json(c, await retrieve(callOf(c), idOf(c))))
   .delete('/v1/tenants/:id', authenticate('admin'), async (c) =>
     json(c, await remove(callOf(c), idOf(c)), 202),

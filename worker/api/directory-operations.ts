@@ -1,0 +1,107 @@
+/** The routes that look into the directory, for the documentation of the API. */
+import * as z from 'zod/mini'
+import { STATUSES } from '../directory/row.ts'
+import { DEFAULT_PAGE, MAX_PAGE } from '../limits.ts'
+import { auditQuery, tenantQuery } from '../queries.ts'
+import type { Operation, Parameter } from './operation.ts'
+
+const time = z.iso.datetime()
+const count = z.int().check(z.nonnegative())
+
+const tenantSummary = z.strictObject({
+  id: z.string(),
+  name: z.nullable(z.string()),
+  status: z.enum(STATUSES),
+  group: z.string(),
+  location: z.string(),
+  database: z.string(),
+  schema_version: count,
+  created_at: time,
+})
+
+const auditRow = z.strictObject({
+  id: z.string(),
+  at: time,
+  actor: z.string(),
+  action: z.string(),
+  tenant: z.string(),
+  outcome: z.string(),
+  request_id: z.nullable(z.string()),
+})
+
+const next_cursor = z.nullable(z.string())
+
+const paging: Record<string, Parameter> = {
+  cursor: { description: 'The `next_cursor` of the page before', schema: z.string() },
+  limit: {
+    description: `Rows on the page, ${DEFAULT_PAGE} unless said otherwise`,
+    schema: z.int().check(z.gte(1), z.lte(MAX_PAGE)),
+  },
+}
+
+const instant = (description: string): Parameter => ({ description, schema: z.string() })
+
+export const directoryOperations: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/v1/tenants',
+    id: 'listTenants',
+    summary: 'List and search tenants. May be some seconds behind',
+    auth: 'admin',
+    query: {
+      status: { description: 'Only those of this status', schema: tenantQuery.shape.status },
+      group: { description: 'Only those of this group', schema: tenantQuery.shape.group },
+      q: {
+        description:
+          'Part of the id, the name or the name of the database, in any case; shorter than three characters: its beginning',
+        schema: tenantQuery.shape.q,
+      },
+      ...paging,
+    },
+    answers: {
+      200: {
+        description: 'A page; with filters it may be short without being the last',
+        schema: z.strictObject({ tenants: z.array(tenantSummary), next_cursor }),
+      },
+    },
+    problems: ['directory_unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/stats',
+    id: 'stats',
+    summary: 'How many tenants there are, by status',
+    auth: 'admin',
+    answers: {
+      200: {
+        description: 'Counts',
+        schema: z.strictObject({
+          tenants: z.strictObject({ total: count, by_status: z.record(z.string(), count) }),
+        }),
+      },
+    },
+    problems: ['directory_unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/audit',
+    id: 'audit',
+    summary: 'Who did what to which tenant, the latest first',
+    auth: 'admin',
+    query: {
+      tenant: { description: 'Only of this tenant', schema: auditQuery.shape.tenant },
+      actor: { description: 'Only by this one: `key:<name>`, `worker`', schema: auditQuery.shape.actor },
+      action: { description: 'Only of this kind', schema: auditQuery.shape.action },
+      before: instant('Only before this time'),
+      after: instant('Only from this time on'),
+      ...paging,
+    },
+    answers: {
+      200: {
+        description: 'A page; with two filters or more it may be short without being the last',
+        schema: z.strictObject({ audit: z.array(auditRow), next_cursor }),
+      },
+    },
+    problems: ['directory_unavailable'],
+  },
+]

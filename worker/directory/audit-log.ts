@@ -1,0 +1,65 @@
+/** Reads the audit, the latest rows first, and lets the oldest go. */
+import { AUDIT_RETENTION_MS } from '../limits.ts'
+import type { AuditQuery } from '../queries.ts'
+import { auditTime, timeOfAuditId } from './audit.ts'
+import { openCursor, sealCursor } from './cursor.ts'
+import { readPage, type Argument, type Scan } from './page.ts'
+
+export interface AuditRow {
+  id: string
+  at: string
+  actor: string
+  action: string
+  tenant: string
+  outcome: string
+  requestId: string | null
+}
+
+type Row = Record<string, never> & Omit<AuditRow, 'at' | 'requestId'> & { request_id: string | null }
+
+export async function listAudit(
+  directory: D1Database,
+  query: AuditQuery,
+): Promise<{ audit: AuditRow[]; nextCursor: string | null }> {
+  const { rows, last } = await readPage<Row>(directory, auditScan(query, openCursor('audit', query.cursor)))
+  return {
+    audit: rows.map(({ id, request_id: requestId, ...row }) => ({
+      id,
+      at: new Date(timeOfAuditId(id)).toISOString(),
+      ...row,
+      requestId,
+    })),
+    nextCursor: sealCursor('audit', last),
+  }
+}
+
+/** One filter has an index; those behind it are looked for in what that gives. */
+export function auditScan(query: AuditQuery, last: Argument | null): Scan {
+  const given = (['tenant', 'actor', 'action'] as const).flatMap((column) => {
+    const value = query[column]
+    return value === undefined ? [] : [[`${column} = ?`, value] as const]
+  })
+  const bounds: [string, Argument][] = []
+  if (query.after !== undefined) bounds.push(['id >= ?', auditTime(Date.parse(query.after))])
+  if (query.before !== undefined) bounds.push(['id < ?', auditTime(Date.parse(query.before))])
+  if (last !== null) bounds.push(['id < ?', last])
+  const indexed = [...given.slice(0, 1), ...bounds]
+  const where = indexed.length === 0 ? '' : `where ${indexed.map(([condition]) => condition).join(' and ')}`
+  return {
+    sql: `select * from audit ${where} order by id desc`,
+    args: indexed.map(([, argument]) => argument),
+    key: 'id',
+    order: 'desc',
+    filters: given.slice(1),
+    limit: query.limit,
+  }
+}
+
+/** @returns how many rows are gone; at most `limit` */
+export async function dropOldAudit(directory: D1Database, now: number, limit: number): Promise<number> {
+  const { meta } = await directory
+    .prepare('delete from audit where id in (select id from audit where id < ? order by id limit ?)')
+    .bind(auditTime(now - AUDIT_RETENTION_MS), limit)
+    .run()
+  return meta.changes
+}

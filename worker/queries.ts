@@ -1,0 +1,68 @@
+/** What the lists of the API take in their query, as schemas: the source of their validation and their types. */
+import * as z from 'zod/mini'
+import { STATUSES } from './directory/row.ts'
+import { DEFAULT_PAGE, MAX_PAGE } from './limits.ts'
+import { invalidRequest } from './problem.ts'
+import { parse, slug, tenantId } from './schemas.ts'
+
+const limit = z._default(
+  z.pipe(
+    z.string().check(z.regex(/^[1-9]\d{0,3}$/, `must be a whole number from 1 to ${MAX_PAGE}`)),
+    z.pipe(
+      z.transform(Number),
+      z.number().check(z.maximum(MAX_PAGE, `must be a whole number from 1 to ${MAX_PAGE}`)),
+    ),
+  ),
+  DEFAULT_PAGE,
+)
+
+const cursor = z.optional(z.string().check(z.maxLength(1_000, 'must be the next_cursor of this very list')))
+
+/** A word of ours: names of keys, actions. */
+const word = (what: string) =>
+  z.optional(z.string().check(z.regex(/^[A-Za-z0-9:_-]{1,64}$/, `must be ${what}`)))
+
+const time = z.optional(
+  z
+    .string()
+    .check(
+      z.refine(
+        (text) => /^\d{4}-\d\d-\d\d(T|$)/.test(text) && !Number.isNaN(Date.parse(text)),
+        'must be a time such as 2026-11-28T12:00:00Z',
+      ),
+    ),
+)
+
+export const tenantQuery = z.strictObject({
+  status: z.optional(z.enum(STATUSES, `must be one of ${STATUSES.join(', ')}`)),
+  group: z.optional(slug('a group name')),
+  q: z.optional(
+    z.string().check(z.regex(/^[^\p{Cc}]{1,128}$/u, 'must be 1 to 128 characters and no control characters')),
+  ),
+  cursor,
+  limit,
+})
+export type TenantQuery = z.infer<typeof tenantQuery>
+
+export const auditQuery = z.strictObject({
+  tenant: z.optional(tenantId),
+  actor: word('an actor such as key:my-backend'),
+  action: word('an action such as signup'),
+  before: time,
+  after: time,
+  cursor,
+  limit,
+})
+export type AuditQuery = z.infer<typeof auditQuery>
+
+/** @throws {Problem} `invalid_request` that names every parameter that is refused, unknown, or there twice */
+export function parseQuery<Schema extends z.ZodMiniType>(schema: Schema, url: string): z.infer<Schema> {
+  const { searchParams } = new URL(url)
+  const names = [...searchParams.keys()]
+  const doubled = new Set(names.filter((name, index) => names.indexOf(name) !== index))
+  if (doubled.size > 0)
+    throw invalidRequest(
+      [...doubled].map((field) => ({ field: field.slice(0, 100), detail: 'is there twice' })),
+    )
+  return parse(schema, Object.fromEntries(searchParams))
+}

@@ -1,7 +1,7 @@
 /** The tenants of the Worker as its service binding gives them, and as its HTTP interface does in snake_case. Types only. */
 
-/** A tenant that is `active` has its database, one that is `deleting` may have it still. */
-export type TenantStatus = 'provisioning' | 'active' | 'failed' | 'deleting'
+/** A tenant that is `active` or `suspended` has its database, one that is `deleting` may have it still. */
+export type TenantStatus = 'provisioning' | 'active' | 'suspended' | 'failed' | 'deleting'
 
 export interface Tenant {
   /** Your own id of it. */
@@ -13,6 +13,8 @@ export interface Tenant {
   attempts?: number
   /** Of one that is `deleting` and can be restored: until when. ISO 8601, as all times here. */
   deleteAt?: string
+  /** Of one that is suspended, or will be when it is signed up or restored. `isDatabaseBlocked`: Turso has said so. */
+  suspension?: { since: string; reason: string | null; isDatabaseBlocked: boolean }
   /** Why it is `failed`. */
   failure?: { step: string; detail: string }
   /** A Turso location code, such as `aws-eu-west-1`. */

@@ -21,6 +21,7 @@ export type HranaErrorCode =
   | 'BLOCKED'
   | 'AUTH_HEADER_NOT_FOUND'
   | 'TENANT_NOT_FOUND'
+  | 'TENANT_SUSPENDED'
   | 'INVALID_REQUEST'
   | 'REQUEST_TIMEOUT'
   | 'PAYLOAD_TOO_LARGE'
@@ -65,6 +66,12 @@ export function hranaErrorResponse(
     status,
     headers: { ...headers, 'content-type': 'application/json', 'cache-control': 'no-store' },
   })
+}
+
+export const TENANT_SUSPENDED: HranaError = {
+  status: 403,
+  code: 'TENANT_SUSPENDED',
+  message: 'The tenant is suspended: its database takes no statements until it is resumed',
 }
 
 export const NO_TENANT: HranaError = {

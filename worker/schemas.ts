@@ -18,16 +18,24 @@ export const slug = (what: string) =>
     .string('must be a string')
     .check(z.regex(/^[a-z0-9][a-z0-9-]{0,63}$/, `must be ${what}: lower-case letters, digits and dashes`))
 
+const text = (maxLength: number) =>
+  z
+    .string('must be a string')
+    .check(
+      z.minLength(1, 'must not be empty'),
+      z.maxLength(maxLength, `must have at most ${maxLength} characters`),
+    )
+
+const displayName = text(200)
+
+const metadata = z.record(z.string(), z.unknown(), 'must be an object')
+
 export const signupRequest = z.strictObject({
   id: tenantId,
-  name: z.optional(
-    z
-      .string('must be a string')
-      .check(z.minLength(1, 'must not be empty'), z.maxLength(200, 'must have at most 200 characters')),
-  ),
+  name: z.optional(displayName),
   group: z.optional(slug('a group name')),
   location: z.optional(slug('a location code such as aws-eu-west-1')),
-  metadata: z.optional(z.record(z.string(), z.unknown(), 'must be an object')),
+  metadata: z.optional(metadata),
   token: z.optional(
     z.strictObject({
       expiration: z.optional(
@@ -46,6 +54,24 @@ export const signupRequest = z.strictObject({
 })
 
 export type SignupRequest = z.infer<typeof signupRequest>
+
+/** A JSON Merge Patch (RFC 7396) of what an operator may change. */
+export const updateRequest = z.strictObject({
+  name: z.optional(z.nullable(displayName)),
+  metadata: z.optional(z.nullable(metadata)),
+  suspended: z.optional(z.boolean('must be true or false')),
+  reason: z.optional(z.nullable(text(500))),
+})
+
+export type UpdateRequest = z.infer<typeof updateRequest>
+
+/** @throws {Problem} `invalid_request` that names every refused field */
+export function parseUpdate(body: string): UpdateRequest {
+  const request = parse(updateRequest, parseJson(body))
+  if (request.reason !== undefined && request.suspended !== true)
+    throw invalidRequest([{ field: 'reason', detail: 'is for "suspended": true' }])
+  return request
+}
 
 /** @throws {Problem} `invalid_request` that names every refused field */
 export function parseSignup(body: string): SignupRequest {

@@ -1,4 +1,5 @@
 /** Records that earlier versions of the Worker have stored, in the shape of this one. Pure. */
+import { OPEN } from './saga/access.ts'
 import type { Orphan } from './saga/state.ts'
 import { beginSignup, type TenantRecord } from './tenant-record.ts'
 
@@ -25,9 +26,15 @@ export interface FirstTenantRecord {
   idempotencyKeys: string[]
 }
 
+/** Before a tenant could be suspended. */
+export type SecondTenantRecord = Omit<TenantRecord, 'version' | 'suspension' | 'access'> & { version: 2 }
+
+export type StoredRecord = TenantRecord | SecondTenantRecord | FirstTenantRecord
+
 /** @throws {Error} for a record of a later version: this one must not write over what it does not understand */
-export function readRecord(stored: TenantRecord | FirstTenantRecord): TenantRecord {
-  if (stored.version === 2) return stored
+export function readRecord(stored: StoredRecord): TenantRecord {
+  if (stored.version === 3) return stored
+  if (stored.version === 2) return { ...stored, version: 3, suspension: null, access: OPEN }
   if (stored.version !== undefined) throw new Error('The tenant was stored by a later version of the Worker')
   const { nonce, databaseName, status, step, databaseId, hostname, schemaVersion, createdAt } = stored
   const since = Date.parse(createdAt)

@@ -1,22 +1,41 @@
 /** What a Tenant object answers: values, since errors lose their class on the way out of an object. Pure. */
 import { DEFAULT_RETRY_AFTER_MS } from './limits.ts'
-import type { TokenOptions } from './saga/perform.ts'
+import { isAccessPending, isReady } from './saga/access.ts'
+import type { TokenOptions } from './token-options.ts'
 import type { SignupStep } from './saga/state.ts'
 import type { TenantRecord } from './tenant-record.ts'
 
+export type TenantLocation =
+  /** `url` ends with a slash. */
+  { kind: 'open'; url: string } | { kind: 'suspended' }
+
 /** How a signup ended, or where it stands. */
 export type SignupOutcome =
+  | TokenOutcome
+  | RetryOutcome
+  | { kind: 'exists'; tenant: TenantRecord }
+  | { kind: 'key_reused' | 'differs' }
+
+export type TokenOutcome =
   | {
       kind: 'created' | 'replayed'
       tenant: TenantRecord
       jwt: string
       authorization: TokenOptions['authorization']
     }
-  | RetryOutcome
-  | { kind: 'exists'; tenant: TenantRecord }
-  | { kind: 'key_reused' | 'differs' }
   /** The tenant is there and its token is not: try the same request again. */
   | { kind: 'unavailable'; step: SignupStep; detail: string; retryAfterMs: number }
+  | { kind: 'suspended' }
+  | { kind: 'in_progress' }
+  | RefusedOutcome
+
+/** Turso said no, `isInvalid` because of what it was sent. Nothing is left of it but what the detail names. */
+export interface RefusedOutcome {
+  kind: 'refused'
+  step: SignupStep
+  detail: string
+  isInvalid: boolean
+}
 
 export type RemovalOutcome =
   | { kind: 'removed' | 'restored'; tenant: TenantRecord }
@@ -30,12 +49,18 @@ export type RetryOutcome =
   | { kind: 'not_found' }
   /** It is deleted, or was in the middle of it. */
   | { kind: 'deleting' }
-  /** Turso said no, `isInvalid` because of what it was sent. Nothing is left of it but what the detail names. */
-  | { kind: 'refused'; step: SignupStep; detail: string; isInvalid: boolean }
+  | RefusedOutcome
+
+export type UpdateOutcome =
+  /** `isPending`: the database is still to be closed or opened, which goes on by itself. */
+  | { kind: 'updated'; tenant: TenantRecord; isPending: boolean }
+  | { kind: 'not_found' | 'too_late' }
+  /** The metadata, once it is merged. */
+  | { kind: 'too_large' }
 
 /** What a signup or a retry has come to, or where it stands. */
 export function outcomeOf(tenant: TenantRecord, now: number): RetryOutcome {
-  if (tenant.status === 'active') return { kind: 'active', tenant }
+  if (isReady(tenant)) return { kind: 'active', tenant }
   if (tenant.status === 'deleting') return { kind: 'deleting' }
   if (tenant.failure === null) {
     const retryAfterMs = tenant.retryAt === null ? DEFAULT_RETRY_AFTER_MS : Math.max(0, tenant.retryAt - now)
@@ -43,4 +68,9 @@ export function outcomeOf(tenant: TenantRecord, now: number): RetryOutcome {
   }
   const remains = tenant.orphans.length === 0 ? '' : '; what may be left of it is deleted as soon as possible'
   return { kind: 'refused', ...tenant.failure, detail: tenant.failure.detail + remains }
+}
+
+export function updateOutcome(tenant: TenantRecord): UpdateOutcome {
+  const isUnfinished = tenant.status === 'provisioning' && tenant.suspension !== null
+  return { kind: 'updated', tenant, isPending: isUnfinished || isAccessPending(tenant) }
 }

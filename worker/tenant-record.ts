@@ -1,5 +1,7 @@
 /** What is known about a tenant: as its object keeps it, and as the API shows it. Pure. */
 import { DELETION_GRACE_MS, MAX_IDEMPOTENCY_KEYS } from './limits.ts'
+import { mergePatch } from './merge-patch.ts'
+import { isAccessPending, isReady, OPEN, readyStatus } from './saga/access.ts'
 import { advance, withoutDatabase } from './saga/machine.ts'
 import { isOvertaken } from './saga/run.ts'
 import type { Orphan, SagaState } from './saga/state.ts'
@@ -11,7 +13,7 @@ import type { SignupRequest } from './schemas.ts'
  */
 export interface TenantRecord extends SagaState {
   /** Of this shape. Records of earlier versions are read by `stored-record.ts`. */
-  version: 2
+  version: 3
   name: string | null
   metadata: Record<string, unknown>
   /** Whether anybody was ever given a token: until then the same request may claim the tenant. */
@@ -43,6 +45,7 @@ export type Admission =
   | 'key_reused'
   | 'differs'
   | 'deleting'
+  | 'suspended'
 
 /**
  * The rules of the `Idempotency-Key` draft (draft-ietf-httpapi-idempotency-key-header), and for callers without a key:
@@ -51,8 +54,10 @@ export type Admission =
  * failed one.
  */
 export function admit(record: TenantRecord | undefined, intent: SignupIntent): Admission {
-  if (record === undefined || record.status === 'failed') return 'begin'
+  if (record === undefined) return 'begin'
   if (record.status === 'deleting') return 'deleting'
+  if (record.suspension !== null) return 'suspended'
+  if (record.status === 'failed') return 'begin'
   const isSameRequest = record.fingerprint === intent.fingerprint
   const isSameKey = intent.idempotencyKey !== null && record.idempotencyKeys.includes(intent.idempotencyKey)
   if (isSameKey && !isSameRequest) return 'key_reused'
@@ -62,6 +67,13 @@ export function admit(record: TenantRecord | undefined, intent: SignupIntent): A
   }
   if (isSameRequest) return 'resume'
   return record.databaseId === null ? 'begin' : 'differs'
+}
+
+/** What a signup is turned away for before anything is done. */
+export function isRefusal(
+  admission: Admission,
+): admission is 'key_reused' | 'differs' | 'deleting' | 'suspended' {
+  return ['key_reused', 'differs', 'deleting', 'suspended'].includes(admission)
 }
 
 /** The first key, which its sender will repeat, always stays. */
@@ -103,7 +115,7 @@ export function beginSignup(
 ): TenantRecord {
   const { id, name, metadata, group, location, fingerprint, idempotencyKeys } = order
   return {
-    version: 2,
+    version: 3,
     id,
     name,
     metadata,
@@ -123,6 +135,9 @@ export function beginSignup(
     schemaVersion: 0,
     orphans: former === undefined ? [] : withoutDatabase(former, now).map((orphan) => dueAt(orphan, now)),
     failure: null,
+    // What an operator has said of the tenant is not for a new signup to take back.
+    suspension: former?.suspension ?? null,
+    access: OPEN,
     forgetAt: null,
     purgeAt: null,
     timeline: [],
@@ -152,14 +167,67 @@ export function remove(record: TenantRecord, now: number): TenantRecord {
     forgetAt: null,
     purgeAt: now + DELETION_GRACE_MS,
   }
-  return record.status === 'active' ? removed : { ...removed, ...advance(removed, { kind: 'purged', now }) }
+  return isReady(record) ? removed : { ...removed, ...advance(removed, { kind: 'purged', now }) }
 }
 
 /** @returns `null` when it is too late */
 export function restore(record: TenantRecord): TenantRecord | null {
   if (record.status !== 'deleting') return record
   if (record.purgeAt === null) return null
-  return { ...record, status: 'active', purgeAt: null, run: record.run + 1 }
+  return { ...record, status: readyStatus(record), purgeAt: null, run: record.run + 1 }
+}
+
+/** What an operator may change of a tenant. What is left out stays as it is. */
+export interface TenantChange {
+  name?: string | null | undefined
+  /** As a JSON Merge Patch: `null` for all of it, or for a member, takes it away. */
+  metadata?: Record<string, unknown> | null | undefined
+  suspended?: boolean | undefined
+  /** Of a suspension. */
+  reason?: string | null | undefined
+}
+
+/**
+ * A tenant with a change, at whatever point it is: an unfinished signup goes on and ends suspended, a deleted tenant is
+ * so when it is restored.
+ *
+ * @returns the same record when nothing changes, `null` when all of it is being deleted
+ */
+export function change(record: TenantRecord, wanted: TenantChange, now: number): TenantRecord | null {
+  if (record.status === 'deleting' && record.purgeAt === null) return null
+  const { name = record.name } = wanted
+  const metadata = wanted.metadata === null ? {} : mergePatch(record.metadata, wanted.metadata ?? {})
+  const suspension = suspensionAfter(record, wanted, now)
+  const isSame =
+    name === record.name &&
+    JSON.stringify(metadata) === JSON.stringify(record.metadata) &&
+    JSON.stringify(suspension) === JSON.stringify(record.suspension)
+  if (isSame) return wanted.suspended === undefined ? record : insisted(record)
+  const changed = { ...record, name, metadata, suspension }
+  if ((suspension === null) === (record.suspension === null)) return changed
+  return {
+    ...changed,
+    status: isReady(record) ? readyStatus(changed) : record.status,
+    // Confirmations of the opposite count for nothing.
+    access: { ...record.access, confirmations: 0, attempts: 0, retryAt: null },
+  }
+}
+
+/** Who asks for the same again wants it now. */
+function insisted(record: TenantRecord): TenantRecord {
+  const { access } = record
+  if (!isAccessPending(record) || access.confirmations > 0) return record
+  return { ...record, access: { ...access, retryAt: null } }
+}
+
+function suspensionAfter(
+  { suspension }: TenantRecord,
+  { suspended = suspension !== null, reason }: TenantChange,
+  now: number,
+): TenantRecord['suspension'] {
+  if (!suspended) return null
+  const { since = new Date(now).toISOString(), reason: former = null } = suspension ?? {}
+  return { since, reason: reason === undefined ? former : reason }
 }
 
 /** Not what is only watched: looking more often would prove less. */
@@ -167,10 +235,16 @@ const dueAt = (orphan: Orphan, now: number): Orphan =>
   orphan.mayAppear && orphan.attempts > 0 ? orphan : { ...orphan, retryAt: now }
 
 /**
- * What is stored before the tenant's token is given to its caller.
+ * What is stored before a token that was minted for the tenant is given to its caller; the same when it is stored already.
  *
- * @returns `null` if somebody else has gone on with the tenant meanwhile: then nothing is given
+ * @returns why it must not be given: somebody has closed or deleted the tenant meanwhile, or gone on with it
  */
-export function handOver(stored: TenantRecord | undefined, own: TenantRecord): TenantRecord | null {
-  return isOvertaken(stored, own) ? null : { ...own, isHandedOut: true }
+export function handOver(
+  stored: TenantRecord | undefined,
+  own: TenantRecord,
+): TenantRecord | 'suspended' | 'overtaken' {
+  if (stored?.databaseName !== own.databaseName || stored.status === 'deleting') return 'overtaken'
+  if (stored.suspension !== null) return 'suspended'
+  if (own.isHandedOut) return own
+  return isOvertaken(stored, own) ? 'overtaken' : { ...own, isHandedOut: true }
 }

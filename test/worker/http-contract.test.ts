@@ -140,7 +140,7 @@ describe('paths and methods', () => {
   test.each([
     ['PUT', '/v1/tenants', 'POST'],
     ['GET', '/v1/tenants', 'POST'],
-    ['POST', '/v1/tenants/acme', 'GET, DELETE'],
+    ['POST', '/v1/tenants/acme', 'GET, PATCH, DELETE'],
     ['DELETE', '/health', 'GET'],
     ['POST', '/version', 'GET'],
   ])('%s %s is 405 and says what is allowed', async (method, path, allow) => {

@@ -8,10 +8,13 @@ const step = z.enum(['create_database', 'find_database', 'create_token', 'migrat
 export const tenant = z.strictObject({
   id: z.string(),
   name: z.nullable(z.string()),
-  status: z.enum(['provisioning', 'active', 'failed', 'deleting']),
+  status: z.enum(['provisioning', 'active', 'suspended', 'failed', 'deleting']),
   step: z.optional(step),
   attempts: z.optional(count),
   delete_at: z.optional(time),
+  suspension: z.optional(
+    z.strictObject({ since: time, reason: z.nullable(z.string()), is_database_blocked: z.boolean() }),
+  ),
   failure: z.optional(z.strictObject({ step, detail: z.string() })),
   location: z.string(),
   group: z.string(),
@@ -35,7 +38,7 @@ export const token = z.strictObject({
 })
 
 export const timelineEntry = z.strictObject({
-  step: z.enum([...step.options, 'delete_database']),
+  step: z.enum([...step.options, 'delete_database', 'block_database', 'unblock_database']),
   attempt: count,
   at: time,
   duration_ms: count,

@@ -1,6 +1,6 @@
 /** Every route of the Worker, for its documentation. Whoever adds a route adds it here; a test compares both. */
 import * as z from 'zod/mini'
-import { signupRequest } from '../schemas.ts'
+import { signupRequest, updateRequest } from '../schemas.ts'
 import { health, signupAnswer, tenantAnswer, tenantHistory, version } from './answers.ts'
 import { directoryOperations } from './directory-operations.ts'
 import type { Answer, Operation, Parameter } from './operation.ts'
@@ -56,6 +56,7 @@ export const operations: readonly Operation[] = [
     problems: [
       'tenant_exists',
       'tenant_deleting',
+      'tenant_suspended',
       'signup_in_progress',
       'signup_unfinished',
       'idempotency_key_reused',
@@ -73,6 +74,24 @@ export const operations: readonly Operation[] = [
     parameters: { id },
     answers: { 200: { description: 'The tenant', schema: tenantHistory } },
     problems: ['not_found'],
+  },
+  {
+    method: 'patch',
+    path: '/v1/tenants/:id',
+    id: 'updateTenant',
+    summary: 'Change a tenant by JSON Merge Patch: its name, its metadata, whether it is suspended',
+    auth: 'admin',
+    parameters: { id },
+    headers: { prefer },
+    body: updateRequest,
+    answers: {
+      200: { description: 'It is done', schema: tenantAnswer },
+      202: {
+        description: 'It is stored; Turso is still to close or open the database, which goes on by itself',
+        schema: tenantAnswer,
+      },
+    },
+    problems: ['not_found', 'tenant_deleting'],
   },
   {
     method: 'delete',

@@ -1,4 +1,5 @@
 /** Who did what to which tenant: the rows of the audit, and what becomes one. Pure. */
+import { isReady } from '../saga/access.ts'
 import type { TenantRecord } from '../tenant-record.ts'
 
 /** On whose behalf something is done. */
@@ -29,6 +30,10 @@ export type AuditAction =
   | 'provision'
   /** A token was given out. */
   | 'token'
+  /** Name or metadata. */
+  | 'update'
+  | 'suspend'
+  | 'resume'
   | 'delete'
   | 'restore'
   /** Nothing of the tenant is left. */
@@ -61,6 +66,6 @@ export function deedOf(before: TenantRecord | undefined, after: TenantRecord | u
   if (after === undefined)
     return before === undefined ? null : { ...WORKER, action: 'forget', outcome: 'done' }
   const hasEnded = before?.status === 'provisioning' && before.databaseName === after.databaseName
-  if (!hasEnded || (after.status !== 'active' && after.status !== 'failed')) return null
+  if (!hasEnded || !(isReady(after) || after.status === 'failed')) return null
   return { ...WORKER, action: 'provision', outcome: after.status }
 }

@@ -1,9 +1,10 @@
 /** What the directory knows of a tenant: a projection of its record, which alone is the truth. Pure. */
 import { STUCK_AFTER_MS } from '../limits.ts'
+import { isAccessPending } from '../saga/access.ts'
 import type { Orphan } from '../saga/state.ts'
 import type { TenantRecord } from '../tenant-record.ts'
 
-export const STATUSES = ['provisioning', 'active', 'failed', 'deleting'] as const
+export const STATUSES = ['provisioning', 'active', 'suspended', 'failed', 'deleting'] as const
 
 export interface DirectoryRow {
   id: string
@@ -40,5 +41,6 @@ export function expectedBy(record: TenantRecord, now: number): number | null {
   const times = [record.forgetAt, record.purgeAt].filter((time) => time !== null)
   const isBusy = record.status === 'provisioning' || record.orphans.length > 0
   if (isBusy || (record.status === 'deleting' && times.length === 0)) times.push(now)
+  if (isAccessPending(record)) times.push(record.access.retryAt ?? now)
   return times.length === 0 ? null : Math.min(...times) + STUCK_AFTER_MS
 }

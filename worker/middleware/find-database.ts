@@ -1,16 +1,18 @@
 /** Whose database a request of the gateway is for, and by which token. Before its body is read: a stranger's costs nothing. */
 import { createMiddleware } from 'hono/factory'
 import type { AppEnvironment } from '../environment.ts'
-import { hranaErrorResponse, NO_TENANT, type HranaError } from '../hrana-error.ts'
+import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
+import type { TenantLocation } from '../tenant-outcome.ts'
 import { parseTenantId } from '../schemas.ts'
 
 export const findDatabase = createMiddleware<AppEnvironment>(async function findDatabase(c, next) {
   const tenantId = parseTenantId(c.req.param('tenant') ?? '')
   const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
   if (token === undefined) return hranaErrorResponse(NO_TOKEN, { 'www-authenticate': 'Bearer' })
-  const databaseUrl: string | null = await c.env.TENANTS.getByName(tenantId).locate()
-  if (databaseUrl === null) return hranaErrorResponse(NO_TENANT)
-  c.set('upstream', { tenantId, token, databaseUrl })
+  const location: TenantLocation | null = await c.env.TENANTS.getByName(tenantId).locate()
+  if (location === null) return hranaErrorResponse(NO_TENANT)
+  if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
+  c.set('upstream', { tenantId, token, databaseUrl: location.url })
   return await next()
 })
 

@@ -5,33 +5,48 @@ import { databaseHttpUrl } from '../database-url.ts'
 import {
   ALARM_BUDGET_MS,
   DEFAULT_RETRY_AFTER_MS,
-  DEFAULT_TOKEN_EXPIRATION,
+  MAX_REQUEST_BYTES,
   SIGNUP_BUDGET_MS,
   WATCHDOG_MS,
 } from '../limits.ts'
 import type { Caller, Deed } from '../directory/audit.ts'
+import { within } from '../deadline.ts'
 import { createGate } from '../gate.ts'
 import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
-import { createPerformer, type Performer, type TokenOptions } from '../saga/perform.ts'
+import { isReady } from '../saga/access.ts'
+import { createPerformer, type Performer } from '../saga/perform.ts'
 import { isOvertaken, runSaga, wakeAt, type Command, type Reply } from '../saga/run.ts'
-import type { SignupRequest } from '../schemas.ts'
-import { readRecord, type FirstTenantRecord } from '../stored-record.ts'
+import { readRecord, type StoredRecord } from '../stored-record.ts'
 import { databaseName } from '../tenant-name.ts'
-import { outcomeOf, type RemovalOutcome, type RetryOutcome, type SignupOutcome } from '../tenant-outcome.ts'
+import {
+  outcomeOf,
+  updateOutcome,
+  type RemovalOutcome,
+  type RetryOutcome,
+  type SignupOutcome,
+  type TenantLocation,
+  type TokenOutcome,
+  type UpdateOutcome,
+} from '../tenant-outcome.ts'
 import {
   admit,
   beginSignup,
+  change,
   handOver,
   hurry,
+  isRefusal,
   orderOf,
   remove,
   restore,
   withKey,
   type SignupIntent,
+  type TenantChange,
   type TenantRecord,
 } from '../tenant-record.ts'
+import { tokenOptions, type TokenOptions } from '../token-options.ts'
 import { createDelivery } from './delivery.ts'
+import { report } from './report.ts'
 
 export class Tenant extends DurableObject<Env> {
   /** Requests and runs under way, at most one of each: `fetch` lets other events in between. */
@@ -48,13 +63,13 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** Where the tenant's database is, `null` until it is ready. */
-  locate(): string | null {
+  locate(): TenantLocation | null {
     const record = this.#read()
+    if (record?.status === 'suspended') return { kind: 'suspended' }
     if (record?.status !== 'active') return null
-    return databaseHttpUrl(readConfiguration(this.env).databaseUrlTemplate, {
-      name: record.databaseName,
-      hostname: record.hostname ?? '',
-    })
+    const { databaseUrlTemplate } = readConfiguration(this.env)
+    const { databaseName: name, hostname } = record
+    return { kind: 'open', url: databaseHttpUrl(databaseUrlTemplate, { name, hostname: hostname ?? '' }) }
   }
 
   /** @param waitMs after which the caller wants an answer, however far the signup is */
@@ -66,8 +81,7 @@ export class Tenant extends DurableObject<Env> {
       const known = this.#read()
       const admission = admit(known, intent)
       if (admission === 'exists') return { kind: 'exists', tenant: known! }
-      if (admission === 'key_reused' || admission === 'differs' || admission === 'deleting')
-        return { kind: admission }
+      if (isRefusal(admission)) return { kind: admission }
       const wanted = tokenOptions(intent.request)
       const { idempotencyKey: key } = intent
       if (admission === 'replay') return await this.#handOut(known!, wanted, 'replayed', caller)
@@ -85,6 +99,7 @@ export class Tenant extends DurableObject<Env> {
       } as const
       const outcome = await this.#provision(record, performer, waitMs, deed)
       if (outcome.kind !== 'active') return outcome
+      if (outcome.tenant.status === 'suspended') return { kind: 'suspended' }
       const token = wanted.authorization === 'full-access' ? performer.token() : null
       return await this.#handOut(outcome.tenant, wanted, 'created', caller, token)
     })
@@ -99,7 +114,7 @@ export class Tenant extends DurableObject<Env> {
       const identity = await this.#drawIdentity(id)
       const known = this.#read()
       if (known === undefined) return { kind: 'not_found' }
-      if (known.status === 'active') return { kind: 'active', tenant: known }
+      if (isReady(known)) return { kind: 'active', tenant: known }
       if (known.status === 'deleting') return { kind: 'deleting' }
       const hasFailed = known.status === 'failed'
       const now = Date.now()
@@ -107,6 +122,27 @@ export class Tenant extends DurableObject<Env> {
       const deed = { ...caller, action: 'retry', outcome: hasFailed ? 'begun' : 'resumed' } as const
       return await this.#provision(record, this.#performer(undefined, true), waitMs, deed)
     })
+  }
+
+  /**
+   * Changes what an operator may change. The intent is stored before anything is done about it, takes the place of what
+   * is under way, and is what counts from then on; closing or opening the database is done now, or by alarms.
+   *
+   * @param waitMs after which the caller wants an answer, whether Turso has been told by then or not
+   */
+  async update(wanted: TenantChange, caller: Caller, waitMs = SIGNUP_BUDGET_MS): Promise<UpdateOutcome> {
+    const known = this.#read()
+    if (known === undefined) return { kind: 'not_found' }
+    const tenant = change(known, wanted, Date.now())
+    if (tenant === null) return { kind: 'too_late' }
+    if (tenant === known) return updateOutcome(known)
+    if (JSON.stringify(tenant.metadata).length > MAX_REQUEST_BYTES) return { kind: 'too_large' }
+    const { suspended } = wanted
+    const action = suspended === undefined ? 'update' : suspended ? 'suspend' : 'resume'
+    const deed = { ...caller, action, outcome: 'accepted' } as const
+    // A signup takes its time, and nobody waits for it here.
+    const budgetMs = tenant.status === 'provisioning' ? 0 : waitMs
+    return updateOutcome(await this.#await(tenant, this.#performer(), budgetMs, deed))
   }
 
   /** Deletes the tenant, whatever else is under way: now for everybody who asks, and its database after a grace period. */
@@ -162,6 +198,16 @@ export class Tenant extends DurableObject<Env> {
     waitMs: number,
     deed: Deed,
   ): Promise<RetryOutcome> {
+    return outcomeOf(await this.#await(record, performer, waitMs, deed), Date.now())
+  }
+
+  /** @returns the tenant when all is done that can be, or as it is after the wait */
+  async #await(
+    record: TenantRecord,
+    performer: Performer,
+    waitMs: number,
+    deed: Deed,
+  ): Promise<TenantRecord> {
     const run = this.#run(record, performer, Date.now() + waitMs, deed)
     // It goes on when its caller is gone.
     this.ctx.waitUntil(
@@ -169,7 +215,7 @@ export class Tenant extends DurableObject<Env> {
         log('error', 'run_failed', { tenant: record.id, detail: errorText(error) })
       }),
     )
-    return outcomeOf((await within(waitMs, run)) ?? this.#read() ?? record, Date.now())
+    return (await within(waitMs, run)) ?? this.#read() ?? record
   }
 
   /** @param deed what it is done for: kept with the first write */
@@ -226,7 +272,7 @@ export class Tenant extends DurableObject<Env> {
     kind: 'created' | 'replayed',
     caller: Caller,
     token: string | null = null,
-  ): Promise<SignupOutcome> {
+  ): Promise<TokenOutcome> {
     let jwt: string
     try {
       jwt = token ?? (await this.#performer().databases.createToken(tenant.databaseName, wanted))
@@ -237,9 +283,9 @@ export class Tenant extends DurableObject<Env> {
         ? { kind: 'unavailable', step, detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS }
         : { kind: 'refused', step, detail, isInvalid }
     }
-    const stored = this.#read()
-    const handedOver = tenant.isHandedOut ? stored : handOver(stored, tenant)
-    if (!handedOver) return { kind: 'in_progress' }
+    const handedOver = handOver(this.#read(), tenant)
+    if (handedOver === 'suspended') return { kind: 'suspended' }
+    if (handedOver === 'overtaken') return { kind: 'in_progress' }
     await this.#store(handedOver, this.#nextWake(), { ...caller, action: 'token', outcome: kind })
     return { kind, tenant, jwt, authorization: wanted.authorization }
   }
@@ -266,7 +312,7 @@ export class Tenant extends DurableObject<Env> {
   }
 
   #read(): TenantRecord | undefined {
-    const stored = this.ctx.storage.kv.get<TenantRecord | FirstTenantRecord>('tenant')
+    const stored = this.ctx.storage.kv.get<StoredRecord>('tenant')
     return stored === undefined ? undefined : readRecord(stored)
   }
 
@@ -315,33 +361,5 @@ export class Tenant extends DurableObject<Env> {
     if (at !== null && former !== null && former <= at && at - former < WATCHDOG_MS / 2) return
     this.#alarmAt = at
     await (at === null ? this.ctx.storage.deleteAlarm() : this.ctx.storage.setAlarm(at))
-  }
-}
-
-function tokenOptions({ token }: SignupRequest): TokenOptions {
-  return {
-    authorization: token?.authorization ?? 'full-access',
-    expiration: token?.expiration ?? DEFAULT_TOKEN_EXPIRATION,
-  }
-}
-
-function report({ id, status, step, attempts, failure, orphans, timeline }: TenantRecord): void {
-  if (status === 'failed') log('error', 'signup_failed', { tenant: id, ...failure })
-  if (status === 'provisioning')
-    log('warn', 'signup_waits', { tenant: id, step, attempts, detail: timeline.at(-1)?.detail })
-  for (const { name, since, attempts: count } of orphans)
-    log('warn', 'orphan', { tenant: id, database: name, since, attempts: count })
-}
-
-/** @returns `undefined` when the work is not done by then. It goes on, and so does nothing of the timer. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | null = null
-  const time = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms)
-  })
-  try {
-    return await Promise.race([work, time])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,9 +1,10 @@
 /** `GET /t/:tenant/`, upgraded: Hrana over WebSocket. The upgrade is checked here; a Socket object has the rest. */
 import { Hono, type Context } from 'hono'
 import type { AppEnvironment } from '../environment.ts'
-import { hranaErrorResponse, NO_TENANT, type HranaError } from '../hrana-error.ts'
+import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
 import { SOCKET_ORDER, type SocketOrder } from '../objects/socket.ts'
 import { parseTenantId } from '../schemas.ts'
+import type { TenantLocation } from '../tenant-outcome.ts'
 import { chooseSubprotocol, SUBPROTOCOLS } from '../socket/protocol.ts'
 
 export const sockets = new Hono<AppEnvironment>().get('/t/:tenant', upgrade).get('/t/:tenant/', upgrade)
@@ -14,11 +15,12 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   const chosen = chooseSubprotocol(c.req.header('sec-websocket-protocol') ?? null)
   if (chosen === undefined) return hranaErrorResponse(SUBPROTOCOL_UNSUPPORTED)
   const tenantId = parseTenantId(c.req.param('tenant') ?? '')
-  const databaseUrl: string | null = await c.env.TENANTS.getByName(tenantId).locate()
-  if (databaseUrl === null) return hranaErrorResponse(NO_TENANT)
+  const location: TenantLocation | null = await c.env.TENANTS.getByName(tenantId).locate()
+  if (location === null) return hranaErrorResponse(NO_TENANT)
+  if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
   const order: SocketOrder = {
     tenantId,
-    databaseUrl,
+    databaseUrl: location.url,
     version: chosen.version,
     subprotocol: chosen.name,
   }

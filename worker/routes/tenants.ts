@@ -10,13 +10,14 @@ import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import { retryAfter } from '../problem.ts'
-import { parseSignup, parseTenantId } from '../schemas.ts'
+import { parseSignup, parseTenantId, parseUpdate } from '../schemas.ts'
 import {
   remove,
   restore,
   retrieve,
   retry,
   signUp,
+  update,
   type Call,
   type Unfinished,
 } from '../tenants/operations.ts'
@@ -37,10 +38,15 @@ export const tenants = new Hono<AppEnvironment>()
   })
   .all('/v1/tenants', methodNotAllowed('GET', 'POST'))
   .get('/v1/tenants/:id', authenticate('signup'), async (c) => json(c, await retrieve(callOf(c), idOf(c))))
+  .patch('/v1/tenants/:id', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
+    const id = idOf(c)
+    const { isPending, ...answer } = await update(callOf(c), id, parseUpdate(await c.req.text()), waitMs(c))
+    return json(c, answer, isPending ? 202 : 200)
+  })
   .delete('/v1/tenants/:id', authenticate('admin'), async (c) =>
     json(c, await remove(callOf(c), idOf(c)), 202),
   )
-  .all('/v1/tenants/:id', methodNotAllowed('GET', 'DELETE'))
+  .all('/v1/tenants/:id', methodNotAllowed('GET', 'PATCH', 'DELETE'))
   .post('/v1/tenants/:id/restore', authenticate('admin'), async (c) =>
     json(c, await restore(callOf(c), idOf(c))),
   )

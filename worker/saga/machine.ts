@@ -7,7 +7,24 @@
  * was interrupted: every call is harmless to repeat, or is looked into before it is.
  */
 import { FAILED_MEMORY_MS, MAX_DETAIL_CHARACTERS, MAX_TIMELINE_ENTRIES } from '../limits.ts'
-import { ABSENCES_UNTIL_GONE, delayAfter, ORPHAN_RETRY, RETRY, type Trouble } from './policy.ts'
+import {
+  accessBegun,
+  accessEffect,
+  accessEnded,
+  accessInDoubt,
+  isAccessPending,
+  OPEN,
+  readyStatus,
+} from './access.ts'
+import {
+  ABSENCES_UNTIL_GONE,
+  ACCESS_RETRY,
+  delayAfter,
+  isDue,
+  ORPHAN_RETRY,
+  RETRY,
+  type Trouble,
+} from './policy.ts'
 import type {
   Decision,
   Effect,
@@ -21,11 +38,11 @@ import type {
 
 /** @param hasToken whether a token that may apply the schema is at hand; none is ever part of the state */
 export function decide(state: SagaState, now: number, hasToken: boolean): Decision {
-  const orphan = state.orphans.find(({ retryAt }) => isDue(retryAt, now, ORPHAN_RETRY.longestDelayMs))
+  const orphan = state.orphans.find(({ retryAt }) => isDue(retryAt, now, ORPHAN_RETRY))
   if (orphan) return { kind: 'delete_database', name: orphan.name }
   const times = state.orphans.map(({ retryAt }) => retryAt)
   if (state.status === 'provisioning') {
-    if (state.retryAt === null || isDue(state.retryAt, now, RETRY.unavailable.longestDelayMs))
+    if (state.retryAt === null || isDue(state.retryAt, now, RETRY.unavailable))
       return stepEffect(state, hasToken)
     times.push(state.retryAt)
   }
@@ -34,16 +51,16 @@ export function decide(state: SagaState, now: number, hasToken: boolean): Decisi
     if (state.purgeAt !== null && state.purgeAt <= now) return { kind: 'purge' }
     if (state.purgeAt !== null) times.push(state.purgeAt)
   }
+  if (isAccessPending(state)) {
+    const { retryAt } = state.access
+    if (retryAt === null || isDue(retryAt, now, ACCESS_RETRY)) return accessEffect(state)
+    times.push(retryAt)
+  }
   if (state.forgetAt !== null) {
     if (state.forgetAt <= now) return { kind: 'forget' }
     times.push(state.forgetAt)
   }
   return times.length === 0 ? { kind: 'rest' } : { kind: 'wait', until: Math.min(...times) }
-}
-
-/** A time further away than any delay is of a clock that has been put back since. */
-function isDue(time: number, now: number, longestDelayMs: number): boolean {
-  return time <= now || time > now + longestDelayMs
 }
 
 function stepEffect(state: SagaState, hasToken: boolean): Effect {
@@ -74,6 +91,7 @@ export function advance(state: SagaState, event: SagaEvent): SagaState {
         mayAppear: false,
         databaseId: null,
         hostname: null,
+        access: OPEN,
       }
     case 'begun':
       return begun(state, event.effect, event.now)
@@ -89,6 +107,7 @@ function woken(state: SagaState, now: number): SagaState {
   const { effect } = inFlight
   next.timeline = remember(state, { effect, now, outcome: 'interrupted', detail: null, requestId: null })
   if (effect === 'create_database') next.mayAppear = true
+  if (isAccess(effect)) next.access = accessInDoubt(state.access)
   // What brings the object down each time must not do so for ever.
   return state.status === 'provisioning' && state.attempts >= RETRY.unavailable.attempts
     ? giveUp(next, 'It was interrupted too often', false, now)
@@ -100,6 +119,7 @@ function begun(state: SagaState, effect: Effect, now: number): SagaState {
   if (effect.kind === 'delete_database')
     // Put off before it is known how it ends: a deletion that is always interrupted must not keep all else waiting.
     return withOrphan(next, effect.name, (orphan) => postponed(orphan, now, 1))
+  if (isAccess(effect.kind)) return { ...next, access: accessBegun(state.access) }
   next.attempts += 1
   next.retryAt = null
   if (effect.kind === 'migrate') next.mayHaveSchema = true
@@ -109,7 +129,7 @@ function begun(state: SagaState, effect: Effect, now: number): SagaState {
 function ended(state: SagaState, event: Ended): SagaState {
   const { effect, result, now } = event
   const idle = { ...state, inFlight: null }
-  const next = effect.kind === 'delete_database' ? deleted(idle, effect.name, event) : stepped(idle, event)
+  const next = settled(idle, event)
   const isOver = next.orphans.length < state.orphans.length || result.kind === 'done'
   // Nothing was done, and it is known already.
   if (result.kind === 'failed' && result.reason === 'held' && state.timeline.at(-1)?.detail === result.detail)
@@ -123,6 +143,16 @@ function ended(state: SagaState, event: Ended): SagaState {
   })
   return { ...next, timeline }
 }
+
+function settled(state: SagaState, event: Ended): SagaState {
+  const { effect, result, now, random } = event
+  if (effect.kind === 'delete_database') return deleted(state, effect.name, event)
+  if (isAccess(effect.kind))
+    return { ...state, access: accessEnded(state.access, effect, result, now, random) }
+  return stepped(state, event)
+}
+
+const isAccess = (kind: Effect['kind']): boolean => kind === 'block_database' || kind === 'unblock_database'
 
 function stepped(state: SagaState, { effect, result, now, random }: Ended): SagaState {
   if (result.kind === 'done') {
@@ -168,7 +198,7 @@ function stepped(state: SagaState, { effect, result, now, random }: Ended): Saga
       if (reason === 'missing') return retry('not_served')
       if (reason === 'unauthorized') return retry('token_refused')
       break
-    case 'delete_database':
+    default:
   }
   return giveUp({ ...state, ...changes }, detail, result.isInvalid, now)
 }
@@ -190,8 +220,8 @@ function succeeded(state: SagaState, { kind }: Effect, { database, schemaVersion
       // On the way to the schema only the attempts at the schema count.
       return state.step === 'migrate' ? { ...state, attempts: state.attempts - 1 } : onTo('migrate')
     case 'migrate':
-      return { ...state, status: 'active', schemaVersion: schemaVersion ?? 0 }
-    case 'delete_database':
+      return { ...state, status: readyStatus(state), schemaVersion: schemaVersion ?? 0 }
+    default:
       return state
   }
 }
@@ -259,7 +289,7 @@ function remember(state: SagaState, { effect, now, outcome, detail, requestId }:
   const startedAt = state.inFlight?.startedAt ?? now
   const entry: TimelineEntry = {
     step: effect,
-    attempt: effect === 'delete_database' ? (state.orphans[0]?.attempts ?? 1) : state.attempts,
+    attempt: attemptsAt(state, effect),
     at: new Date(startedAt).toISOString(),
     duration_ms: Math.max(0, now - startedAt),
     outcome,
@@ -269,6 +299,11 @@ function remember(state: SagaState, { effect, now, outcome, detail, requestId }:
   const all = [...state.timeline, entry]
   if (all.length > MAX_TIMELINE_ENTRIES) all.splice(MAX_TIMELINE_ENTRIES / 2, 1)
   return all
+}
+
+function attemptsAt({ attempts, access, orphans }: SagaState, effect: Effect['kind']): number {
+  if (effect === 'delete_database') return orphans[0]?.attempts ?? 1
+  return isAccess(effect) ? access.attempts : attempts
 }
 
 function shorten(text: string): string {

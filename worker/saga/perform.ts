@@ -11,13 +11,9 @@ import {
 } from '../limits.ts'
 import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
+import type { TokenOptions } from '../token-options.ts'
 import { describeFailure } from './failure.ts'
 import type { Effect, EffectResult } from './state.ts'
-
-export interface TokenOptions {
-  authorization: 'full-access' | 'read-only'
-  expiration: string
-}
 
 export interface Performer {
   databases: Databases
@@ -85,6 +81,12 @@ export function createPerformer(
       case 'delete_database':
         await databases.delete(effect.name)
         return { kind: 'done' }
+      case 'block_database':
+      case 'unblock_database': {
+        const isBlocked = effect.kind === 'block_database'
+        await databases.update(effect.name, { blockReads: isBlocked, blockWrites: isBlocked })
+        return { kind: 'done' }
+      }
     }
   }
 

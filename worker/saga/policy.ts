@@ -38,11 +38,26 @@ export const DIRECTORY_RETRY: RetryPolicy = {
   longestDelayMs: 3_600_000,
 }
 
+/** Closing or opening a database is never given up either: an operator may have to grant the right to do it first. */
+export const ACCESS_RETRY: RetryPolicy = {
+  attempts: Infinity,
+  firstDelayMs: 500,
+  longestDelayMs: 3_600_000,
+}
+
 /**
  * How often a database must not be found before it counts as gone, when a request that creates it may still be on its
  * way. By the delays above that takes three and a half minutes at least, and no request lasts that long.
  */
 export const ABSENCES_UNTIL_GONE = 4
+
+/** Likewise how often a database is closed, when a request that opens it may still be on its way; and the reverse. */
+export const CONFIRMATIONS = 4
+
+/** A time further away than any delay is of a clock that has been put back since. */
+export function isDue(time: number, now: number, { longestDelayMs }: RetryPolicy): boolean {
+  return time <= now || time > now + longestDelayMs
+}
 
 /**
  * The delay doubles with each attempt. Half of it is random, so that signups that failed together do not come back

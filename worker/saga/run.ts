@@ -3,6 +3,7 @@
  * storage and the real Turso, or a simulator. A run that is dropped between any two of them can be taken up by another.
  */
 import { WATCHDOG_MS } from '../limits.ts'
+import { isAccessPending } from './access.ts'
 import { advance, decide } from './machine.ts'
 import type { Effect, EffectResult, SagaState } from './state.ts'
 
@@ -77,7 +78,8 @@ export function* runSaga<State extends SagaState>(
       case 'wait': {
         const { until } = decision
         // Nobody waits for the deletion of what is left.
-        if (state.status !== 'provisioning' || until > sleepUntil) {
+        const isAwaited = state.status === 'provisioning' || isAccessPending(state)
+        if (!isAwaited || until > sleepUntil) {
           yield write(until)
           return state
         }

@@ -8,7 +8,7 @@ export interface SagaState {
   id: string
   /** Drawn once for each life of a tenant id; the database's name is derived from it. */
   nonce: string
-  status: 'provisioning' | 'active' | 'failed' | 'deleting'
+  status: 'provisioning' | 'active' | 'suspended' | 'failed' | 'deleting'
   /** Where a signup that is not finished will go on, or where it failed. */
   step: SignupStep
   /** How often this step was tried. */
@@ -31,11 +31,27 @@ export interface SagaState {
   schemaVersion: number
   orphans: Orphan[]
   failure: { step: SignupStep; detail: string; isInvalid: boolean } | null
+  /** Whether, since when (ISO 8601) and why the database is to be closed, by an operator's word. */
+  suspension: { since: string; reason: string | null } | null
+  access: Access
   /** When a failed signup that has left nothing behind is forgotten. */
   forgetAt: number | null
   /** When the database of a tenant that is `deleting` is deleted; `null`: it is one of the orphans already. */
   purgeAt: number | null
   timeline: TimelineEntry[]
+}
+
+/** Whether the database takes reads and writes, as far as is known. */
+export interface Access {
+  /** What the last call that was answered has made of it. */
+  isBlocked: boolean
+  /** Whether a call that was not answered may change it yet. */
+  mayChange: boolean
+  /** How often what is wanted was said since then. */
+  confirmations: number
+  attempts: number
+  /** When it is said again; `null`: at once. */
+  retryAt: number | null
 }
 
 /** A database that may be left of a signup that failed or was given up for another. Its name is never used again. */
@@ -71,6 +87,8 @@ export type Effect =
   | { kind: 'create_token'; name: string }
   | { kind: 'migrate'; name: string; hostname: string; isFresh: boolean; tenant: string; nonce: string }
   | { kind: 'delete_database'; name: string }
+  | { kind: 'block_database'; name: string }
+  | { kind: 'unblock_database'; name: string }
 
 export type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>
 

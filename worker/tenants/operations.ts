@@ -6,9 +6,10 @@ import type { SignupAnswer, TenantAnswer, TenantHistory } from '../../src/index.
 import { readConfiguration, type Configuration } from '../configuration.ts'
 import type { Caller } from '../directory/audit.ts'
 import { fingerprint, sha256Hex } from '../idempotency.ts'
+import { MAX_REQUEST_BYTES } from '../limits.ts'
 import type { Tenant } from '../objects/tenant.ts'
 import { Problem, retryAfter } from '../problem.ts'
-import type { SignupRequest } from '../schemas.ts'
+import type { SignupRequest, UpdateRequest } from '../schemas.ts'
 import type { RemovalOutcome, RetryOutcome } from '../tenant-outcome.ts'
 import type { SignupIntent, TenantRecord } from '../tenant-record.ts'
 import { tokenExpiry } from '../token-expiry.ts'
@@ -63,6 +64,8 @@ export async function signUp(
         headers: retryAfter(outcome.retryAfterMs),
         members: { step: outcome.step },
       })
+    case 'suspended':
+      throw suspended(request.id)
     default: {
       const answer = settled(call, request.id, outcome, request)
       return { retryAfterMs: 0, ...answer, token: null }
@@ -80,6 +83,26 @@ export async function retrieve(call: Call, id: string): Promise<TenantHistory> {
 /** Takes a signup that waits up at once, and begins one that failed anew. */
 export async function retry(call: Call, id: string, waitMs: number): Promise<TenantAnswer | Unfinished> {
   return settled(call, id, await tenant(call, id).retry(call.caller, waitMs), {})
+}
+
+/** @returns whether the database is still to be closed or opened, which goes on by itself */
+export async function update(
+  call: Call,
+  id: string,
+  request: UpdateRequest,
+  waitMs: number,
+): Promise<TenantAnswer & { isPending: boolean }> {
+  const outcome = await tenant(call, id).update(request, call.caller, waitMs)
+  switch (outcome.kind) {
+    case 'updated':
+      return { ...view(call, outcome.tenant), isPending: outcome.isPending }
+    case 'not_found':
+      throw noTenant(id)
+    case 'too_late':
+      throw deleting(id)
+    case 'too_large':
+      throw new Problem('payload_too_large', `The metadata would have more than ${MAX_REQUEST_BYTES} bytes`)
+  }
 }
 
 export async function remove(call: Call, id: string): Promise<TenantAnswer> {
@@ -169,6 +192,9 @@ function removal(call: Call, id: string, outcome: RemovalOutcome): TenantAnswer 
 }
 
 const noTenant = (id: string): Problem => new Problem('not_found', `There is no tenant "${id}"`)
+
+const suspended = (id: string): Problem =>
+  new Problem('tenant_suspended', `The tenant "${id}" is suspended, and gets no token until it is resumed`)
 
 const deleting = (id: string): Problem =>
   new Problem('tenant_deleting', `The tenant "${id}" is deleted, and its database is not gone yet`)

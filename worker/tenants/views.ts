@@ -27,13 +27,14 @@ export function answerOf(
 }
 
 function tenantOf(record: TenantRecord): Tenant {
-  const { id, name, status, step, attempts, purgeAt, failure, location, group } = record
+  const { id, name, status, step, attempts, purgeAt, failure, suspension, access, location, group } = record
   return {
     id,
     name,
     status,
     ...(status === 'provisioning' ? { step, attempts } : {}),
     ...(status === 'deleting' && purgeAt !== null ? { deleteAt: new Date(purgeAt).toISOString() } : {}),
+    ...(suspension === null ? {} : { suspension: { ...suspension, isDatabaseBlocked: access.isBlocked } }),
     ...(failure === null ? {} : { failure: { step: failure.step, detail: failure.detail } }),
     location,
     group,

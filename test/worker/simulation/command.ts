@@ -20,7 +20,7 @@ if (seed !== undefined) {
   const from = option('from') ?? 1
   const startedAt = performance.now()
   const failures: string[] = []
-  const total = { events: 0, created: 0, failed: 0, evictions: 0 }
+  const total = { events: 0, created: 0, failed: 0, evictions: 0, suspensions: 0 }
   for (let current = from; current < from + seeds; current++) {
     try {
       const summary = simulate(current)

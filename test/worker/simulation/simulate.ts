@@ -7,10 +7,12 @@
 import type { Caller } from '../../../worker/directory/audit.ts'
 import { rowOf } from '../../../worker/directory/row.ts'
 import { ALARM_BUDGET_MS, SIGNUP_BUDGET_MS } from '../../../worker/limits.ts'
+import { isReady } from '../../../worker/saga/access.ts'
 import { mayHaveDatabase } from '../../../worker/saga/machine.ts'
 import {
   admit,
   beginSignup,
+  change,
   handOver,
   hurry,
   orderOf,
@@ -29,6 +31,7 @@ export interface Summary {
   created: number
   failed: number
   evictions: number
+  suspensions: number
 }
 
 const CALLER: Caller = { actor: 'key:app', requestId: 'r' }
@@ -44,7 +47,7 @@ const MAX_EVENTS = 20_000
 /** @throws {Error} that says which invariant did not hold */
 export function simulate(seed: number, log: (line: string) => void = () => {}): Summary {
   const random = createRandom(seed)
-  const summary: Summary = { events: 0, created: 0, failed: 0, evictions: 0 }
+  const summary: Summary = { events: 0, created: 0, failed: 0, evictions: 0, suspensions: 0 }
   let time = Date.UTC(2026, 0, 1)
   let skew = 0
   const begin = time
@@ -78,6 +81,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   const handedOut = new Map<string, string>()
   const active = new Map<string, string>()
   const removed = new Set<string>()
+  /** Tenants that are suspended by the last word of their operator. */
+  const suspended = new Set<string>()
   let identities = 0
 
   function check(): void {
@@ -108,12 +113,18 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       // The next life of the id owes nothing to this one.
       active.delete(object.id)
       removed.delete(object.id)
+      suspended.delete(object.id)
       for (const caller of handedOut.keys()) if (caller.startsWith(`${object.id} `)) handedOut.delete(caller)
     }
     check()
+    // I11: the last word counts, whatever else goes on.
+    if (record !== undefined && (record.suspension !== null) !== suspended.has(object.id))
+      violated(`I11: ${object.id} is ${record.suspension === null ? 'not ' : ''}suspended`)
     if (record?.status === 'deleting') return
     if (removed.has(object.id)) violated(`I1: ${object.id} was deleted and is ${record?.status}`)
-    if (record?.status !== 'active') {
+    if (record?.status === (suspended.has(object.id) ? 'active' : 'suspended'))
+      violated(`I11: ${object.id} is ${record.status}`)
+    if (record?.status !== 'active' && record?.status !== 'suspended') {
       if (active.has(object.id)) violated(`I1: ${object.id} was active and is no more`)
       return
     }
@@ -139,7 +150,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     log(`${time - begin} ${object.id} signup ${body} ${key ?? ''}: ${admission}`)
     const handOut = (record: TenantRecord): void => {
       const handedOver = handOver(object.read(), record)
-      if (handedOver === null) return
+      if (typeof handedOver === 'string') return
+      if (suspended.has(object.id)) violated(`I11: ${object.id} is suspended and was handed out`)
       if (!turso.databases.get(record.databaseName)?.hasSchema)
         violated(`I3: ${object.id} was handed out without a database`)
       const sameKey = `${object.id} ${key ?? 'none'} ${body}`
@@ -183,8 +195,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
 
   function retry(object: SimulatedObject): void {
     const known = object.read()
-    if (object.isBusy() || known === undefined || known.status === 'active' || known.status === 'deleting')
-      return
+    if (object.isBusy() || known === undefined || isReady(known) || known.status === 'deleting') return
     const record =
       known.status === 'failed'
         ? beginSignup(known, identity(object.id), known, clock())
@@ -199,12 +210,28 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     if (known === undefined) return
     const next = random.chance(0.6) ? remove(known, clock()) : restore(known)
     if (next === null || next === known) return
-    log(`${time - begin} ${object.id} ${next.status === 'active' ? 'restored' : 'removed'}`)
-    if (next.status === 'active') removed.delete(object.id)
+    const isRestored = isReady(next)
+    log(`${time - begin} ${object.id} ${isRestored ? 'restored' : 'removed'}`)
+    if (isRestored) removed.delete(object.id)
     else removed.add(object.id)
     deeds += 1
-    const action = next.status === 'active' ? 'restore' : 'delete'
+    const action = isRestored ? 'restore' : 'delete'
     object.store(next, { ...CALLER, action, outcome: 'done' }, clock())
+  }
+
+  function suspendOrResume(object: SimulatedObject): void {
+    const known = object.read()
+    const isSuspended = random.chance(0.5)
+    const next = known && change(known, { suspended: isSuspended }, clock())
+    if (!next || next === known) return
+    const action = isSuspended ? 'suspend' : 'resume'
+    log(`${time - begin} ${object.id} ${action}`)
+    if (isSuspended) suspended.add(object.id)
+    else suspended.delete(object.id)
+    summary.suspensions += 1
+    deeds += 1
+    const deed = { ...CALLER, action, outcome: 'accepted' } as const
+    object.run(next, clock() + random.pick([0, SIGNUP_BUDGET_MS]), () => {}, deed)
   }
 
   function identity(id: string): Pick<TenantRecord, 'nonce' | 'databaseName'> {
@@ -230,6 +257,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   let jumps = random.between(0, 2)
 
   const removals = random.pick([0, 0, 0.3])
+  const suspensions = random.pick([0, 0.3, 0.6])
   for (const object of objects) {
     // The first one must come about, whatever happens to it.
     after(random.between(0, 1_000), () => signUp(object, 'body A', 'key 1', SIGNUP_BUDGET_MS))
@@ -237,6 +265,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       after(random.between(0, random.pick([2_000, FAULTY_MS])), () => {
         if (random.chance(0.2)) retry(object)
         else if (random.chance(removals)) removeOrRestore(object)
+        else if (random.chance(suspensions)) suspendOrResume(object)
         else
           signUp(
             object,
@@ -305,10 +334,13 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       if (databasesOf(object) !== '') violated(`I1: ${object.id} is forgotten and has ${databasesOf(object)}`)
       continue
     }
-    const { status, orphans, databaseName, inFlight, purgeAt } = record
+    const { status, orphans, databaseName, inFlight, purgeAt, suspension } = record
     if (status === 'provisioning') violated(`I6: ${object.id} is still provisioning`)
     if (inFlight !== null || orphans.length > 0) violated(`I6: ${object.id} is not done: ${object.storage}`)
-    const expected = status === 'active' || purgeAt !== null ? databaseName : ''
+    const expected = isReady(record) || purgeAt !== null ? databaseName : ''
+    // I11: Turso has been told, and nothing is on its way that would undo it.
+    if (expected !== '' && turso.databases.get(expected)?.isBlocked !== (suspension !== null))
+      violated(`I11: ${object.id} is ${suspension === null ? 'blocked' : 'open'} at Turso: ${object.storage}`)
     if (databasesOf(object) !== expected)
       violated(`I1: ${object.id} is ${status} and has "${databasesOf(object)}"`)
     if (status === 'failed') {
@@ -320,7 +352,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   checkDirectory()
   for (const object of objects) {
     const record = object.read()
-    if (record !== undefined && record.status !== 'active')
+    if (record !== undefined && !isReady(record))
       violated(`I6: ${object.id} is ${record.status} and not forgotten`)
     if (databasesOf(object) !== (record?.databaseName ?? ''))
       violated(`I1: ${object.id} has "${databasesOf(object)}" in the end`)

@@ -9,6 +9,7 @@ export interface SimulatedDatabase {
   /** When its host knows it. */
   servedFrom: number
   hasSchema: boolean
+  isBlocked: boolean
 }
 
 export interface SimulatedTurso {
@@ -87,7 +88,7 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
       case 'create_database': {
         if (found) return no('exists')
         const servedFrom = now() + (random.chance(0.3) ? random.between(0, 8_000) : 0)
-        databases.set(effect.name, { name: effect.name, servedFrom, hasSchema: false })
+        databases.set(effect.name, { name: effect.name, servedFrom, hasSchema: false, isBlocked: false })
         return done({ database })
       }
       case 'find_database':
@@ -99,8 +100,15 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
         if (!found || !isServed) return no('missing')
         if (token === null || !token.endsWith(` for ${effect.name}`))
           throw new Error(`the schema of ${effect.name} was applied with the token ${token}`)
+        // A late one, of a signup that is long over.
+        if (found.isBlocked) return no('refused')
         found.hasSchema = true
         return done({ schemaVersion: SCHEMA_VERSION })
+      case 'block_database':
+      case 'unblock_database':
+        if (!found) return no('missing')
+        found.isBlocked = effect.kind === 'block_database'
+        return done()
       case 'delete_database':
         if (!found) return no('missing')
         databases.delete(effect.name)
@@ -142,7 +150,7 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
           return after(ms, () => answer(failed('held', true, askedMs), null))
         case 'refused':
         case 'unauthorized':
-          refused.add(effect.name)
+          if (!effect.kind.endsWith('block_database')) refused.add(effect.name)
           return after(ms, () => answer(failed(fate, true), null))
         case 'twice':
           // Not a creation: who finds a database that it has never asked for must take it for somebody else's.

@@ -34,6 +34,13 @@ const everywhere = {
   provide: { propertySeed: propertySeed(process.env['PROPERTY_SEED']) },
 }
 
+/**
+ * One workerd for all files of a project, one after the other. They share a local Turso, whose log and faults the test that
+ * runs has to itself. A file in a module registry of its own would cost a second. Vitest wants what is not parallel in a
+ * group of its own.
+ */
+const oneWorkerd = { isolate: false, fileParallelism: false, sequence: { groupOrder: 1 } }
+
 export default defineConfig({
   test: {
     projects: [
@@ -41,18 +48,20 @@ export default defineConfig({
         test: {
           ...everywhere,
           name: 'core@node',
+          isolate: false,
           include: ['test/core/**/*.test.ts'],
           setupFiles: [...everywhere.setupFiles, 'test/support/node/local-turso-as-fetch.ts'],
         },
       },
       {
         plugins: [workerd()],
-        test: { ...everywhere, name: 'core@workerd', include: ['test/core/**/*.test.ts'] },
+        test: { ...everywhere, ...oneWorkerd, name: 'core@workerd', include: ['test/core/**/*.test.ts'] },
       },
       {
         plugins: [workerd()],
         test: {
           ...everywhere,
+          ...oneWorkerd,
           name: 'worker',
           include: ['test/worker/**/*.test.ts'],
           setupFiles: [...everywhere.setupFiles, 'test/worker/setup.ts'],

@@ -19,6 +19,6 @@ export function isSegment(value: unknown): value is string {
 function encodeSegment(segment: unknown): string {
   if (isSegment(segment)) return encodeURIComponent(segment)
   throw new TypeError(
-    `A path segment must be a text, neither empty, "." nor "..", and well-formed; got "${String(segment)}"`,
+    `A path segment must be a text, neither empty, "." nor "..", and well-formed; got ${JSON.stringify(String(segment))}`,
   )
 }

@@ -6,14 +6,20 @@ import { vitestStep } from './vitest-step.ts'
 export type Lane = readonly Step[]
 
 /**
- * What `npm test` runs. Stages follow each other; the lanes of a stage run side by side. The tests of whole processes
- * mostly wait for them, so that the checks of the sources have room beside them. All other tests come last and alone:
- * some of them look at the packed package, and others measure time.
+ * What `npm test` runs. Stages follow each other; the lanes of a stage run side by side, the longest first, so that no
+ * core is idle at the end. Each vitest has a process of its own, since on two cores it runs one file at a time. The tests
+ * of the tools look at the packed package.
  */
 export const stages: readonly (readonly Lane[])[] = [
   [[commandStep('generate', ['node', 'tools/bundle-migrations.ts'])]],
   [
-    [vitestStep('vitest:stack', 'stack')],
+    [vitestStep('vitest:node', ['!stack', '!core@workerd', '!worker', '!tools'])],
+    [vitestStep('vitest:workerd', ['core@workerd', 'worker'])],
+    [vitestStep('vitest:stack', ['stack'])],
+    [
+      commandStep('package', (context) => ['node', 'tools/check-package.ts', tarballIn(context)]),
+      vitestStep('vitest:tools', ['tools']),
+    ],
     [commandStep('format', ['oxfmt', '--check'])],
     [commandStep('lint', ['oxlint', '--type-aware', '--deny-warnings'])],
     [commandStep('types:worker', ['tsc', '-p', 'tsconfig.worker.json'])],
@@ -31,12 +37,10 @@ export const stages: readonly (readonly Lane[])[] = [
       ]),
     ],
     [commandStep('types:consumer', ['tsc', '-p', 'tsconfig.consumer.json'])],
-    [commandStep('package', (context) => ['node', 'tools/check-package.ts', tarballIn(context)])],
     [commandStep('api', ['node', 'tools/api-reference.ts', '--check'])],
     [commandStep('size:worker', ['node', 'tools/check-size.ts', 'worker'])],
     [commandStep('size:library', ['node', 'tools/check-size.ts', 'library'])],
   ],
-  [[vitestStep('vitest:others', '!stack')]],
 ]
 
 /** The stages without the steps that were not asked for; `undefined` stands for all. */

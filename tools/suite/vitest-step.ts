@@ -8,12 +8,8 @@ import { TARBALL_VARIABLE, tarballIn } from './tarball.ts'
 
 const VITEST_TIMEOUT_MS = 1_200_000
 
-/**
- * Projects of vitest.config.ts; counts what really ran, by vitest's own report.
- *
- * @param projects as in `vitest --project`: a name, or `!` and the name of the one to leave out
- */
-export function vitestStep(name: string, projects: string): Step {
+/** Projects of vitest.config.ts; counts what really ran, by vitest's own report. */
+export function vitestStep(name: string, projects: readonly string[]): Step {
   return {
     name,
     run: async (context) => {
@@ -24,7 +20,7 @@ export function vitestStep(name: string, projects: string): Step {
         [
           'vitest',
           'run',
-          `--project=${projects}`,
+          ...projects.map((project) => `--project=${project}`),
           '--reporter=default',
           '--reporter=json',
           `--outputFile.json=${reportFile}`,

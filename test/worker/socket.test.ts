@@ -361,6 +361,21 @@ describe('streams', () => {
     expect(await titles()).not.toContain('never')
   })
 
+  test('that are for one request cost one request upstream', async () => {
+    const client = await greeted()
+    await requestsSeen()
+    client.send(request(1, open()))
+    client.send(request(2, execute('select 1')))
+    client.send(request(3, close()))
+    client.send(request(4, open(2)))
+    client.send(request(5, insert('in one', 2)))
+    client.send(request(6, close(2)))
+    const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(() => client.next()))
+    expect(answers.every(({ type }) => type === 'response_ok')).toBe(true)
+    expect(await requestsSeen()).toHaveLength(2)
+    client.close()
+  })
+
   test('a number can be used again once it is closed', async () => {
     const client = await greeted()
     await client.get(open())

@@ -36,8 +36,8 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
   const lanes = new Map<number, Job[]>()
 
   async function work(streamId: number, jobs: Job[]): Promise<void> {
-    // What came in one go is seen together.
-    await Promise.resolve()
+    // The messages that came with this one are heard first: often the stream is closed behind its only request.
+    await scheduler.wait(0)
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       switch (job.type) {
         case 'request': {

@@ -2,13 +2,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
 import { databaseHttpUrl } from '../database-url.ts'
-import {
-  ALARM_BUDGET_MS,
-  DEFAULT_RETRY_AFTER_MS,
-  MAX_REQUEST_BYTES,
-  SIGNUP_BUDGET_MS,
-  WATCHDOG_MS,
-} from '../limits.ts'
+import { ALARM_BUDGET_MS, DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES, SIGNUP_BUDGET_MS } from '../limits.ts'
 import type { Caller, Deed } from '../directory/audit.ts'
 import { within } from '../deadline.ts'
 import { createGate } from '../gate.ts'
@@ -16,8 +10,7 @@ import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { isReady } from '../saga/access.ts'
 import { createPerformer, type Performer } from '../saga/perform.ts'
-import { isOvertaken, runSaga, wakeAt, type Command, type Reply } from '../saga/run.ts'
-import { readRecord, type StoredRecord } from '../stored-record.ts'
+import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
 import { databaseName } from '../tenant-name.ts'
 import {
   outcomeOf,
@@ -45,26 +38,22 @@ import {
   type TenantRecord,
 } from '../tenant-record.ts'
 import { tokenOptions, type TokenOptions } from '../token-options.ts'
-import { createDelivery } from './delivery.ts'
 import { report } from './report.ts'
+import { createTenantStorage } from './tenant-storage.ts'
 
 export class Tenant extends DurableObject<Env> {
   /** Requests and runs under way, at most one of each: `fetch` lets other events in between. */
   #underWay = 0
-  /** When the alarm goes off, if this instance has set it. */
-  #alarmAt: number | null = null
-  /** When the saga wants to be woken, if this instance knows. */
-  #sagaAt: number | null | undefined
-  #delivery = createDelivery(this.ctx.storage, this.env.DIRECTORY, () => this.#read())
+  #storage = createTenantStorage(this.ctx, this.env.DIRECTORY)
 
   /** The tenant as stored, `null` when there is none. Reading leaves no trace in storage. */
   describe(): TenantRecord | null {
-    return this.#read() ?? null
+    return this.#storage.read() ?? null
   }
 
   /** Where the tenant's database is, `null` until it is ready. */
   locate(): TenantLocation | null {
-    const record = this.#read()
+    const record = this.#storage.read()
     if (record?.status === 'suspended') return { kind: 'suspended' }
     if (record?.status !== 'active') return null
     const { databaseUrlTemplate } = readConfiguration(this.env)
@@ -78,7 +67,7 @@ export class Tenant extends DurableObject<Env> {
     return await this.#counted(async () => {
       // Before anything is read: nothing may come between that and the first write.
       const identity = await this.#drawIdentity(intent.request.id)
-      const known = this.#read()
+      const known = this.#storage.read()
       const admission = admit(known, intent)
       if (admission === 'exists') return { kind: 'exists', tenant: known! }
       if (isRefusal(admission)) return { kind: admission }
@@ -108,11 +97,11 @@ export class Tenant extends DurableObject<Env> {
   /** Takes a signup that waits up at once, and begins one that failed anew. The token is for its caller to fetch. */
   async retry(caller: Caller, waitMs = SIGNUP_BUDGET_MS): Promise<RetryOutcome> {
     if (this.#underWay > 0) return { kind: 'in_progress' }
-    const id = this.#read()?.id
+    const id = this.#storage.read()?.id
     if (id === undefined) return { kind: 'not_found' }
     return await this.#counted(async () => {
       const identity = await this.#drawIdentity(id)
-      const known = this.#read()
+      const known = this.#storage.read()
       if (known === undefined) return { kind: 'not_found' }
       if (isReady(known)) return { kind: 'active', tenant: known }
       if (known.status === 'deleting') return { kind: 'deleting' }
@@ -131,7 +120,7 @@ export class Tenant extends DurableObject<Env> {
    * @param waitMs after which the caller wants an answer, whether Turso has been told by then or not
    */
   async update(wanted: TenantChange, caller: Caller, waitMs = SIGNUP_BUDGET_MS): Promise<UpdateOutcome> {
-    const known = this.#read()
+    const known = this.#storage.read()
     if (known === undefined) return { kind: 'not_found' }
     const tenant = change(known, wanted, Date.now())
     if (tenant === null) return { kind: 'too_late' }
@@ -147,23 +136,23 @@ export class Tenant extends DurableObject<Env> {
 
   /** Deletes the tenant, whatever else is under way: now for everybody who asks, and its database after a grace period. */
   async remove(caller: Caller): Promise<RemovalOutcome> {
-    const known = this.#read()
+    const known = this.#storage.read()
     if (known === undefined) return { kind: 'not_found' }
     const tenant = remove(known, Date.now())
     // When there is next something to do, the alarm finds out.
     if (tenant !== known)
-      await this.#write(tenant, Date.now(), { ...caller, action: 'delete', outcome: 'accepted' })
+      await this.#storage.write(tenant, Date.now(), { ...caller, action: 'delete', outcome: 'accepted' })
     return { kind: 'removed', tenant }
   }
 
   /** Undoes a deletion as long as the grace period lasts. */
   async restore(caller: Caller): Promise<RemovalOutcome> {
-    const known = this.#read()
+    const known = this.#storage.read()
     if (known === undefined) return { kind: 'not_found' }
     const tenant = restore(known)
     if (tenant === null) return { kind: 'too_late' }
     if (tenant !== known)
-      await this.#write(tenant, Date.now(), { ...caller, action: 'restore', outcome: 'done' })
+      await this.#storage.write(tenant, Date.now(), { ...caller, action: 'restore', outcome: 'done' })
     return { kind: 'restored', tenant }
   }
 
@@ -172,24 +161,18 @@ export class Tenant extends DurableObject<Env> {
    * directory. May come twice.
    */
   override async alarm(): Promise<void> {
-    this.#alarmAt = null
-    if (this.#underWay > 0) return await this.#comeBack()
+    this.#storage.alarmCame()
+    if (this.#underWay > 0) return await this.#storage.comeBack()
     try {
-      const record = this.#read()
-      if (record === undefined) await this.#comeBack()
+      const record = this.#storage.read()
+      if (record === undefined) await this.#storage.comeBack()
       else await this.#run(record, this.#performer(undefined, true), Date.now() + ALARM_BUDGET_MS)
-      await this.#deliver()
+      await this.#storage.deliver()
     } catch (error) {
       // Cloudflare itself tries six times and then never again.
       log('error', 'alarm_failed', { tenant: this.ctx.id.name, detail: errorText(error) })
-      await this.#comeBack()
+      await this.#storage.comeBack()
     }
-  }
-
-  /** Whatever is due: it was looked at just now. */
-  async #comeBack(): Promise<void> {
-    this.#alarmAt = this.#sagaAt = Date.now() + WATCHDOG_MS
-    await this.ctx.storage.setAlarm(this.#alarmAt)
   }
 
   async #provision(
@@ -215,7 +198,7 @@ export class Tenant extends DurableObject<Env> {
         log('error', 'run_failed', { tenant: record.id, detail: errorText(error) })
       }),
     )
-    return (await within(waitMs, run)) ?? this.#read() ?? record
+    return (await within(waitMs, run)) ?? this.#storage.read() ?? record
   }
 
   /** @param deed what it is done for: kept with the first write */
@@ -231,7 +214,7 @@ export class Tenant extends DurableObject<Env> {
       while (next.done !== true) {
         const reply = await this.#carryOut(next.value, performer, deed)
         // What is stored is of whoever has overtaken this run.
-        if (reply === null) return this.#read() ?? null
+        if (reply === null) return this.#storage.read() ?? null
         next = commands.next({ now: Date.now(), random: Math.random(), ...reply })
       }
       if (next.value !== null) report(next.value)
@@ -246,7 +229,7 @@ export class Tenant extends DurableObject<Env> {
   ): Promise<Pick<Reply, 'result'> | null> {
     switch (command.kind) {
       case 'write':
-        return (await this.#write(
+        return (await this.#storage.write(
           command.state,
           command.alarmAt,
           command.isFirst ? deed : undefined,
@@ -255,8 +238,8 @@ export class Tenant extends DurableObject<Env> {
           ? {}
           : null
       case 'forget':
-        if (isOvertaken(this.#read(), command.state)) return null
-        await this.#store(undefined, null)
+        if (isOvertaken(this.#storage.read(), command.state)) return null
+        await this.#storage.store(undefined, null)
         return {}
       case 'sleep':
         await scheduler.wait(command.ms)
@@ -283,10 +266,10 @@ export class Tenant extends DurableObject<Env> {
         ? { kind: 'unavailable', step, detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS }
         : { kind: 'refused', step, detail, isInvalid }
     }
-    const handedOver = handOver(this.#read(), tenant)
+    const handedOver = handOver(this.#storage.read(), tenant)
     if (handedOver === 'suspended') return { kind: 'suspended' }
     if (handedOver === 'overtaken') return { kind: 'in_progress' }
-    await this.#store(handedOver, this.#nextWake(), { ...caller, action: 'token', outcome: kind })
+    await this.#storage.store(handedOver, undefined, { ...caller, action: 'token', outcome: kind })
     return { kind, tenant, jwt, authorization: wanted.authorization }
   }
 
@@ -309,57 +292,5 @@ export class Tenant extends DurableObject<Env> {
     } finally {
       this.#underWay -= 1
     }
-  }
-
-  #read(): TenantRecord | undefined {
-    const stored = this.ctx.storage.kv.get<StoredRecord>('tenant')
-    return stored === undefined ? undefined : readRecord(stored)
-  }
-
-  /**
-   * Nothing is awaited in between, so both are stored or neither; and the next call leaves only when they are.
-   *
-   * @returns `false` if the record is of a run that was overtaken: then nothing is stored
-   */
-  async #write(record: TenantRecord, alarmAt: number | null, deed?: Deed, isFirst = false): Promise<boolean> {
-    if (isOvertaken(this.#read(), record, isFirst)) return false
-    await this.#store(record, alarmAt, deed)
-    return true
-  }
-
-  /** The record, what the directory must hear of it, and the alarm. Whoever waits for this does not wait for the directory. */
-  async #store(record: TenantRecord | undefined, alarmAt: number | null, deed?: Deed): Promise<void> {
-    const { kv } = this.ctx.storage
-    const draw = (): string => crypto.randomUUID().slice(0, 8)
-    this.#delivery.note(this.#read(), record, { now: Date.now(), draw }, deed)
-    if (record === undefined) kv.delete('tenant')
-    else kv.put('tenant', record)
-    this.#sagaAt = alarmAt
-    this.ctx.waitUntil(this.#deliver())
-    await this.#setAlarm(alarmAt)
-  }
-
-  async #deliver(): Promise<void> {
-    const isDone = await this.#delivery.deliver()
-    if (isDone && this.#read() === undefined) {
-      this.#alarmAt = null
-      await this.ctx.storage.deleteAll()
-    } else await this.#setAlarm(this.#nextWake())
-  }
-
-  /** When the saga wants to be woken. */
-  #nextWake(): number | null {
-    if (this.#sagaAt !== undefined) return this.#sagaAt
-    const record = this.#read()
-    return record === undefined ? null : wakeAt(record, Date.now())
-  }
-
-  async #setAlarm(sagaAt: number | null): Promise<void> {
-    const at = this.#delivery.alarmAt(sagaAt)
-    const former = this.#alarmAt
-    // A little early does no harm, and each change is a row written.
-    if (at !== null && former !== null && former <= at && at - former < WATCHDOG_MS / 2) return
-    this.#alarmAt = at
-    await (at === null ? this.ctx.storage.deleteAlarm() : this.ctx.storage.setAlarm(at))
   }
 }

@@ -35,11 +35,10 @@ const everywhere = {
 }
 
 /**
- * One workerd for all files of a project, one after the other. They share a local Turso, whose log and faults the test that
- * runs has to itself. A file in a module registry of its own would cost a second. Vitest wants what is not parallel in a
- * group of its own.
+ * The files of a project one after the other: they share a local Turso, whose log and faults the test that runs has to
+ * itself. Vitest wants what is not parallel in a group of its own.
  */
-const oneWorkerd = { isolate: false, fileParallelism: false, sequence: { groupOrder: 1 } }
+const inTurn = { fileParallelism: false, sequence: { groupOrder: 1 } }
 
 export default defineConfig({
   test: {
@@ -48,6 +47,7 @@ export default defineConfig({
         test: {
           ...everywhere,
           name: 'core@node',
+          // The library keeps nothing between calls, so its tests need no module registry for each file: a second each.
           isolate: false,
           include: ['test/core/**/*.test.ts'],
           setupFiles: [...everywhere.setupFiles, 'test/support/node/local-turso-as-fetch.ts'],
@@ -55,13 +55,20 @@ export default defineConfig({
       },
       {
         plugins: [workerd()],
-        test: { ...everywhere, ...oneWorkerd, name: 'core@workerd', include: ['test/core/**/*.test.ts'] },
+        test: {
+          ...everywhere,
+          ...inTurn,
+          name: 'core@workerd',
+          isolate: false,
+          include: ['test/core/**/*.test.ts'],
+        },
       },
       {
         plugins: [workerd()],
         test: {
           ...everywhere,
-          ...oneWorkerd,
+          ...inTurn,
+          // Each file has its own storage, and a Worker that has just started.
           name: 'worker',
           include: ['test/worker/**/*.test.ts'],
           setupFiles: [...everywhere.setupFiles, 'test/worker/setup.ts'],

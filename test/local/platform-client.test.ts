@@ -43,6 +43,8 @@ const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => (isTursoError(error) ? error.code : error),
   )
 
+const claimsOf = (jwt: string) => JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString())
+
 /** A folder with so many databases, every tenth of them in a second group, made without a request. */
 function folderWith(count: number): string {
   const data = mkdtempSync(join(tmpdir(), 'local-turso-fleet-'))
@@ -183,7 +185,7 @@ describe(`a fleet of ${FLEET} creations`, () => {
 })
 
 describe('traps of the service', () => {
-  test('a new database is not served yet (libsql-client-ts#346)', async () => {
+  test('a new database is not served yet (libsql-client-ts#189, #346)', async () => {
     const { local, turso, fetch } = start({ traps: { createToServeGapMs: 200 } })
     const { name, hostname } = await turso.databases.create('acme', { location })
     const authToken = await turso.databases.createToken(name)
@@ -276,14 +278,50 @@ describe('traps of the service', () => {
       sizeLimit: '500mb',
       allowAttach: true,
     })
-    const claimsOf = (jwt: string) => JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString())
     const fineGrainedPermissions = permissions({ notes: ['data_read', 'data_add'], '*': ['data_read'] })
     expect(claimsOf(await turso.databases.createToken('acme', { fineGrainedPermissions })).perm).toEqual([
       { t: ['notes'], a: ['data_read', 'data_add'] },
       { t: null, a: ['data_read'] },
     ])
-    const attaching = { permissions: { readAttach: { databases: ['beta'] } } }
-    expect(claimsOf(await turso.groups.createToken('default', attaching)).p).toHaveProperty('roa')
+  })
+
+  test('a token of a group that may attach has no rights but those in p, which the service reads too narrowly (libsql#1581)', async () => {
+    const { turso } = start({ traps: { generation: 'legacy' } })
+    const { id } = await turso.databases.create('acme', { location })
+    const group = await turso.groups.retrieve('default')
+    const attaching = { permissions: { readAttach: { databases: ['acme'] } } }
+    const { a, p } = claimsOf(await turso.groups.createToken('default', attaching))
+    expect([a, p]).toEqual([undefined, { rw: { tags: [group.id] }, roa: { ns: [id] } }])
+    expect(claimsOf(await turso.groups.createToken('default', { permissions: {} }))).toMatchObject({
+      a: 'rw',
+    })
+  })
+})
+
+describe('tokens for SQL', () => {
+  test('are minted once, kept, and minted again when they have expired (turso-docs#188, turso-cli#452)', async () => {
+    const clock = createClock()
+    const { turso, fetch, requests } = start({ now: clock.now })
+    const { name, hostname } = await turso.databases.create('acme', { location })
+    const authToken = () => turso.databases.createToken(name, { expiration: '5m' })
+    const database = connect({ url: `libsql://${hostname}`, authToken, fetch })
+    const minted = () => requests.filter((request) => request.endsWith('/auth/tokens')).length
+    for (let count = 0; count < 5; count++) await database.execute('select 1')
+    expect(minted()).toBe(1)
+    clock.advance(10 * 60_000)
+    for (let count = 0; count < 5; count++) await database.execute('select 1')
+    expect(minted()).toBe(2)
+  })
+
+  test('end all together: none is revoked by itself (turso-cli#452)', async () => {
+    const { turso, fetch } = start()
+    const { name, hostname } = await turso.databases.create('acme', { location })
+    const databases = [await turso.databases.createToken(name), await turso.databases.createToken(name)].map(
+      (authToken) => connect({ url: `libsql://${hostname}`, authToken, fetch }),
+    )
+    for (const database of databases) await database.execute('select 1')
+    await turso.databases.invalidateTokens(name)
+    for (const database of databases) expect(await codeOf(database.execute('select 1'))).toBe('unauthorized')
   })
 })
 

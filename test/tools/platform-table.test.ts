@@ -22,6 +22,15 @@ test('every method of the client is in the table', () => {
   expect(methodsWithEndpoint().every((method) => methods.includes(method))).toBe(true)
 })
 
+test('a method that others call something else says so (turso-docs#246)', async () => {
+  for (const resource of ['databases', 'groups']) {
+    expect(PEERS[`${resource}.invalidateTokens`]?.official).toBe(`${resource}.rotateTokens`)
+    const source = await readFile(path.join(root, `src/platform/${resource}.ts`), 'utf8')
+    const [, docstring] = /\/\*\*((?:(?!\*\/)[^])*)\*\/\n {2}invalidateTokens\(/.exec(source) ?? []
+    expect(docstring).toContain('`rotateTokens`')
+  }
+})
+
 test('what is not in the reference of the API is marked as experimental, and nothing else is', async () => {
   const files = [
     'databases',

@@ -117,7 +117,7 @@ test('a missing group is a 400 and not a 404', async () => {
 })
 
 describe('databases on AWS', () => {
-  test('refuse a token request that has empty permissions, so there is no body (turso-api-client-ts#20, #30, #34)', async () => {
+  test('refuse a token request that has empty permissions, so there is no body (turso-api-client-ts#20, PR#21, #30, #34)', async () => {
     const { turso, sent } = answeredWith([{ body: { jwt: 'j' } }])
     await turso.databases.createToken('acme', { permissions: {} })
     await turso.databases.createToken('acme', { permissions: { readAttach: { databases: [] } } })

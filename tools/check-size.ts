@@ -11,7 +11,7 @@ import { offlineWrangler } from './wrangler-environment.ts'
 
 /** In bytes, minified and gzipped, without the packages that a user brings along. */
 const LIMITS: Readonly<Record<string, number>> = {
-  "import { connect, sql } from 'turso-edge'": 14_000,
+  "import { connect, sql } from 'turso-edge'": 14_200,
   "import { createPlatform } from 'turso-edge'": 9_500,
   "import { createDatabasesClient } from 'turso-edge'": 8_000,
   "import { createGroupsClient } from 'turso-edge'": 7_000,
@@ -26,8 +26,8 @@ const LIMITS: Readonly<Record<string, number>> = {
   "import { createDatabasesByIdClient } from 'turso-edge'": 6_800,
   "import { createGroupsByIdClient } from 'turso-edge'": 6_700,
   "import * from 'turso-edge'": 24_500,
-  "import * from 'turso-edge/libsql'": 16_300,
-  "import * from 'turso-edge/drizzle'": 16_900,
+  "import * from 'turso-edge/libsql'": 16_500,
+  "import * from 'turso-edge/drizzle'": 17_100,
   Worker: 60_000,
 }
 

@@ -14,7 +14,7 @@ export function refusal(
   const explanation = status >= 300 && status < 400 ? 'a redirect, which is never followed' : words
   return new HttpError(
     codeFor(status, words),
-    `${what} answered ${status}${explanation === '' ? '' : `: ${explanation}`}`,
+    `${what} answered ${status}${explanation && `: ${explanation}`}`,
     {
       status,
       serverMessage: words,
@@ -61,13 +61,21 @@ function quote(text: string, secrets: readonly (string | undefined)[]): string {
     words = words.replaceAll(/\s+/g, ' ').trim()
   }
   // After JSON's escapes are read, and before it is cut, or a secret across the cut would stay in part.
-  for (const secret of secrets) if (secret) words = words.replaceAll(secret, '[secret]')
+  words = masked(words, secrets)
   return words.length > MAX_QUOTED_CHARACTERS ? `${words.slice(0, MAX_QUOTED_CHARACTERS - 1)}…` : words
+}
+
+/** The same without secrets, whoever quotes them. */
+export function masked(words: string, secrets: readonly (string | undefined)[]): string {
+  return secrets.reduce<string>(
+    (text, secret) => (secret ? text.replaceAll(secret, '[secret]') : text),
+    words,
+  )
 }
 
 /** Seconds or an HTTP date (RFC 9110, section 10.2.3). */
 function retryAfter(header: string | null): number | null {
-  if (header === null || header.trim() === '') return null
+  if (!header?.trim()) return null
   const seconds = Number(header)
   const ms = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1000
   return Number.isNaN(ms) ? null : Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS)

@@ -1,7 +1,7 @@
 /** One HTTP request: authorise, time out, send again where that is safe, turn a bad answer into an error. Knows no SQL. */
 import { isTursoError, NetworkError } from '../errors.ts'
 import { globalFetch, type Fetch, type FetchResponse } from './fetch.ts'
-import { refusal } from './refusal.ts'
+import { masked, refusal } from './refusal.ts'
 import { isPassing, wasNotActedOn, type Retrier } from './retry.ts'
 import type { TokenSource } from './token.ts'
 import { createWatch, type Watch } from './watch.ts'
@@ -138,15 +138,15 @@ async function exchange<T>(
     if (response.status >= 200 && response.status < 300) return await read(response)
     words = await response.text()
   } catch (error) {
-    fail(request, error)
+    fail(request, error, token)
   }
   throw refusal(describe(request), response, words, token, secret)
 }
 
-function fail(request: HttpRequest, error: unknown): never {
+function fail(request: HttpRequest, error: unknown, token?: string): never {
   const what = describe(request)
   // Some runtimes quote the address, whose query may be secret.
-  const reason = messageOf(error).replaceAll(request.url, what)
+  const reason = masked(messageOf(error).replaceAll(request.url, what), [token, request.secret])
   throw new NetworkError(`${what} failed without an answer: ${reason}`, error)
 }
 

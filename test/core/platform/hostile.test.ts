@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { createPlatform, isTursoError, permissions, uploadDatabase } from '../../../src/index.ts'
 import { fromWireName, toWireName } from '../../../src/platform/names.ts'
 import { answeredWith, codeOf } from './answers.ts'
+import { methods, pathOf, takesOrganization } from './methods.ts'
 
 const seed = 20_261_123
 const text = fc.string({ unit: 'binary', maxLength: 40 })
@@ -24,24 +25,24 @@ const nasty = fc.oneof(
   ),
 )
 
-/** The segments that a call asks for, or the fact that it asked for nothing. */
-async function segmentsOf(name: string, organization: string): Promise<string[] | 'refused'> {
-  const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
-  await turso.databases.createToken(name, { organization }).catch(() => undefined)
-  if (sent.length === 0) return 'refused'
-  const { origin, pathname, search, hash } = new URL(sent[0]!.url)
-  expect([origin, search, hash]).toEqual(['https://api.turso.tech', '', ''])
-  return pathname.split('/').map(decodeURIComponent)
-}
-
-test('no name leaves its segment of the path', async () => {
+test('no name leaves its segment of the path, whatever the method', async () => {
+  const withArguments = methods.filter(({ arity }) => arity > 0)
   await fc.assert(
-    fc.asyncProperty(nasty, nasty, async (name, organization) => {
-      const segments = await segmentsOf(name, organization)
-      if (segments === 'refused') return
-      expect(segments).toEqual(['', 'v1', 'organizations', organization, 'databases', name, 'auth', 'tokens'])
-    }),
-    { seed, numRuns: 300 },
+    fc.asyncProperty(
+      fc.constantFrom(...withArguments),
+      fc.array(nasty, { minLength: 3 }),
+      async (method, names) => {
+        const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
+        const [organization = '', ...args] = names
+        const options = takesOrganization(method) ? { organization } : {}
+        await method.call(turso, args.slice(0, method.arity), options).catch(() => undefined)
+        if (sent.length === 0) return
+        const { origin, pathname, search, hash, href } = new URL(sent[0]!.url)
+        expect([origin, hash, href]).toEqual(['https://api.turso.tech', '', sent[0]!.url])
+        expect(pathname + search).toBe(pathOf(method, args, organization))
+      },
+    ),
+    { seed, numRuns: 1_000 },
   )
 })
 
@@ -170,6 +171,26 @@ describe('secrets', () => {
       expect(reveal(await upload.catch((reason: unknown) => reason))).not.toMatch(/canary-(database|upload)/)
     },
   )
+
+  // Who tells the closest location is not sent it.
+  const sentTheToken = methods.filter(({ endpoint }) => !endpoint.route.includes(':region'))
+  test.each(sentTheToken)('are in no error of $name', async (method) => {
+    const words = 'you sent canary-platform'
+    for (const answer of [
+      { status: 200, body: words },
+      { status: 401, body: { error: words } },
+      { status: 500, body: `<p>${words}</p>` },
+      { status: 302, body: words },
+      new TypeError(words),
+    ]) {
+      const { turso } = answeredWith([answer], { token: 'canary-platform', retry: false })
+      const args = Array.from({ length: method.arity }, () => 'x')
+      const outcome: unknown = await method.call(turso, args, {}).catch((reason: unknown) => reason)
+      // The cause of a failed connection is what fetch has thrown, as it is.
+      const { message = '', stack = '' } = (outcome ?? {}) as Partial<Error>
+      expect(answer instanceof Error ? message + stack : reveal(outcome)).not.toContain('canary')
+    }
+  })
 
   test('are not to be seen at a client', () => {
     const turso = createPlatform({ token: 'canary-platform', organization: 'o' })

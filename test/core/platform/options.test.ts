@@ -17,32 +17,8 @@ import {
   type Platform,
   type PlatformOptions,
 } from '../../../src/index.ts'
-import { apiTokens } from '../../../src/platform/api-tokens.ts'
-import { auditLogs } from '../../../src/platform/audit-logs.ts'
-import { databases, databasesById } from '../../../src/platform/databases.ts'
-import type { Endpoint } from '../../../src/platform/endpoint.ts'
-import { groups, groupsById } from '../../../src/platform/groups.ts'
-import { keySets } from '../../../src/platform/key-sets.ts'
-import { locations } from '../../../src/platform/locations.ts'
-import { invites, members } from '../../../src/platform/members.ts'
-import { organizations } from '../../../src/platform/organizations.ts'
-import { user } from '../../../src/platform/user.ts'
 import { answeredWith } from './answers.ts'
-
-const RESOURCES = {
-  apiTokens,
-  auditLogs,
-  databases,
-  databasesById,
-  groups,
-  groupsById,
-  invites,
-  jwks: keySets,
-  locations,
-  members,
-  organizations,
-  user,
-} satisfies Partial<Record<keyof Platform, unknown>>
+import { isRead, methods, pathOf, takesOrganization, type Method } from './methods.ts'
 
 /** Each resource as a client of its own. */
 const alone = (options: PlatformOptions): Omit<Platform, 'request'> => ({
@@ -60,55 +36,29 @@ const alone = (options: PlatformOptions): Omit<Platform, 'request'> => ({
   user: createUserClient(options),
 })
 
-interface Method {
-  name: string
-  endpoint: Endpoint
-  call: (turso: Omit<Platform, 'request'>, options: object) => Promise<unknown>
-}
-
-const methods = Object.entries(RESOURCES).flatMap(([resource, endpoints]) =>
-  Object.entries<Endpoint>(endpoints).map(([name, endpoint]): Method => {
-    const parts = endpoint.route.match(/:(?!organization|region)\w+/g) ?? []
-    const args = [...parts, ...(endpoint.body?.split(' ') ?? [])].map((_, index) => `argument-${index}`)
-    return {
-      name: `${resource}.${name}`,
-      endpoint,
-      call: async (turso, options) => {
-        const method = (turso as unknown as Record<string, Record<string, (...all: unknown[]) => unknown>>)[
-          resource
-        ]![name]!
-        const ids = endpoint.route.includes(':organizationId') ? { organizationId: 'org-id' } : {}
-        const made = method(...args, { ...ids, ...options })
-        return await (endpoint.list === 'cursor' || endpoint.list === 'page'
-          ? (made as { page(): Promise<unknown> }).page()
-          : made)
-      },
-    }
-  }),
-)
-
+const argumentsOf = ({ arity }: Method): string[] =>
+  Array.from({ length: arity }, (_, index) => `argument-${index}`)
 const outcomeOf = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
 
-describe.each(methods)('$name', ({ endpoint, call }) => {
+describe.each(methods)('$name', (method) => {
+  const { endpoint } = method
+  const args = argumentsOf(method)
+  const call = (turso: Omit<Platform, 'request'>, options: object) => method.call(turso, args, options)
+
   test('goes to its route, with its arguments in their places and no body that is empty', async () => {
     const { turso, sent, options } = answeredWith([{ body: {} }], { retry: false })
     await outcomeOf(call(turso, {}))
-    const [method = '', route = ''] = endpoint.route.split(' ')
-    let index = 0
-    const path = route
-      .replace(':organizationId', 'org-id')
-      .replace(':organization', 'acme-inc')
-      .replace(/^:region/, 'https://region.turso.io')
-      .replaceAll(/:\w+/g, () => `argument-${index++}`)
     expect(sent).toHaveLength(1)
-    const origin = path.startsWith('/') ? 'https://api.turso.tech' : ''
-    expect([sent[0]!.method, sent[0]!.url]).toEqual([method, origin + path])
-    const body = endpoint.body && { [endpoint.body]: `argument-${index}` }
+    const path = pathOf(method, args, 'acme-inc')
+    expect(`${sent[0]!.method} ${sent[0]!.url}`).toBe(
+      path === undefined
+        ? 'GET https://region.turso.io'
+        : `${endpoint.route.split(' ')[0]} https://api.turso.tech${path}`,
+    )
+    const body = endpoint.body && { [endpoint.body]: args.at(-1) }
     // `create` makes its body itself.
     expect(sent[0]!.body === undefined ? undefined : JSON.parse(sent[0]!.body)).toEqual(
-      route.endsWith('/databases') && method === 'POST' && route.startsWith('/v1')
-        ? { ...(body as object), group: 'default' }
-        : body,
+      method.name === 'databases.create' ? { ...(body as object), group: 'default' } : body,
     )
     await outcomeOf(call(alone(options), {}))
     expect(sent[1]).toEqual(sent[0])
@@ -133,23 +83,19 @@ describe.each(methods)('$name', ({ endpoint, call }) => {
   })
 })
 
-const isRead = ({ endpoint }: Method): boolean => endpoint.route.startsWith('GET ')
-const takesOrganization = ({ endpoint }: Method): boolean =>
-  /:organization/.test(endpoint.route) || endpoint.options?.includes('organization') === true
-
 test.each(methods.filter((method) => isRead(method) || takesOrganization(method)))(
   '$name takes another organization',
-  async ({ endpoint, call }) => {
+  async (method) => {
     const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
-    await outcomeOf(call(turso, { organization: 'other one' }))
-    expect(sent[0]!.url.includes('/other%20one')).toBe(/:organization\b/.test(endpoint.route))
+    await outcomeOf(method.call(turso, argumentsOf(method), { organization: 'other one' }))
+    expect(sent[0]!.url.includes('/other%20one')).toBe(/:organization\b/.test(method.endpoint.route))
     expect(sent[0]!.url).not.toContain('acme-inc')
   },
 )
 
-test.each(methods.filter(isRead))('$name hands on a filter that is not known here', async ({ call }) => {
+test.each(methods.filter(isRead))('$name hands on a filter that is not known here', async (method) => {
   const { turso, sent } = answeredWith([{ body: {} }], { retry: false })
-  await outcomeOf(call(turso, { brandNew: 'x' }))
+  await outcomeOf(method.call(turso, argumentsOf(method), { brandNew: 'x' }))
   expect(new URL(sent[0]!.url).searchParams.get('brand_new')).toBe('x')
 })
 
@@ -162,7 +108,9 @@ test.each(methods.filter((method) => !isRead(method)))(
     if (!/:organizationId/.test(method.endpoint.route)) wrong.push('organizationId')
     if (!takesOrganization(method)) wrong.push('organization')
     for (const name of wrong) {
-      const outcome = await outcomeOf(method.call(turso, JSON.parse(`{"${name}":"x"}`) as object))
+      const outcome = await outcomeOf(
+        method.call(turso, argumentsOf(method), JSON.parse(`{"${name}":"x"}`) as object),
+      )
       expect(outcome).toBeInstanceOf(TypeError)
       expect(String(outcome)).toContain(`got an unknown "${name}"`)
     }

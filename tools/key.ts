@@ -4,11 +4,12 @@ import { apiKeyEntry, createApiKey } from './keys/api-key.ts'
 
 const [name = '', scope = '', ...rest] = process.argv.slice(2)
 
-if (!/^[a-z0-9-]{1,32}$/.test(name) || !['signup', 'admin'].includes(scope) || rest.length > 0) {
+if (!/^[a-z0-9-]{1,32}$/.test(name) || !['signup', 'admin', 'metrics'].includes(scope) || rest.length > 0) {
   console.error(`usage: npm run key -- <name> <scope>
   name   who will use the key: 1 to 32 of a-z, 0-9 and -
-  scope  signup: create tenants, read them, give out tokens
-         admin:  everything`)
+  scope  signup:  create tenants, read them, give out tokens
+         metrics: read /metrics
+         admin:   everything`)
   process.exitCode = 2
 } else {
   const key = createApiKey(name)

@@ -1,6 +1,6 @@
 /** API keys: how the secret lists them, and how a presented one is looked up. Only their SHA-256 is kept. */
 
-export type Scope = 'signup' | 'admin'
+export type Scope = 'signup' | 'admin' | 'metrics'
 
 export interface ApiKey {
   name: string
@@ -12,7 +12,7 @@ export interface ApiKey {
 export function parseApiKeys(text: string): ApiKey[] | undefined {
   const keys: ApiKey[] = []
   for (const entry of text.split(/[\s,]+/).filter(Boolean)) {
-    const match = /^([a-z0-9-]{1,32}):(signup|admin):([0-9a-fA-F]{64})$/.exec(entry)
+    const match = /^([a-z0-9-]{1,32}):(signup|admin|metrics):([0-9a-fA-F]{64})$/.exec(entry)
     if (!match) return undefined
     const bytes = match[3]!.match(/../g)!.map((byte) => Number.parseInt(byte, 16))
     keys.push({ name: match[1]!, scope: match[2] as Scope, sha256: Uint8Array.from(bytes) })
@@ -28,7 +28,7 @@ export async function findApiKey(presented: string, keys: readonly ApiKey[]): Pr
   return found
 }
 
-/** `admin` may do whatever `signup` may. */
+/** `admin` may do whatever the others may. */
 export function hasScope(key: ApiKey, scope: Scope): boolean {
   return key.scope === 'admin' || key.scope === scope
 }

@@ -2,11 +2,13 @@
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
 import type { AppEnvironment } from './environment.ts'
+import { countRequests } from './middleware/count-requests.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { directory } from './routes/directory.ts'
 import { documentation } from './routes/documentation.ts'
 import { gateway } from './routes/gateway.ts'
 import { meta } from './routes/meta.ts'
+import { metrics } from './routes/metrics.ts'
 import { sockets } from './routes/sockets.ts'
 import { tenants } from './routes/tenants.ts'
 
@@ -17,9 +19,11 @@ export const app = new Hono<AppEnvironment>()
     // Again at the end, since responses that were not made by the context carry none of its headers.
     c.header('x-request-id', c.get('requestId'))
   })
+  .use(countRequests)
   .route('/', meta)
   .route('/', directory)
   .route('/', documentation)
+  .route('/', metrics)
   .route('/', tenants)
   .route('/', gateway)
   .route('/', sockets)

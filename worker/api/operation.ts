@@ -1,5 +1,6 @@
 /** What the documentation of a route consists of: data, of which no part is in the deployed Worker. */
 import type * as z from 'zod/mini'
+import type { Scope } from '../api-key.ts'
 import type { ProblemCode } from '../problem.ts'
 
 export interface Operation {
@@ -10,7 +11,7 @@ export interface Operation {
   id: string
   summary: string
   /** What the key must have; `database`: a token of the tenant's database; `null`: it needs none. */
-  auth: 'signup' | 'admin' | 'database' | null
+  auth: Scope | 'database' | null
   /** Parameters in the path. */
   parameters?: Record<string, Parameter>
   query?: Record<string, Parameter>
@@ -41,7 +42,7 @@ export interface Answer {
 /** Problems that a route may answer for what happens before it. */
 export function commonProblems({ auth, parameters, query, body }: Operation): ProblemCode[] {
   const problems: ProblemCode[] = ['configuration', 'internal']
-  if (auth === 'signup' || auth === 'admin') problems.push('unauthorized', 'forbidden', 'rate_limited')
+  if (auth !== null && auth !== 'database') problems.push('unauthorized', 'forbidden', 'rate_limited')
   if (parameters ?? query ?? body) problems.push('invalid_request')
   if (parameters) problems.push('overloaded')
   if (body) problems.push('payload_too_large', 'request_timeout', 'unsupported_encoding')

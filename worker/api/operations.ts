@@ -151,6 +151,14 @@ export const operations: readonly Operation[] = [
   },
   {
     method: 'get',
+    path: '/metrics',
+    id: 'metrics',
+    summary: 'Numbers over all tenants, and of the way to Turso, for Prometheus',
+    auth: 'metrics',
+    answers: { 200: { description: 'Gauges, as text', schema: null, contentType: 'text/plain' } },
+  },
+  {
+    method: 'get',
     path: '/openapi.json',
     id: 'openapi',
     summary: 'This document',

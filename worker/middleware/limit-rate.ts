@@ -13,8 +13,9 @@ import { Problem, retryAfter } from '../problem.ts'
 /** @throws {Problem} `rate_limited` when the key has used up its budget */
 export async function limitKey(c: Context<AppEnvironment>, { name, scope }: ApiKey): Promise<void> {
   // Keys of one name are one caller's, who is about to change them.
-  if (!(await isWithin(c.env, scope, name))) throw refused(c, scope, `The API key "${name}"`)
-  const policy = policyOf(c, scope)
+  const budget = scope === 'metrics' ? 'admin' : scope
+  if (!(await isWithin(c.env, budget, name))) throw refused(c, budget, `The API key "${name}"`)
+  const policy = policyOf(c, budget)
   if (policy !== null) c.header('ratelimit-policy', policy)
 }
 

@@ -195,7 +195,8 @@ export class Tenant extends DurableObject<Env> {
     // It goes on when its caller is gone.
     this.ctx.waitUntil(
       run.catch((error: unknown) => {
-        log('error', 'run_failed', { tenant: record.id, detail: errorText(error) })
+        const { requestId: request_id } = deed
+        log('error', 'run_failed', { tenant: record.id, request_id, detail: errorText(error) })
       }),
     )
     return (await within(waitMs, run)) ?? this.#storage.read() ?? record
@@ -217,7 +218,7 @@ export class Tenant extends DurableObject<Env> {
         if (reply === null) return this.#storage.read() ?? null
         next = commands.next({ now: Date.now(), random: Math.random(), ...reply })
       }
-      if (next.value !== null) report(next.value)
+      if (next.value !== null) report(next.value, deed?.requestId)
       return next.value
     })
   }

@@ -16,6 +16,7 @@ import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import type { SessionAnswer } from '../objects/session.ts'
 import { passThrough } from '../pass-through.ts'
 import { parsePipeline } from '../pipeline-request.ts'
+import { timing } from '../server-timing.ts'
 
 const PIPELINE = '/t/:tenant/:version{v2|v3}/pipeline'
 
@@ -26,9 +27,10 @@ export const gateway = new Hono<AppEnvironment>()
     const { baton, requests, endsWithClose } = parsePipeline(await c.req.text())
     const { batonKey, baseUrlSuffixes } = readConfiguration(c.env)
     const binding = { tenantId, token }
+    const startedAt = Date.now()
     if (baton === null && endsWithClose) {
       const body = `{"baton":null,"requests":${requests}}`
-      return await passThrough({ url: databaseUrl, version, token, body })
+      return timed('upstream', startedAt, await passThrough({ url: databaseUrl, version, token, body }))
     }
 
     const ticket = baton === null ? null : await openBaton(baton, binding, batonKey)
@@ -39,6 +41,7 @@ export const gateway = new Hono<AppEnvironment>()
       databaseUrl,
       baseUrlSuffixes,
       token,
+      logged: { tenant: tenantId, request_id: c.get('requestId') },
       requests: new TextEncoder().encode(requests),
     })
     if (answer.kind === 'error') return hranaErrorResponse(answer.error)
@@ -53,8 +56,18 @@ export const gateway = new Hono<AppEnvironment>()
       answer.results,
       '}',
     ])
-    return new Response(body, { headers: { 'content-type': 'application/json' } })
+    return timed(
+      'session',
+      startedAt,
+      new Response(body, { headers: { 'content-type': 'application/json' } }),
+    )
   })
   .all(PIPELINE, methodNotAllowed('POST'))
+
+/** `upstream`: until the database's answer begins; `session`: until all of it has come through the Session object. */
+function timed(what: 'upstream' | 'session', startedAt: number, response: Response): Response {
+  response.headers.set('server-timing', timing(what, Date.now() - startedAt))
+  return response
+}
 
 const BATON_INVALID: HranaError = { status: 400, code: 'BATON_INVALID', message: 'Received an invalid baton' }

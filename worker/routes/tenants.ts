@@ -10,7 +10,9 @@ import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import { retryAfter } from '../problem.ts'
+import type { TimelineEntry } from '../saga/state.ts'
 import { parseSignup, parseTenantId, parseUpdate } from '../schemas.ts'
+import { signupTiming } from '../server-timing.ts'
 import {
   remove,
   restore,
@@ -28,7 +30,10 @@ export const tenants = new Hono<AppEnvironment>()
   .post('/v1/tenants', authenticate('signup'), limitBody(MAX_REQUEST_BYTES), async (c) => {
     const idempotencyKey = parseIdempotencyKey(c.req.header('idempotency-key'))
     const request = parseSignup(await c.req.text())
-    const answer = await signUp(callOf(c), request, { idempotencyKey, waitMs: waitMs(c) })
+    const startedAt = Date.now()
+    const onTimeline = (timeline: readonly TimelineEntry[]): void =>
+      c.header('server-timing', signupTiming(timeline, startedAt, Date.now()))
+    const answer = await signUp({ ...callOf(c), onTimeline }, request, { idempotencyKey, waitMs: waitMs(c) })
     if (answer.token === null) return unfinished(c, answer, request.id)
     const { isReplayed, ...created } = answer
     c.header('cache-control', 'no-store')

@@ -8,7 +8,7 @@ import {
   type HranaError,
 } from '../hrana-error.ts'
 import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS } from '../limits.ts'
-import { errorText, log } from '../log.ts'
+import { errorText, log, type LogFields } from '../log.ts'
 import { AnswerTooLargeError, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
 import { countRows, cutResults, readAnswer, successesOf } from './answer.ts'
 import { STREAM_LOST } from './refusals.ts'
@@ -23,6 +23,8 @@ export interface Destination {
   baseUrlSuffixes: readonly string[]
   /** The caller's own database token. */
   token: string
+  /** What the log says beside what happened: whose it is, and of which request. */
+  logged?: LogFields | undefined
 }
 
 export interface Exchange extends Destination {
@@ -58,7 +60,7 @@ export async function exchange(order: Exchange): Promise<Exchanged> {
   try {
     answer = await send(order)
   } catch (error) {
-    log('warn', 'session_upstream_failed', { detail: errorText(error) })
+    log('warn', 'session_upstream_failed', { ...order.logged, detail: errorText(error) })
     const isTooLarge = error instanceof AnswerTooLargeError
     return failed(order, isTooLarge ? RESPONSE_TOO_LARGE : order.isFirst ? NO_ANSWER : STREAM_LOST)
   }
@@ -148,9 +150,12 @@ function failed(
 }
 
 /** Whether the next request, token and all, may go where the database says. */
-export function mayFollow(baseUrl: string | null, { databaseUrl, baseUrlSuffixes }: Destination): boolean {
+export function mayFollow(
+  baseUrl: string | null,
+  { databaseUrl, baseUrlSuffixes, logged }: Destination,
+): boolean {
   if (baseUrl === null || isTrustedBaseUrl(baseUrl, databaseUrl, baseUrlSuffixes)) return true
-  log('error', 'base_url_rejected', { host: URL.canParse(baseUrl) ? new URL(baseUrl).host : null })
+  log('error', 'base_url_rejected', { ...logged, host: URL.canParse(baseUrl) ? new URL(baseUrl).host : null })
   return false
 }
 

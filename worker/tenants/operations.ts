@@ -9,6 +9,7 @@ import { fingerprint, sha256Hex } from '../idempotency.ts'
 import { MAX_REQUEST_BYTES } from '../limits.ts'
 import type { Tenant } from '../objects/tenant.ts'
 import { Problem, retryAfter } from '../problem.ts'
+import type { TimelineEntry } from '../saga/state.ts'
 import type { SignupRequest, UpdateRequest } from '../schemas.ts'
 import type { RemovalOutcome, RetryOutcome } from '../tenant-outcome.ts'
 import type { SignupIntent, TenantRecord } from '../tenant-record.ts'
@@ -21,6 +22,8 @@ export interface Call {
   /** Of the Worker, as the caller reaches it. */
   origin: string
   caller: Caller
+  /** Is told what was done for the tenant, and how long it took. */
+  onTimeline?: (timeline: readonly TimelineEntry[]) => void
 }
 
 /** A signup or its retry that is not finished: it goes on by itself. */
@@ -36,6 +39,7 @@ export async function signUp(
 ): Promise<SignupAnswer> {
   const intent = await toIntent(request, idempotencyKey, readConfiguration(call.env))
   const outcome = await tenant(call, request.id).signUp(intent, call.caller, waitMs)
+  if ('tenant' in outcome) call.onTimeline?.(outcome.tenant.timeline)
   switch (outcome.kind) {
     case 'created':
     case 'replayed': {

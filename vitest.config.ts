@@ -42,6 +42,8 @@ const inTurn = { fileParallelism: false, sequence: { groupOrder: 1 } }
 
 export default defineConfig({
   test: {
+    // What tests that pass have logged would hide what the others have.
+    silent: 'passed-only',
     projects: [
       {
         test: {

@@ -1,16 +1,23 @@
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { descendantsOf, stillRunning, waitFor } from './processes.ts'
 import { endAllStacks, endStack, runStart, startStack, stopStack, type Stack } from './stack.ts'
 
 const root = path.join(import.meta.dirname, '../..')
 let folder: string
+/** A data folder for the test alone. */
 let data: string
+/** One that the first tests use after each other. A start takes seconds. */
+let kept: string
 
+beforeAll(async () => {
+  kept = await mkdtemp(path.join(tmpdir(), 'turso-edge-kept-'))
+})
+afterAll(() => rm(kept, { recursive: true, force: true }))
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'turso-edge-start-'))
   data = path.join(folder, 'data')
@@ -34,8 +41,8 @@ const pidOf = async (stack: Stack, command: string) => {
 }
 
 describe('npm start', () => {
-  it('prints a sign-up to paste that works, runs the demo, and keeps everything over a restart', async () => {
-    const stack = await startStack(data)
+  it('prints a sign-up to paste that works, runs the demo, and ends with code 0 at SIGTERM', async () => {
+    const stack = await startStack(kept)
     const [, command = ''] = /^(curl .*)$/m.exec(stack.output()) ?? []
     expect(command).toContain(stack.url)
     const pasted = spawnSync('sh', ['-c', `${command} -w ' %{http_code}'`], {
@@ -54,21 +61,58 @@ describe('npm start', () => {
       /commit +3 notes before, 4 inside, 4 after\n +rollback +4 notes before, 5 inside, 4 after/,
     )
     expect(demo.status).toBe(0)
-    await stopStack(stack)
-
-    const again = await startStack(data)
-    expect((await signUp(again, 'acme')).status).toBe(409)
-    expect((await signUp(again, 'other')).status).toBe(201)
-    await stopStack(again)
+    expect(await endStack(stack, () => stack.process.kill('SIGTERM'))).toBe(0)
   })
 
-  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'ends with code 0 at %s and leaves no process',
-    async (signal) => {
-      const stack = await startStack(data)
-      expect(await endStack(stack, () => stack.process.kill(signal))).toBe(0)
-    },
-  )
+  it('keeps everything over a restart, its folder to itself, and its secrets to this user', async () => {
+    const stack = await startStack(kept)
+    expect((await signUp(stack, 'acme')).status).toBe(409)
+    expect((await signUp(stack, 'other')).status).toBe(201)
+
+    const second = await runStart(kept, { flags: ['--fresh'] })
+    expect(await second.ended).toBe(1)
+    expect(second.output()).toContain(`is in use by another npm start (process ${stack.pid})`)
+    expect((await fetch(`${stack.url}/health`)).status).toBe(200)
+
+    const marker: { batonKey: string } = JSON.parse(
+      await readFile(path.join(kept, 'development.json'), 'utf8'),
+    )
+    expect(marker.batonKey).toMatch(/^[0-9a-f]{64}$/)
+    expect((await stat(path.join(kept, 'development.json'))).mode & 0o777).toBe(0o600)
+    const seen = [
+      stack.output(),
+      await readFile(path.join(kept, 'worker.log'), 'utf8'),
+      ...(await descendantsOf(stack.pid)).map(({ commandLine }) => commandLine),
+    ]
+    for (const text of seen) expect(text).not.toContain(marker.batonKey)
+
+    expect(await endStack(stack, () => stack.process.kill('SIGINT'))).toBe(0)
+  })
+
+  it('takes its parts along when it is killed itself, and starts again and ends with code 0 at SIGHUP', async () => {
+    const stack = await startStack(kept)
+    expect(await endStack(stack, () => stack.process.kill('SIGKILL'))).toBe(null)
+    const again = await startStack(kept)
+    expect((await signUp(again, 'acme')).status).toBe(409)
+    expect(await endStack(again, () => again.process.kill('SIGHUP'))).toBe(0)
+  })
+
+  it('refuses half a state, names what is missing, and starts over with --fresh', async () => {
+    for (const half of ['worker', 'turso']) {
+      await rm(data, { recursive: true, force: true })
+      await cp(kept, data, { recursive: true })
+      await rm(path.join(data, half), { recursive: true })
+      const stack = await runStart(data)
+      expect(await stack.ended).toBe(1)
+      expect(stack.output()).toContain(`${path.join(data, half)} is missing`)
+      expect(stack.output()).toContain('npm start -- --fresh')
+    }
+    await writeFile(path.join(data, 'mine.txt'), 'kept')
+    const fresh = await startStack(data, { flags: ['--fresh'] })
+    expect((await signUp(fresh, 'acme')).status).toBe(201)
+    await stopStack(fresh)
+    expect(await readFile(path.join(data, 'mine.txt'), 'utf8')).toBe('kept')
+  })
 
   it('ends too when it is npm that is told to', async () => {
     const stack = await startStack(data, { byNpm: true })
@@ -96,12 +140,6 @@ describe('npm start', () => {
     expect(stack.output()).toMatch(message)
   })
 
-  it('takes its parts along when it is killed itself', async () => {
-    const stack = await startStack(data)
-    expect(await endStack(stack, () => stack.process.kill('SIGKILL'))).toBe(null)
-    await stopStack(await startStack(data))
-  })
-
   it('says which port is taken and by whom, before anything is started', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
@@ -120,20 +158,6 @@ describe('npm start', () => {
     }
   })
 
-  it('refuses half a state, names what is missing, and starts over with --fresh', async () => {
-    await stopStack(await startStack(data))
-    for (const half of ['worker', 'turso']) {
-      await rm(path.join(data, half), { recursive: true })
-      const stack = await runStart(data)
-      expect(await stack.ended).toBe(1)
-      expect(stack.output()).toContain(`${path.join(data, half)} is missing`)
-      expect(stack.output()).toContain('npm start -- --fresh')
-      await writeFile(path.join(data, 'mine.txt'), 'kept')
-      await stopStack(await startStack(data, { flags: ['--fresh'] }))
-    }
-    expect(await readFile(path.join(data, 'mine.txt'), 'utf8')).toBe('kept')
-  })
-
   it('deletes and changes nothing in a folder that it did not make', async () => {
     await mkdir(path.join(data, 'worker'), { recursive: true })
     await writeFile(path.join(data, 'worker/precious'), 'kept')
@@ -144,31 +168,6 @@ describe('npm start', () => {
     }
     expect(await readdir(data)).toEqual(['worker'])
     expect(await readFile(path.join(data, 'worker/precious'), 'utf8')).toBe('kept')
-  })
-
-  it('refuses a folder that another npm start uses', async () => {
-    const first = await startStack(data)
-    const second = await runStart(data, { flags: ['--fresh'] })
-    expect(await second.ended).toBe(1)
-    expect(second.output()).toContain(`is in use by another npm start (process ${first.pid})`)
-    expect((await fetch(`${first.url}/health`)).status).toBe(200)
-    await stopStack(first)
-  })
-
-  it('keeps its secrets to this user, and out of what it prints and of command lines', async () => {
-    const stack = await startStack(data)
-    const marker: { batonKey: string } = JSON.parse(
-      await readFile(path.join(data, 'development.json'), 'utf8'),
-    )
-    expect(marker.batonKey).toMatch(/^[0-9a-f]{64}$/)
-    expect((await stat(path.join(data, 'development.json'))).mode & 0o777).toBe(0o600)
-    const seen = [
-      stack.output(),
-      await readFile(path.join(data, 'worker.log'), 'utf8'),
-      ...(await descendantsOf(stack.pid)).map(({ commandLine }) => commandLine),
-    ]
-    for (const text of seen) expect(text).not.toContain(marker.batonKey)
-    await stopStack(stack)
   })
 })
 

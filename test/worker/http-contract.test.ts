@@ -138,8 +138,8 @@ describe('a bad signup', () => {
 
 describe('paths and methods', () => {
   test.each([
-    ['PUT', '/v1/tenants', 'POST'],
-    ['GET', '/v1/tenants', 'POST'],
+    ['PUT', '/v1/tenants', 'GET, POST'],
+    ['DELETE', '/v1/tenants', 'GET, POST'],
     ['POST', '/v1/tenants/acme', 'GET, PATCH, DELETE'],
     ['DELETE', '/health', 'GET'],
     ['POST', '/version', 'GET'],

@@ -122,12 +122,16 @@ export function decodeRow<Row>(
 ): Row {
   if (!Array.isArray(row) || row.length !== columns.length)
     throw new ProtocolError('A row with more or fewer values than columns')
-  const values = row.map((value, index) => decodeValue(value, intMode, columns[index]!))
-  if (rowMode === 'array') return values as Row
-  // Assigning to `__proto__` would set the prototype instead of a property.
-  if (columns.includes('__proto__'))
-    return Object.fromEntries(values.map((value, index) => [columns[index], value])) as Row
-  const decoded: ObjectRow = {}
-  for (const [index, column] of columns.entries()) decoded[column] = values[index]!
+  const decoded: Record<string | number, SqlValue> | SqlValue[] = rowMode === 'array' ? [] : {}
+  for (let index = 0; index < row.length; index++) {
+    const column = columns[index]!
+    const value = decodeValue(row[index]!, intMode, column)
+    if (rowMode === 'array') decoded[index] = value
+    // Assigning to it would set the prototype instead of a property.
+    else if (column === '__proto__') Object.defineProperty(decoded, column, { ...OWN, value })
+    else (decoded as ObjectRow)[column] = value
+  }
   return decoded as Row
 }
+
+const OWN: PropertyDescriptor = { enumerable: true, configurable: true, writable: true }

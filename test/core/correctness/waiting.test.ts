@@ -202,6 +202,21 @@ describe('a stream of rows that stalls', () => {
   })
 })
 
+test('without a limit no timer is set, and a signal still ends the wait', async () => {
+  const controller = new AbortController()
+  let timersSet: number[] = []
+  const fetch: Fetch = () => {
+    timersSet = [...timers.values()]
+    controller.abort(new Error('the user left'))
+    return never
+  }
+  const db = connect({ url: 'https://slow.example', timeoutMs: Infinity, fetch })
+  await expect(db.execute({ sql: 'select 1' }, { signal: controller.signal })).rejects.toThrow(
+    'the user left',
+  )
+  expect(timersSet).toEqual([])
+})
+
 describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
   let turso: TestTurso
   let fixture: TestDatabase

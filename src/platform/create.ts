@@ -90,7 +90,7 @@ async function attempts(
     let delayMs = isEnsured && !isMissing ? undefined : delay()
     if (!isMissing && (isTaken || unknown || (isEnsured && isUnavailableName(failure)))) {
       const found = await find(context, name, callOptions, unknown)
-      if (found && isEnsured) return checked(found, group, options)
+      if (found && isEnsured) return checked(found, { ...options, name, group })
       if (found) throw final
     }
     delayMs ??= delay()
@@ -132,8 +132,10 @@ async function find(
   }
 }
 
-function checked(found: DatabaseDetails, group: string, options: CreateDatabaseOptions): DatabaseDetails {
-  const difference = differenceOf(found, group, options)
+type WantedDatabase = CreateDatabaseOptions & { name: string }
+
+function checked(found: DatabaseDetails, wanted: WantedDatabase): DatabaseDetails {
+  const difference = differenceOf(found, wanted)
   if (difference === undefined) return found
   throw new HttpError('already_exists', `The database "${found.name}" exists: ${difference}`, {
     status: 409,
@@ -143,30 +145,27 @@ function checked(found: DatabaseDetails, group: string, options: CreateDatabaseO
   })
 }
 
-/** Where the API does not speak of something, nothing is known against it. */
-function differenceOf(
-  found: DatabaseDetails,
-  group: string,
-  { seed, schema, isSchema, useTursodb, remoteEncryption }: CreateDatabaseOptions,
-): string | undefined {
+/** What the API does not say of a database is not held against it, but for what it leaves out where there is none. */
+function differenceOf(found: DatabaseDetails, wanted: WantedDatabase): string | undefined {
+  const { name, group, seed, schema, isSchema, useTursodb, remoteEncryption } = wanted
   // Its content may be somebody's already.
   if (seed?.type === 'database_upload') return 'whether it still awaits a file cannot be told'
-  const wanted = {
+  const members = {
+    name,
     group,
     // A dump makes no copy of another database.
-    parent: seed && (seed.type === 'database' ? seed.name : null),
+    parent: seed && (seed.type === 'database' ? (seed.name ?? '') : null),
     schema,
     isSchema,
     engine: useTursodb === undefined ? undefined : useTursodb ? 'tursodb' : 'libsql',
     encryptionCipher: remoteEncryption?.encryptionCipher,
   }
   const { parent, encryptionCipher } = found
-  // The API leaves it out of a database that is not encrypted.
-  const has = { ...found, parent: parent && parent.name, encryptionCipher: encryptionCipher || null }
-  for (const [name, want] of Object.entries(wanted)) {
-    const value = has[name as keyof typeof wanted]
+  const has = { ...found, parent: parent?.name ?? null, encryptionCipher: encryptionCipher || null }
+  for (const [member, want] of Object.entries(members)) {
+    const value = has[member as keyof typeof members]
     if (want !== undefined && value !== undefined && value !== want)
-      return `its ${name} is ${JSON.stringify(value)} instead of ${JSON.stringify(want)}`
+      return `its ${member} is ${JSON.stringify(value)} instead of ${JSON.stringify(want)}`
   }
   return undefined
 }

@@ -59,7 +59,7 @@ const UPLOAD_TIMEOUT_MS = 600_000
  *
  * @throws {HttpError} `invalid_request` for a file that is not as it must be, `not_found` when the database awaits no file
  * @throws {NetworkError} {@link TimeoutError}, {@link ProtocolError}, or the reason of `signal`
- * @throws {TypeError} for a malformed address, token, key, cipher or protocol, for a stream in chunks without `sizeBytes`, and
+ * @throws {TypeError} for a malformed address, token, file, key, cipher or protocol, for a stream in chunks without `sizeBytes`, and
  * before the end of the upload for chunks that together are not as long as that
  * @see https://docs.turso.tech/api-reference/databases/upload
  * @example
@@ -79,8 +79,8 @@ export async function uploadDatabase(
   )
   const { sizeBytes, signal, encryptionKey, encryptionCipher, retry } = options
   const { protocol = 'whole', timeoutMs = UPLOAD_TIMEOUT_MS, fetch = globalFetch } = options
-  const size =
-    sizeBytes ?? (file instanceof ReadableStream ? undefined : 'size' in file ? file.size : file.byteLength)
+  const knownSize = sizeOf(file)
+  const size = sizeBytes ?? knownSize
   if (!/^(whole|chunks)$/.test(protocol)) throw new TypeError('"protocol" must be "whole" or "chunks"')
   if (protocol === 'chunks' && size === undefined)
     throw new TypeError('"sizeBytes" is missing: how long the stream is')
@@ -135,6 +135,22 @@ export async function uploadDatabase(
     watch.release()
   }
   await send('PUT', path`/v2/upload/${id}/finalize`)
+}
+
+/**
+ * @returns `undefined` of a stream
+ * @throws {TypeError} for what fetch would send as a text about it
+ */
+function sizeOf(file: DatabaseFile): number | undefined {
+  if (file instanceof ReadableStream) return undefined
+  const { byteLength, size, stream } = (file ?? {}) as {
+    byteLength?: number
+    size?: number
+    stream?: unknown
+  }
+  if (byteLength === undefined && !(size !== undefined && typeof stream === 'function'))
+    throw new TypeError('"file" must be bytes, a stream, or what has a size and a stream')
+  return byteLength ?? size
 }
 
 /** A fetch that sends this body. Node wants to be told that a stream is one. */

@@ -9,6 +9,8 @@ const found = (members: object) => ({ body: { database: wireDatabase(members as 
 describe('ensure does not take', () => {
   test.each([
     ['a database without a parent for a copy', { type: 'database', name: 'template' }, { parent: null }],
+    ['a database of whose parent nothing is said', { type: 'database', name: 'template' }, {}],
+    ['a copy for one of nobody knows what', { type: 'database' } as { type: 'database'; name: string }, {}],
     [
       'a copy of another one',
       { type: 'database', name: 'template' },
@@ -24,6 +26,15 @@ describe('ensure does not take', () => {
     const { turso } = answeredWith([taken, found(members)])
     const error = await turso.databases.ensure('acme', { seed }).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'already_exists', message: expect.stringContaining('exists: ') })
+  })
+
+  test('a database of another name, which a server has made out of the one that was asked for', async () => {
+    const { turso } = answeredWith([taken, found({ Name: 'acme' })])
+    const error = await turso.databases.ensure('Acme').catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'already_exists',
+      message: 'The database "acme" exists: its name is "acme" instead of "Acme"',
+    })
   })
 
   const remoteEncryption = { encryptionKey: 'AAAA', encryptionCipher: 'aes256gcm' } as const

@@ -170,6 +170,15 @@ test('what is wrong before anything is sent', async () => {
   expect(pieces).toEqual([])
 })
 
+test.each([undefined, null, 'file.db', {}, [1, 2], 7, new Map()])('no file: %j', async (file) => {
+  const { pieces, fetch } = chunkServer()
+  for (const protocol of ['whole', 'chunks'] as const) {
+    const upload = uploadDatabase(target, file as unknown as Uint8Array, { protocol, fetch, sizeBytes: 1 })
+    await expect(upload).rejects.toThrow(/^"file" must be bytes, a stream, or what has a size and a stream/)
+  }
+  expect(pieces).toEqual([])
+})
+
 test('what has a size and a stream is read anew when it is sent again', async () => {
   const { pieces, fetch } = chunkServer([new Response('', { status: 503 })])
   const bytes = Uint8Array.from([1, 2, 3, 4, 5])

@@ -109,6 +109,12 @@ export const LONGEST_RATE_LIMIT_WINDOW_MS = 60_000
 /** How many networks an isolate remembers for their wrong keys: whoever has more must not fill its memory. */
 export const MAX_SHUT_OUT_NETWORKS = 1_000
 
+/** The memory by which a cursor passes through a session. */
+export const CURSOR_PIECE_BYTES = 64 * 1024
+
+/** A cursor that stands still for so long is cut off, at the latest after twice this: for its client or for the database. */
+export const STALLED_CURSOR_MS = 30_000
+
 /** How often a database may send one stream elsewhere: more than any failover needs, less than a chase. */
 export const MAX_BASE_URL_CHANGES = 8
 

@@ -1,7 +1,15 @@
-/** A pipeline that opens and closes its own stream: the answer goes to the client as it comes. */
+/** What opens and closes its own stream, a pipeline or a cursor: the answer goes to the client as it comes. */
+import { headLine, prepend, readCursorHead } from './cursor-body.ts'
 import { sliceMembers } from './envelope.ts'
-import { hranaErrorResponse, NO_ANSWER, RESPONSE_TOO_LARGE, UPSTREAM_REDIRECTS } from './hrana-error.ts'
+import {
+  blockedError,
+  hranaErrorResponse,
+  NO_ANSWER,
+  RESPONSE_TOO_LARGE,
+  UPSTREAM_REDIRECTS,
+} from './hrana-error.ts'
 import { errorText, log } from './log.ts'
+import { closeUpstream, mayFollow, type Destination } from './session/exchange.ts'
 import {
   AnswerTooLargeError,
   passedOn,
@@ -14,9 +22,46 @@ import {
 const HARMLESS = '{"baton":null,"base_url":null,'
 
 /** Never throws for what the database does or fails to do. */
-export async function passThrough(pipeline: UpstreamPipeline): Promise<Response> {
+export function passThrough(pipeline: UpstreamPipeline): Promise<Response> {
+  return orRefuse(() =>
+    streamUpstream(pipeline, async (answer) => {
+      const { ok, body, status } = answer
+      if (!ok || body === null) return await refusal(answer)
+      return new Response(await withoutEnvelope(body), { status, headers: passedOn(answer.headers) })
+    }),
+  )
+}
+
+/**
+ * A cursor that leaves nothing on its stream, which is closed behind it: the database would keep it open.
+ *
+ * @param waitUntil keeps the Worker alive for that, when the client has gone
+ */
+export function passCursor(
+  destination: Destination,
+  batch: string,
+  waitUntil: (work: Promise<unknown>) => void,
+): Promise<Response> {
+  const { databaseUrl: url, token } = destination
+  const body = `{"baton":null,"batch":${batch}}`
+  return orRefuse(() =>
+    streamUpstream({ url, version: '3', endpoint: 'cursor', token, body }, async (answer) => {
+      if (!answer.ok || answer.body === null) return await refusal(answer)
+      const { baton, baseUrl, rest } = await readCursorHead(answer.body)
+      const { readable, ended } = prepend([headLine(null), rest], answer.body)
+      if (baton !== null) {
+        const isTrusted = baseUrl !== null && mayFollow(baseUrl, destination)
+        const upstream = { baton, url: isTrusted ? baseUrl.replace(/\/?$/, '/') : url, moves: 0 }
+        waitUntil(ended.then(() => closeUpstream(upstream, token)))
+      }
+      return new Response(readable, { status: answer.status, headers: passedOn(answer.headers) })
+    }),
+  )
+}
+
+async function orRefuse(send: () => Promise<Response>): Promise<Response> {
   try {
-    return await streamUpstream(pipeline, begin)
+    return await send()
   } catch (error) {
     if (error instanceof AnswerTooLargeError) return hranaErrorResponse(RESPONSE_TOO_LARGE)
     log('warn', 'gateway_upstream_failed', { detail: errorText(error) })
@@ -24,14 +69,17 @@ export async function passThrough(pipeline: UpstreamPipeline): Promise<Response>
   }
 }
 
-async function begin(answer: Response): Promise<Response> {
-  const { status, ok, body } = answer
+async function refusal({ status, headers, body }: Response): Promise<Response> {
   if (status >= 300 && status < 400) {
     await body?.cancel()
     return hranaErrorResponse(UPSTREAM_REDIRECTS)
   }
-  const headers = passedOn(answer.headers)
-  return new Response(ok && body !== null ? await withoutEnvelope(body) : body, { status, headers })
+  if (status !== 500) return new Response(body, { status, headers: passedOn(headers) })
+  const text = await readBounded(body)
+  const error = blockedError(status, text)
+  return error === null
+    ? new Response(text, { status, headers: passedOn(headers) })
+    : hranaErrorResponse(error)
 }
 
 /**
@@ -53,21 +101,8 @@ async function withoutEnvelope(
     start += decoder.decode(value, { stream: true })
   }
   reader.releaseLock()
-  if (start.startsWith(HARMLESS)) return prepend(head, body)
+  if (start.startsWith(HARMLESS)) return prepend(head, body).readable
   const { results } = sliceMembers(await readBounded(body, head), ['results'])
   if (results === undefined) throw new SyntaxError('an answer without results')
   return `${HARMLESS}"results":${results}}`
-}
-
-function prepend(head: Uint8Array[], rest: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
-  const pump = async (): Promise<void> => {
-    const writer = writable.getWriter()
-    for (const chunk of head) await writer.write(chunk)
-    writer.releaseLock()
-    await rest.pipeTo(writable)
-  }
-  // An upstream that is cut off, or a client that goes away, ends both sides; there is nobody else to tell.
-  pump().catch(() => rest.cancel().catch(() => undefined))
-  return readable
 }

@@ -1,4 +1,4 @@
-/** A client's pipeline, read only as far as the gateway must understand it. Pure. */
+/** A client's pipeline or cursor, read only as far as the gateway must understand it. Pure. */
 import { readShortString, sliceLastElement, sliceMembers } from './envelope.ts'
 import { MAX_BATON_CHARACTERS } from './limits.ts'
 import { invalidRequest } from './problem.ts'
@@ -21,21 +21,39 @@ const MAX_TYPE_CHARACTERS = 100
  * @throws {Problem} `invalid_request` for anything but a pipeline
  */
 export function parsePipeline(body: string): PipelineRequest {
+  const { baton, value: requests } = parseBody(body, 'requests')
+  const last = orRefuse(() => sliceLastElement(requests) ?? null, 'requests', 'must be an array')
+  const type = last === null ? null : orRefuse(() => readType(last), 'requests', 'must end with a request')
+  return { baton, requests, endsWithClose: type === 'close' }
+}
+
+export interface CursorRequest {
+  baton: string | null
+  /** The member `batch`, as the client wrote it. */
+  batch: string
+}
+
+/** @throws {Problem} `invalid_request` for anything but a cursor */
+export function parseCursor(body: string): CursorRequest {
+  const { baton, value: batch } = parseBody(body, 'batch')
+  if (!batch.startsWith('{')) throw invalidRequest([{ field: 'batch', detail: 'must be an object' }])
+  return { baton, batch }
+}
+
+function parseBody(body: string, name: 'requests' | 'batch'): { baton: string | null; value: string } {
   const members = orRefuse(
-    () => sliceMembers(body, ['baton', 'requests']),
+    () => sliceMembers(body, ['baton', name]),
     '',
-    'The body is not a JSON object with "baton" and "requests" once',
+    `The body is not a JSON object with "baton" and "${name}" once`,
   )
   const baton = orRefuse(
     () => readShortString(members.baton, MAX_BATON_CHARACTERS),
     'baton',
     'must be a baton or null',
   )
-  const { requests } = members
-  if (requests === undefined) throw invalidRequest([{ field: 'requests', detail: 'is missing' }])
-  const last = orRefuse(() => sliceLastElement(requests) ?? null, 'requests', 'must be an array')
-  const type = last === null ? null : orRefuse(() => readType(last), 'requests', 'must end with a request')
-  return { baton, requests, endsWithClose: type === 'close' }
+  const value = members[name]
+  if (value === undefined) throw invalidRequest([{ field: name, detail: 'is missing' }])
+  return { baton, value }
 }
 
 function readType(request: string): string | null | undefined {

@@ -1,4 +1,4 @@
-/** Sends a pipeline to a tenant's database. The only place where a caller's database token goes out. */
+/** Sends a pipeline or a cursor to a tenant's database. The only place where a caller's database token goes out. */
 import { MAX_ANSWER_BYTES, PIPELINE_TIMEOUT_MS } from './limits.ts'
 
 export interface UpstreamPipeline {
@@ -6,6 +6,7 @@ export interface UpstreamPipeline {
   url: string
   /** `2` or `3`, as the client spoke it. */
   version: string
+  endpoint?: 'pipeline' | 'cursor'
   token: string
   body: string
   /** Ends the wait for the answer before its time. */
@@ -79,8 +80,11 @@ export async function readBounded(
 }
 
 /** Never follows a redirect, which would carry the token elsewhere. */
-function post({ url, version, token, body }: UpstreamPipeline, signal: AbortSignal): Promise<Response> {
-  return fetch(`${url}v${version}/pipeline`, {
+function post(
+  { url, version, endpoint = 'pipeline', token, body }: UpstreamPipeline,
+  signal: AbortSignal,
+): Promise<Response> {
+  return fetch(`${url}v${version}/${endpoint}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body,

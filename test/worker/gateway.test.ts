@@ -1,10 +1,19 @@
-import { env } from 'cloudflare:workers'
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Session } from '../../worker/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
+import {
+  alarmAfter,
+  answerOf,
+  close,
+  execute,
+  insert,
+  refusalOf,
+  sessionOf,
+  storedIn,
+  type PipelineAnswer,
+} from './gateway-client.ts'
 
 let acme: SignupAnswer
 let other: SignupAnswer
@@ -16,20 +25,6 @@ beforeAll(async () => {
 beforeEach(clearFaults)
 afterEach(resetClock)
 
-const close = { type: 'close' }
-const execute = (sql: string): object => ({ type: 'execute', stmt: { sql } })
-const insert = (title: string): object => execute(`insert into notes (title) values ('${title}')`)
-
-interface PipelineAnswer {
-  baton: string | null
-  base_url: string | null
-  results: {
-    type: string
-    response?: { result?: { rows: { value: string }[][] } }
-    error?: { message: string }
-  }[]
-}
-
 function send(
   requests: object[],
   baton: string | null = null,
@@ -40,19 +35,6 @@ function send(
   return call(`/t/${tenant}/${version}/pipeline`, { method, headers, body })
 }
 
-async function answerOf(response: Promise<Response>): Promise<PipelineAnswer> {
-  const settled = await response
-  expect(settled.status).toBe(200)
-  return await settled.json()
-}
-
-/** Status and Hrana error, as a client reads it. */
-async function refusalOf(response: Promise<Response>): Promise<Record<string, unknown>> {
-  const settled = await response
-  expect(settled.headers.get('content-type')).toBe('application/json')
-  return { status: settled.status, ...((await settled.json()) as object) }
-}
-
 const titles = async (): Promise<string[]> => {
   const { results } = await answerOf(send([execute('select title from notes order by id'), close]))
   return results[0]!.response!.result!.rows.map(([title]) => title!.value)
@@ -60,21 +42,6 @@ const titles = async (): Promise<string[]> => {
 
 const streamsOfAcme = async (): Promise<unknown[]> =>
   (await openStreams()).filter(({ database }) => database === acme.database.name)
-
-function sessionOf(baton: string): DurableObjectStub<Session> {
-  const bytes = Uint8Array.from(atob(baton.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
-  const hex = Array.from(bytes.subarray(0, 32), (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return env.SESSIONS.get(env.SESSIONS.idFromString(hex))
-}
-
-/** The session's alarm, when so much time has passed. */
-async function alarmAfter(ms: number, baton: string): Promise<void> {
-  putClockForward(ms)
-  expect(await runDurableObjectAlarm(sessionOf(baton))).toBe(true)
-}
-
-const storedIn = (baton: string): Promise<unknown[]> =>
-  runInDurableObject(sessionOf(baton), (_, { storage }) => [...storage.kv.list()])
 
 describe('a pipeline that keeps no stream', () => {
   test('goes straight through, in both versions, without an object', async () => {

@@ -11,15 +11,20 @@ import { createAlarm } from '../session/alarm.ts'
 import type { Destination } from '../session/exchange.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
 import { createStreamStore } from '../session/store.ts'
-import { createStreams, type Streams } from '../session/streams.ts'
+import { createStreams, type StreamAnswer, type StreamCall, type Streams } from '../session/streams.ts'
 
-/** One pipeline of a client, already authenticated by its baton if it has one. */
+/** One pipeline or cursor of a client, already authenticated by its baton if it has one. */
 export interface SessionCall extends Destination {
   /** `null` opens the session. */
   sequence: number | null
-  /** The pipeline's `requests`, as the client wrote them, in UTF-8: as text they could double in size on the way. */
+  /** `requests` or `batch` as the client wrote it, in UTF-8: as text it could double in size on the way. */
   requests: Uint8Array
 }
+
+export type SessionCursorAnswer =
+  /** The entries as upstream writes them; `sequence` for the next request, which waits for their end. */
+  | { kind: 'cursor'; body: ReadableStream<Uint8Array>; sequence: number }
+  | Exclude<SessionAnswer, { kind: 'results' }>
 
 export type SessionAnswer =
   /** `results` as upstream wrote them, in UTF-8; `sequence` for the next request, `null` when the stream is closed. */
@@ -40,23 +45,19 @@ export class Session extends DurableObject<Env> {
     wakeBy: this.#alarm.wakeBy,
   })
 
-  async pipeline({ sequence, requests, ...destination }: SessionCall): Promise<SessionAnswer> {
-    const answer = await this.#streams.pipeline(STREAM, {
-      ...destination,
-      turn: sequence ?? 'new',
-      requests: new TextDecoder().decode(requests),
-    })
+  async pipeline(call: SessionCall): Promise<SessionAnswer> {
+    const answer = await this.#streams.pipeline(STREAM, toStreamCall(call))
+    if (answer.kind !== 'results') return toRefusal(answer)
     // Of a session that its client closes, nothing is left.
-    if (answer.kind === 'results' && answer.turn === null) await this.#forget()
-    const encoder = new TextEncoder()
-    switch (answer.kind) {
-      case 'results':
-        return { kind: 'results', results: encoder.encode(answer.results), sequence: answer.turn }
-      case 'refused':
-        return { ...answer, body: encoder.encode(answer.body) }
-      case 'error':
-        return answer
-    }
+    if (answer.turn === null) await this.#forget()
+    return { kind: 'results', results: new TextEncoder().encode(answer.results), sequence: answer.turn }
+  }
+
+  async cursor(call: SessionCall): Promise<SessionCursorAnswer> {
+    const answer = await this.#streams.cursor(STREAM, toStreamCall(call))
+    return answer.kind === 'cursor'
+      ? { kind: 'cursor', body: answer.body, sequence: answer.turn }
+      : toRefusal(answer)
   }
 
   override async alarm(): Promise<void> {
@@ -69,4 +70,14 @@ export class Session extends DurableObject<Env> {
     this.#alarm.rang()
     await this.ctx.storage.deleteAll()
   }
+}
+
+function toStreamCall({ sequence, requests, ...destination }: SessionCall): StreamCall {
+  return { ...destination, turn: sequence ?? 'new', requests: new TextDecoder().decode(requests) }
+}
+
+function toRefusal(
+  answer: Exclude<StreamAnswer, { kind: 'results' }>,
+): Exclude<SessionAnswer, { kind: 'results' }> {
+  return answer.kind === 'error' ? answer : { ...answer, body: new TextEncoder().encode(answer.body) }
 }

@@ -4,53 +4,42 @@
  *
  * The caller's database token is the authorisation, checked by the database itself.
  */
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
+import { version } from '../../package.json'
 import { openBaton, sealBaton } from '../baton.ts'
 import { readConfiguration } from '../configuration.ts'
+import { headLine, prepend } from '../cursor-body.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, type HranaError } from '../hrana-error.ts'
 import { MAX_PIPELINE_BYTES } from '../limits.ts'
 import { findDatabase } from '../middleware/find-database.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
-import type { SessionAnswer } from '../objects/session.ts'
-import { passThrough } from '../pass-through.ts'
-import { parsePipeline } from '../pipeline-request.ts'
+import type { Session, SessionAnswer, SessionCall, SessionCursorAnswer } from '../objects/session.ts'
+import { passCursor, passThrough } from '../pass-through.ts'
+import { parseCursor, parsePipeline } from '../pipeline-request.ts'
+import type { Destination } from '../session/exchange.ts'
+import { isSelfContained } from '../session/requests.ts'
 import { timing } from '../server-timing.ts'
 
 const PIPELINE = '/t/:tenant/:version{v2|v3}/pipeline'
+const CURSOR = '/t/:tenant/v3/cursor'
 
 export const gateway = new Hono<AppEnvironment>()
   .post(PIPELINE, findDatabase, limitBody(MAX_PIPELINE_BYTES), async (c) => {
-    const { tenantId, token, databaseUrl } = c.get('upstream')
-    const version = c.req.param('version').slice(1)
     const { baton, requests, endsWithClose } = parsePipeline(await c.req.text())
-    const { batonKey, baseUrlSuffixes } = readConfiguration(c.env)
-    const binding = { tenantId, token }
     const startedAt = Date.now()
     if (baton === null && endsWithClose) {
+      const { databaseUrl: url, token } = destinationOf(c)
+      const version = c.req.param('version').slice(1)
       const body = `{"baton":null,"requests":${requests}}`
-      return timed('upstream', startedAt, await passThrough({ url: databaseUrl, version, token, body }))
+      return timed('upstream', startedAt, await passThrough({ url, version, token, body }))
     }
-
-    const ticket = baton === null ? null : await openBaton(baton, binding, batonKey)
-    if (baton !== null && ticket === null) return hranaErrorResponse(BATON_INVALID)
-    const id = ticket === null ? c.env.SESSIONS.newUniqueId() : c.env.SESSIONS.idFromString(ticket.sessionId)
-    const answer: SessionAnswer = await c.env.SESSIONS.get(id).pipeline({
-      sequence: ticket?.sequence ?? null,
-      databaseUrl,
-      baseUrlSuffixes,
-      token,
-      logged: { tenant: tenantId, request_id: c.get('requestId') },
-      requests: new TextEncoder().encode(requests),
-    })
-    if (answer.kind === 'error') return hranaErrorResponse(answer.error)
-    if (answer.kind === 'refused')
-      return new Response(answer.body, { status: answer.status, headers: answer.headers })
-    const next =
-      answer.sequence === null
-        ? null
-        : await sealBaton({ sessionId: id.toString(), sequence: answer.sequence }, binding, batonKey)
+    const session = await findSession(c, baton)
+    if (session === null) return hranaErrorResponse(BATON_INVALID)
+    const answer: SessionAnswer = await session.stub.pipeline(callOf(c, session, requests))
+    if (answer.kind !== 'results') return refusal(answer)
+    const next = answer.sequence === null ? null : await session.seal(answer.sequence)
     const body = new Blob([
       `{"baton":${JSON.stringify(next)},"base_url":null,"results":`,
       answer.results,
@@ -63,6 +52,64 @@ export const gateway = new Hono<AppEnvironment>()
     )
   })
   .all(PIPELINE, methodNotAllowed('POST'))
+  .post(CURSOR, findDatabase, limitBody(MAX_PIPELINE_BYTES), async (c) => {
+    const { baton, batch } = parseCursor(await c.req.text())
+    const startedAt = Date.now()
+    if (baton === null && isSelfContained(batch)) {
+      const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work)
+      return timed('upstream', startedAt, await passCursor(destinationOf(c), batch, waitUntil))
+    }
+    const session = await findSession(c, baton)
+    if (session === null) return hranaErrorResponse(BATON_INVALID)
+    const answer: SessionCursorAnswer = await session.stub.cursor(callOf(c, session, batch))
+    if (answer.kind !== 'cursor') return refusal(answer)
+    const { readable } = prepend([headLine(await session.seal(answer.sequence))], answer.body)
+    return timed('session', startedAt, new Response(readable, { headers: { 'content-type': 'text/plain' } }))
+  })
+  .all(CURSOR, methodNotAllowed('POST'))
+  // What clients ask before they begin. The answers are the gateway's own, and alike for all tenants.
+  .get('/t/:tenant/:version{v2|v3}', (c) =>
+    c.text(`turso-edge speaks Hrana over HTTP, version ${c.req.param('version').slice(1)}`),
+  )
+  .get('/t/:tenant/version', (c) => c.text(`turso-edge ${version}`))
+  .get('/t/:tenant/health', (c) => c.body(null))
+
+interface FoundSession {
+  stub: DurableObjectStub<Session>
+  /** Of the client's baton; `null` begins a session. */
+  sequence: number | null
+  /** The baton for another request. */
+  seal: (sequence: number) => Promise<string>
+}
+
+/** @returns `null` for a baton that is none of this tenant and token: before an object wakes */
+async function findSession(c: Context<AppEnvironment>, baton: string | null): Promise<FoundSession | null> {
+  const { batonKey } = readConfiguration(c.env)
+  const binding = c.get('upstream')
+  const ticket = baton === null ? null : await openBaton(baton, binding, batonKey)
+  if (baton !== null && ticket === null) return null
+  const id = ticket === null ? c.env.SESSIONS.newUniqueId() : c.env.SESSIONS.idFromString(ticket.sessionId)
+  return {
+    stub: c.env.SESSIONS.get(id),
+    sequence: ticket?.sequence ?? null,
+    seal: (sequence) => sealBaton({ sessionId: id.toString(), sequence }, binding, batonKey),
+  }
+}
+
+function destinationOf(c: Context<AppEnvironment>): Destination {
+  const { tenantId, databaseUrl, token } = c.get('upstream')
+  const logged = { tenant: tenantId, request_id: c.get('requestId') }
+  return { databaseUrl, token, baseUrlSuffixes: readConfiguration(c.env).baseUrlSuffixes, logged }
+}
+
+function callOf(c: Context<AppEnvironment>, { sequence }: FoundSession, requests: string): SessionCall {
+  return { ...destinationOf(c), sequence, requests: new TextEncoder().encode(requests) }
+}
+
+function refusal(answer: Extract<SessionAnswer, { kind: 'error' | 'refused' }>): Response {
+  if (answer.kind === 'error') return hranaErrorResponse(answer.error)
+  return new Response(answer.body, { status: answer.status, headers: answer.headers })
+}
 
 /** `upstream`: until the database's answer begins; `session`: until all of it has come through the Session object. */
 function timed(what: 'upstream' | 'session', startedAt: number, response: Response): Response {

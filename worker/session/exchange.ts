@@ -9,7 +9,7 @@ import {
 } from '../hrana-error.ts'
 import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
-import { AnswerTooLargeError, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
+import { AnswerTooLargeError, passedOn, readBounded, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
 import { countRows, cutResults, readAnswer, successesOf } from './answer.ts'
 import { STREAM_LOST } from './refusals.ts'
 import { composeRequests, storedAfter, type RequestFacts, type StoredSql } from './requests.ts'
@@ -51,7 +51,9 @@ export interface Exchanged {
     | { kind: 'error'; error: HranaError }
   /** The texts that are stored now; `null` when they cannot be kept. Of `answered` only. */
   stored: StoredSql | null
+  /** Of the results. */
   rows: number
+  bytes: number
 }
 
 /** Never throws for what the database does or fails to do. */
@@ -60,9 +62,7 @@ export async function exchange(order: Exchange): Promise<Exchanged> {
   try {
     answer = await send(order)
   } catch (error) {
-    log('warn', 'session_upstream_failed', { ...order.logged, detail: errorText(error) })
-    const isTooLarge = error instanceof AnswerTooLargeError
-    return failed(order, isTooLarge ? RESPONSE_TOO_LARGE : order.isFirst ? NO_ANSWER : STREAM_LOST)
+    return failedExchange(order, error as Error)
   }
   const { status, text } = answer
   return status >= 200 && status < 300 ? settle(order, text) : refused(order, answer)
@@ -95,12 +95,12 @@ function settle(order: Exchange, text: string): Exchanged {
   const { upstream, facts } = order
   const url = upstream?.url ?? order.databaseUrl
   const answer = readAnswer(text)
-  if (answer === undefined) return failed(order, order.isFirst ? NO_ANSWER : STREAM_LOST)
+  if (answer === undefined) return failedExchange(order, new SyntaxError('an answer that is none'))
   const { baton, baseUrl } = answer
-  if (!mayFollow(baseUrl, order)) return failed(order, STREAM_LOST, { baton, url })
+  if (!mayFollow(baseUrl, order)) return failedExchange(order, STREAM_LOST, { baton, url })
   const first = upstream === null ? Object.keys(order.stored).length : 0
   const own = cutResults(answer.results, { first, hasLast: !facts.isClosing })
-  if (own === undefined) return failed(order, STREAM_LOST, { baton, url })
+  if (own === undefined) return failedExchange(order, STREAM_LOST, { baton, url })
   const { results, isAutocommit } = own
   let stored: StoredSql | null = order.stored
   if (facts.storing.length > 0) {
@@ -119,6 +119,7 @@ function settle(order: Exchange, text: string): Exchanged {
     reply: { kind: 'results', results },
     stored,
     rows: countRows(results),
+    bytes: results.length,
   }
 }
 
@@ -138,15 +139,30 @@ function refused(order: Exchange, { status, headers, text }: UpstreamAnswer): Ex
     reply: error === null ? { kind: 'refused', status, headers, body: text } : { kind: 'error', error },
     stored,
     rows: 0,
+    bytes: 0,
   }
 }
 
-function failed(
-  { stored, databaseUrl }: Exchange,
-  error: HranaError,
+/** @param response whose body has not been read */
+export async function refusedExchange(order: Exchange, response: Response): Promise<Exchanged> {
+  const { status, headers, body } = response
+  return refused(order, { status, headers: passedOn(headers), text: await readBounded(body) })
+}
+
+/**
+ * @param cause an error of the exchange, or what the client is to be told
+ * @param left a stream that must not be used any more
+ */
+export function failedExchange(
+  { stored, databaseUrl, isFirst, logged }: Exchange,
+  cause: Error | HranaError,
   left: { baton: string | null; url: string } = { baton: null, url: databaseUrl },
 ): Exchanged {
-  return { event: { kind: 'failed', ...left }, reply: { kind: 'error', error }, stored, rows: 0 }
+  let error = isFirst ? NO_ANSWER : STREAM_LOST
+  if (cause instanceof AnswerTooLargeError) error = RESPONSE_TOO_LARGE
+  if (cause instanceof Error) log('warn', 'session_upstream_failed', { ...logged, detail: errorText(cause) })
+  else error = cause
+  return { event: { kind: 'failed', ...left }, reply: { kind: 'error', error }, stored, rows: 0, bytes: 0 }
 }
 
 /** Whether the next request, token and all, may go where the database says. */

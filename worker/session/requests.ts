@@ -44,18 +44,44 @@ const ASKS_FOR_HISTORY = word(
 )
 const CHANGES_ROWS = word(String.raw`(?:insert|replace|update|delete)\b`)
 const STORES = /_sql"/
+const STORED = /"sql_id"/
+
+/** Of a pipeline without requests. */
+export const NO_FACTS: RequestFacts = {
+  isClosing: false,
+  mayBegin: false,
+  leavesState: false,
+  needsHistory: false,
+  storing: [],
+}
 
 /** @throws {SyntaxError} when a request that stores a text is not what the protocol says */
 export function readRequests(requests: string): RequestFacts {
   if (!requests.startsWith('[') || !requests.endsWith(']')) throw new SyntaxError('not an array')
   const isObscure = ESCAPED_LETTER.test(requests)
   return {
+    ...readSql(requests),
     // An argument may be the same text.
     isClosing: (isObscure || requests.includes('"close"')) && hasClose(requests),
-    mayBegin: isObscure || BEGINS.test(requests),
-    leavesState: isObscure || KEEPS_STATE.test(requests),
-    needsHistory: isObscure || needsHistory(requests),
     storing: isObscure || STORES.test(requests) ? readStoring(requests) : [],
+  }
+}
+
+/** Of the batch of a cursor. */
+export const readBatch = (batch: string): RequestFacts => ({ ...NO_FACTS, ...readSql(batch) })
+
+/** Whether a batch leaves nothing behind, and needs nothing: then its stream can go with it. */
+export function isSelfContained(batch: string): boolean {
+  const { mayBegin, leavesState } = readSql(batch)
+  return !mayBegin && !leavesState && !STORED.test(batch)
+}
+
+function readSql(text: string): Pick<RequestFacts, 'mayBegin' | 'leavesState' | 'needsHistory'> {
+  const isObscure = ESCAPED_LETTER.test(text)
+  return {
+    mayBegin: isObscure || BEGINS.test(text),
+    leavesState: isObscure || KEEPS_STATE.test(text),
+    needsHistory: isObscure || needsHistory(text),
   }
 }
 

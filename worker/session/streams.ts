@@ -3,14 +3,14 @@
  * before what follows from it leaves the object.
  */
 import { invalidRequestError, type HranaError } from '../hrana-error.ts'
-import { closeUpstream, exchange, type Destination, type Exchanged } from './exchange.ts'
+import { openCursor, settleCursor } from './cursor.ts'
+import { closeUpstream, exchange, type Destination, type Exchange, type Exchanged } from './exchange.ts'
 import { advance } from './machine.ts'
 import { Queue, QueueError, type QueueLimits } from './queue.ts'
 import { describeRefusal, QUEUE_FULL, QUEUE_TIMEOUT, STREAM_LOST } from './refusals.ts'
-import { readRequests, type RequestFacts } from './requests.ts'
+import { readBatch, readRequests, type RequestFacts } from './requests.ts'
 import {
   deadlineOf,
-  isEnded,
   isParked,
   newStream,
   type Step,
@@ -19,12 +19,13 @@ import {
   type StreamLimits,
   type StreamState,
 } from './state.ts'
-import { NO_USAGE, type StreamRecord, type StreamStore, type StreamUsage } from './store.ts'
+import { NO_USAGE, type StreamRecord, type StreamStore } from './store.ts'
+import { viewOf, type StreamView } from './view.ts'
 
 export interface StreamCall extends Destination {
   /** The number of the request on its stream; `new` begins one, `ordered` trusts the caller to be in order. */
   turn: number | 'new' | 'ordered'
-  /** The client's requests: a JSON array, as it was written. */
+  /** As the client wrote it: the requests of a pipeline, a JSON array; or the batch of a cursor. */
   requests: string
 }
 
@@ -34,6 +35,11 @@ export type StreamAnswer =
   /** The database's own refusal, which ended the stream unless nothing was open upstream. */
   | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
   | { kind: 'error'; error: HranaError }
+
+/** The entries come as fast as they are taken; the next request waits for their end. */
+export type CursorAnswer =
+  | { kind: 'cursor'; body: ReadableStream<Uint8Array>; turn: number }
+  | Exclude<StreamAnswer, { kind: 'results' }>
 
 export interface StreamsOptions {
   store: StreamStore
@@ -50,6 +56,7 @@ export interface Streams {
   /** Begins a stream of this name before its first request. */
   open: (id: string) => void
   pipeline: (id: string, call: StreamCall) => Promise<StreamAnswer>
+  cursor: (id: string, call: StreamCall) => Promise<CursorAnswer>
   /** The client has gone: the request under way is cut off, and what is open is rolled back. */
   leave: (id: string) => void
   /** @returns `false` if there is no such stream, or it has ended */
@@ -59,16 +66,6 @@ export interface Streams {
   /** Sees to all limits that were met. To be called by the alarm. */
   tick: () => void
   list: () => StreamView[]
-}
-
-/** A stream as operators see it. */
-export interface StreamView extends StreamUsage {
-  id: string
-  status: StreamState['kind'] | 'parked' | 'draining'
-  isInTransaction: boolean
-  openedAt: number | null
-  /** Since when it is without a request; `null` while one is under way. */
-  idleSince: number | null
 }
 
 export function createStreams(options: StreamsOptions): Streams {
@@ -126,7 +123,7 @@ export function createStreams(options: StreamsOptions): Streams {
     return read(id)
   }
 
-  async function inTurn(id: string, action: () => Promise<StreamAnswer>): Promise<StreamAnswer> {
+  async function inTurn<T>(id: string, action: () => Promise<T>): Promise<T | Refused> {
     const queue = queues.get(id) ?? new Queue(limits)
     queues.set(id, queue)
     try {
@@ -139,13 +136,13 @@ export function createStreams(options: StreamsOptions): Streams {
     }
   }
 
-  async function run(id: string, call: StreamCall): Promise<StreamAnswer> {
-    let facts: RequestFacts
-    try {
-      facts = readRequests(call.requests)
-    } catch {
-      return refuse(invalidRequestError('The requests are not what the protocol says'))
-    }
+  /** Asks the machine for a flight, and begins it; ended by `finally`. */
+  async function inFlight<T>(
+    id: string,
+    call: StreamCall,
+    { needsHistory }: RequestFacts,
+    fly: (asked: Step, signal: AbortSignal) => Promise<T>,
+  ): Promise<T | Refused> {
     let record = current(id)
     if ((call.turn === 'new') !== (record === undefined)) return refuse(STREAM_LOST)
     if (record === undefined) {
@@ -153,45 +150,107 @@ export function createStreams(options: StreamsOptions): Streams {
       unstored.set(id, record)
     }
     const turn = typeof call.turn === 'number' ? call.turn : null
-    const { needsHistory } = facts
     const asked = apply(id, record, { kind: 'asked', now: now(), turn, needsHistory, isProbe: false })
     if (asked.refusal !== null) return refuse(describeRefusal(asked.refusal))
     const flight = new AbortController()
     flights.set(id, flight)
     try {
-      return await fly(id, call, facts, asked, flight.signal)
+      return await fly(asked, flight.signal)
     } finally {
       flights.delete(id)
     }
   }
 
-  /** Sends it, and once more on another upstream stream if the machine says so. */
-  async function fly(
-    id: string,
-    call: StreamCall,
-    facts: RequestFacts,
-    asked: Step,
-    signal: AbortSignal,
-  ): Promise<StreamAnswer> {
-    let step = asked
-    for (;;) {
-      const { state: sent, effect } = step as { state: StreamInFlight; effect: Step['effect'] }
-      if (effect?.kind !== 'send') throw new TypeError('The machine sends nothing')
-      tokens.set(id, call.token)
-      const stored = store.readSql(id)
-      const isFirst = sent.turn === 0
-      const exchanged = await exchange({ ...call, upstream: effect.upstream, facts, stored, isFirst, signal })
-      const record = read(id)
-      if (record === undefined || !isSame(record.state, sent)) return overtaken(record, exchanged, call.token)
-      const event: StreamEvent = { ...exchanged.event, now: now(), fence: sent.fence }
-      step = apply(id, withUsage(record, call, exchanged), event)
-      if (step.effect?.kind === 'send') continue
-      if (step.refusal !== null) return refuse(describeRefusal(step.refusal))
-      return answered(id, step, exchanged)
+  /** What is sent by the machine's word, and from which state. */
+  function sending(id: string, call: StreamCall, step: Step): { sent: StreamInFlight } & Sending {
+    const { state, effect } = step
+    if (effect?.kind !== 'send' || state?.kind !== 'in_flight') throw new TypeError('Nothing is sent')
+    tokens.set(id, call.token)
+    return {
+      sent: state,
+      ...call,
+      upstream: effect.upstream,
+      stored: store.readSql(id),
+      isFirst: state.turn === 0,
     }
   }
 
-  function answered(id: string, { state }: Step, { event, reply, stored }: Exchanged): StreamAnswer {
+  /** The step that an outcome leads to; a refusal if the stream has gone on without it. */
+  function conclude(
+    id: string,
+    sent: StreamInFlight,
+    call: StreamCall,
+    exchanged: Exchanged,
+  ): Step | Refused {
+    const record = read(id)
+    if (record === undefined || !isSame(record.state, sent))
+      return overtaken(record, exchanged.event, call.token)
+    const event: StreamEvent = { ...exchanged.event, now: now(), fence: sent.fence }
+    return apply(id, withUsage(record, call, exchanged), event)
+  }
+
+  /** Sends it, and once more on another upstream stream if the machine says so. */
+  async function run(id: string, call: StreamCall): Promise<StreamAnswer> {
+    let facts: RequestFacts
+    try {
+      facts = readRequests(call.requests)
+    } catch {
+      return refuse(invalidRequestError('The requests are not what the protocol says'))
+    }
+    return await inFlight(id, call, facts, async (asked, signal) => {
+      let step = asked
+      for (;;) {
+        const { sent, ...order } = sending(id, call, step)
+        const exchanged = await exchange({ ...order, facts, signal })
+        const next = conclude(id, sent, call, exchanged)
+        if ('kind' in next) return next
+        if (next.effect?.kind !== 'send') return answered(id, next, exchanged)
+        step = next
+      }
+    })
+  }
+
+  /** @param opened is told when there is a cursor; it resolves when that has ended */
+  async function runCursor(
+    id: string,
+    call: StreamCall,
+    opened: (answer: CursorAnswer) => void,
+  ): Promise<CursorAnswer | null> {
+    const facts = readBatch(call.requests)
+    return await inFlight(id, call, facts, async (asked, signal) => {
+      let step = asked
+      for (;;) {
+        const { sent, ...rest } = sending(id, call, step)
+        const order = { ...rest, facts, signal }
+        const cursor = await openCursor(order)
+        if ('event' in cursor) {
+          const next = conclude(id, sent, call, cursor)
+          if ('kind' in next) return next
+          if (next.effect?.kind !== 'send') return withoutResults(answered(id, next, cursor))
+          step = next
+          continue
+        }
+        accept(id)
+        opened({ kind: 'cursor', body: cursor.readable, turn: sent.turn + 1 })
+        const { isWhole, bytes } = await cursor.ended
+        const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
+        const event = await settleCursor(order, cursor, { isWhole, mayHaveTransaction })
+        conclude(id, sent, call, { event, bytes, rows: 0, stored: order.stored, reply: refuse(STREAM_LOST) })
+        return null
+      }
+    })
+  }
+
+  /** The database has said yes. */
+  function accept(id: string): void {
+    const record = unstored.get(id)
+    if (record === undefined) return
+    unstored.delete(id)
+    write(id, record, record.state)
+  }
+
+  function answered(id: string, { state, refusal }: Step, { event, reply, stored }: Exchanged): StreamAnswer {
+    if (refusal !== null) return refuse(describeRefusal(refusal))
     if (reply.kind !== 'results') return reply
     if (state === null) return { ...reply, turn: null }
     // The answer contradicts itself, or the stream was sent about too often.
@@ -201,8 +260,8 @@ export function createStreams(options: StreamsOptions): Streams {
   }
 
   /** Whoever ended the stream meanwhile has said why; a stream upstream that nobody knows of is not left open. */
-  function overtaken(record: StreamRecord | undefined, { event }: Exchanged, token: string): StreamAnswer {
-    if (event.kind === 'answered' && event.baton !== null)
+  function overtaken(record: StreamRecord | undefined, event: Exchanged['event'], token: string): Refused {
+    if ((event.kind === 'answered' || event.kind === 'failed') && event.baton !== null)
       waitUntil(closeUpstream({ baton: event.baton, url: event.url, moves: 0 }, token))
     const { state } = record ?? {}
     return refuse(
@@ -223,6 +282,12 @@ export function createStreams(options: StreamsOptions): Streams {
   return {
     open: (id) => write(id, { version: 1, state: newStream(now()), usage: NO_USAGE }, newStream(now())),
     pipeline: (id, call) => inTurn(id, () => run(id, call)),
+    cursor: (id, call) =>
+      new Promise((resolve, reject) => {
+        // It has its turn until its end.
+        const work = inTurn(id, () => runCursor(id, call, resolve))
+        waitUntil(work.then((answer) => answer !== null && resolve(answer), reject))
+      }),
     leave: (id) => void interrupt(id, { kind: 'left', now: now() }),
     kill(id) {
       const before = read(id)?.state
@@ -239,40 +304,32 @@ export function createStreams(options: StreamsOptions): Streams {
         else if (deadline !== null) wakeBy(deadline)
       }
     },
-    list: () =>
-      [...store.list(), ...unstored].map(([id, { state, usage }]) => ({ id, ...viewOf(state), ...usage })),
+    list: () => [...store.list(), ...unstored].map(([id, record]) => viewOf(id, record)),
   }
 }
 
-const refuse = (error: HranaError): StreamAnswer => ({ kind: 'error', error })
+type Refused = Extract<StreamAnswer, { kind: 'error' }>
+type Sending = Omit<Exchange, 'facts' | 'signal'>
+
+const refuse = (error: HranaError): Refused => ({ kind: 'error', error })
+
+/** A pipeline that prepared a cursor has no results for the client. */
+const withoutResults = (answer: StreamAnswer): Exclude<StreamAnswer, { kind: 'results' }> =>
+  answer.kind === 'results' ? refuse(STREAM_LOST) : answer
 
 const isUnused = (state: StreamState): boolean => isParked(state) && state.turn === 0
 
 const isSame = (state: StreamState, sent: StreamInFlight): boolean =>
   state.kind === 'in_flight' && state.fence === sent.fence
 
-function withUsage(record: StreamRecord, { requests }: StreamCall, { reply, rows }: Exchanged): StreamRecord {
+function withUsage(record: StreamRecord, { requests }: StreamCall, { bytes, rows }: Exchanged): StreamRecord {
   const { usage } = record
-  const received = reply.kind === 'results' ? reply.results.length : 0
   return {
     ...record,
     usage: {
       requests: usage.requests + 1,
       rows: usage.rows + rows,
-      bytes: usage.bytes + requests.length + received,
+      bytes: usage.bytes + requests.length + bytes,
     },
-  }
-}
-
-function viewOf(state: StreamState): Omit<StreamView, 'id' | keyof StreamUsage> {
-  if (isEnded(state))
-    return { status: state.kind, isInTransaction: false, openedAt: null, idleSince: state.at }
-  const { openedAt, drainBy } = state
-  const resting = state.kind === 'in_flight' ? state.before : state
-  return {
-    status: drainBy !== null ? 'draining' : isParked(state) ? 'parked' : state.kind,
-    isInTransaction: resting.kind === 'in_transaction',
-    openedAt,
-    idleSince: state.kind === 'in_flight' ? null : state.since,
   }
 }

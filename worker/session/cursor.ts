@@ -1,0 +1,133 @@
+/** One cursor sent on one upstream stream. */
+import { readCursorHead } from '../cursor-body.ts'
+import { CURSOR_PIECE_BYTES, STALLED_CURSOR_MS } from '../limits.ts'
+import { streamUpstream } from '../upstream.ts'
+import {
+  exchange,
+  failedExchange,
+  mayFollow,
+  refusedExchange,
+  type Exchange,
+  type Exchanged,
+} from './exchange.ts'
+import { STREAM_LOST } from './refusals.ts'
+import { NO_FACTS } from './requests.ts'
+import type { Upstream } from './state.ts'
+
+interface WatchedBody {
+  /** For the client; a stream of bytes, which may cross RPC. */
+  readable: ReadableStream<Uint8Array>
+  /** Once one side has ended: whether all of it has been taken, and how much. Never rejects. */
+  ended: Promise<{ isWhole: boolean; bytes: number }>
+}
+
+export interface OpenCursor extends WatchedBody {
+  /** Where the stream waits meanwhile; `null` when the database keeps none. */
+  upstream: Upstream | null
+  url: string
+}
+
+/** @returns what came of it instead, if no cursor was opened; never throws for what the database does */
+export async function openCursor(order: Exchange): Promise<OpenCursor | Exchanged> {
+  let { upstream } = order
+  if (upstream === null && Object.keys(order.stored).length > 0) {
+    // A cursor cannot store the texts that it needs.
+    const prepared = await exchange({ ...order, requests: '[]', facts: NO_FACTS })
+    const { event } = prepared
+    if (event.kind !== 'answered' || event.baton === null) return prepared
+    upstream = { baton: event.baton, url: event.url, moves: 0 }
+  }
+  const { databaseUrl, token, signal } = order
+  const url = upstream?.url ?? databaseUrl
+  const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"batch":${order.requests}}`
+  try {
+    return await streamUpstream(
+      { url, version: '3', endpoint: 'cursor', token, body, signal },
+      async (answer) => await begin({ ...order, upstream }, url, answer),
+    )
+  } catch (error) {
+    return failedExchange(order, error as Error)
+  }
+}
+
+async function begin(order: Exchange, url: string, answer: Response): Promise<OpenCursor | Exchanged> {
+  const { body, ok } = answer
+  if (!ok || body === null) return await refusedExchange(order, answer)
+  const { baton, baseUrl, rest } = await readCursorHead(body)
+  if (!mayFollow(baseUrl, order)) {
+    await body.cancel()
+    return failedExchange(order, STREAM_LOST, { baton, url })
+  }
+  const next = baseUrl === null ? url : baseUrl.replace(/\/?$/, '/')
+  const moves = (order.upstream?.moves ?? 0) + (next === url ? 0 : 1)
+  const upstream = baton === null ? null : { baton, url: next, moves }
+  return { upstream, url: next, ...passOn(rest, body, order.signal) }
+}
+
+/** What the end of a cursor means: whether a transaction is open is asked, unless that cannot be. */
+export async function settleCursor(
+  order: Exchange,
+  { upstream, url }: OpenCursor,
+  { isWhole, mayHaveTransaction }: { isWhole: boolean; mayHaveTransaction: boolean },
+): Promise<Exchanged['event']> {
+  const baton = upstream?.baton ?? null
+  if (!isWhole) return { kind: 'failed', baton, url }
+  const { leavesState } = order.facts
+  if (!mayHaveTransaction)
+    return { kind: 'answered', baton, url, isAutocommit: true, isClosed: false, leavesState }
+  if (upstream === null) return { kind: 'failed', baton: null, url }
+  const { event } = await exchange({ ...order, upstream, requests: '[]', facts: NO_FACTS })
+  if (event.kind === 'answered') return { ...event, leavesState }
+  // It has run to its end, so nothing of it may be sent again.
+  return { kind: 'failed', baton: null, url }
+}
+
+/**
+ * Passes a body on as fast as its reader takes it and no faster, nothing of it kept. Who goes away ends the other side;
+ * so does the signal, and that nothing moves for a while, whoever it is that waits.
+ */
+function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: AbortSignal): WatchedBody {
+  const { readable, writable } = new IdentityTransformStream()
+  // Into the same memory each time: garbage of the size of the answer would be as bad as keeping it.
+  const reader = body.getReader({ mode: 'byob' })
+  const writer = writable.getWriter()
+  let pieces = 0
+  let bytes = 0
+
+  function cut(reason: Error): void {
+    reader.cancel(reason).catch(() => undefined)
+    writer.abort(reason).catch(() => undefined)
+  }
+  const abort = (): void => cut(new Error('the cursor was cut off'))
+
+  async function pump(): Promise<{ isWhole: boolean; bytes: number }> {
+    let seen = -1
+    const watch = setInterval(() => {
+      if (pieces === seen) cut(new Error('the cursor stands still'))
+      seen = pieces
+    }, STALLED_CURSOR_MS)
+    signal.addEventListener('abort', abort)
+    try {
+      if (first.length > 0) await writer.write(first)
+      let room = new Uint8Array(CURSOR_PIECE_BYTES)
+      for (;;) {
+        const { value, done } = await reader.read(room)
+        if (signal.aborted) return { isWhole: false, bytes }
+        if (done) break
+        await writer.write(value)
+        pieces += 1
+        bytes += value.length
+        room = new Uint8Array(value.buffer)
+      }
+      await writer.close()
+      return { isWhole: true, bytes }
+    } catch (error) {
+      cut(error instanceof Error ? error : new Error(String(error)))
+      return { isWhole: false, bytes }
+    } finally {
+      clearInterval(watch)
+      signal.removeEventListener('abort', abort)
+    }
+  }
+  return { readable, ended: pump() }
+}

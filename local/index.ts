@@ -111,7 +111,13 @@ export function createLocalTurso(options: LocalTursoOptions = {}): LocalTurso {
     () => openCatalogue(folder, { organization, owner: { ...user, role: 'owner' }, now }),
     folder,
   )
-  const streams = createStreams({ idleMs: streamIdleMs, transactionTimeoutMs, behaviour, now })
+  const streams = createStreams({
+    isTemporary: folder.isTemporary,
+    idleMs: streamIdleMs,
+    transactionTimeoutMs,
+    behaviour,
+    now,
+  })
   const faults = createFaults(script, { server: createFaultyServer(streams) })
   const { signingKey, databases } = catalogue
   const findSubject = (databaseId: string) => databases.findById(databaseId)

@@ -15,7 +15,8 @@ export interface Connections {
   closeIdle(file?: string): void
 }
 
-export function createConnections(): Connections {
+/** @param isTemporary whether the files go with this process */
+export function createConnections({ isTemporary }: { isTemporary: boolean }): Connections {
   /** Longest idle first. */
   let idle: { file: string; connection: Connection }[] = []
 
@@ -23,7 +24,7 @@ export function createConnections(): Connections {
     take(file) {
       const index = idle.findLastIndex((entry) => entry.file === file)
       const [entry] = index === -1 ? [] : idle.splice(index, 1)
-      return entry?.connection ?? open(file)
+      return entry?.connection ?? open(file, isTemporary)
     },
     giveBack(file, connection, isClean) {
       if (!isClean || connection.isBroken) {
@@ -47,9 +48,10 @@ export function createConnections(): Connections {
   }
 }
 
-function open(file: string): Connection {
+function open(file: string, isTemporary: boolean): Connection {
   const connection = openConnection(file)
   // A crash of the process loses nothing with `normal`, only a crash of the machine does.
-  connection.run('pragma foreign_keys = on; pragma synchronous = normal; pragma temp_store = memory')
+  const synchronous = isTemporary ? 'off' : 'normal'
+  connection.run(`pragma foreign_keys = on; pragma synchronous = ${synchronous}; pragma temp_store = memory`)
   return connection
 }

@@ -47,6 +47,8 @@ export interface Streams {
 }
 
 export interface StreamsOptions {
+  /** Whether the databases go with this process. */
+  readonly isTemporary: boolean
   readonly idleMs: number
   /** How long a transaction may hold the write lock when others want it, in milliseconds. */
   readonly transactionTimeoutMs: number
@@ -54,9 +56,10 @@ export interface StreamsOptions {
   readonly now: () => number
 }
 
-export function createStreams({ idleMs, transactionTimeoutMs, behaviour, now }: StreamsOptions): Streams {
+export function createStreams(options: StreamsOptions): Streams {
+  const { isTemporary, idleMs, transactionTimeoutMs, behaviour, now } = options
   const batons = createBatons()
-  const connections = createConnections()
+  const connections = createConnections({ isTemporary })
   const permits = createSemaphore(MAX_STREAMS)
   const databases = new Map<string, SharedDatabase>()
   /** By number, those that accept their baton. */

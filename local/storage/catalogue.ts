@@ -102,6 +102,7 @@ function openChecked(folder: DataFolder): Connection {
   return orRefuse(folder, () => {
     const connection = openConnection(folder.catalogueFile)
     try {
+      if (folder.isTemporary) connection.run('pragma synchronous = off')
       prepareSchema(connection)
       return connection
     } catch (error) {

@@ -18,6 +18,8 @@ import { DataFolderError } from '../errors.ts'
 
 export interface DataFolder {
   readonly path: string
+  /** Whether it goes with this process. Then nothing has to reach the disk. */
+  readonly isTemporary: boolean
   readonly catalogueFile: string
   /** The file of a database, by DbId. */
   databaseFile(databaseId: string): string
@@ -47,7 +49,8 @@ export interface DataFolder {
  * Throws `DataFolderError` when another process uses it or when it holds something else.
  */
 export function openDataFolder(folder: string | undefined): DataFolder {
-  const path = folder === undefined ? mkdtempSync(join(tmpdir(), 'local-turso-')) : resolve(folder)
+  const isTemporary = folder === undefined
+  const path = isTemporary ? mkdtempSync(join(tmpdir(), 'local-turso-')) : resolve(folder)
   const catalogueFile = join(path, 'catalogue.db')
   const databases = join(path, 'databases')
   prepare(path, catalogueFile)
@@ -65,13 +68,14 @@ export function openDataFolder(folder: string | undefined): DataFolder {
 
   return {
     path,
+    isTemporary,
     catalogueFile,
     databaseFile,
     uploadFile: (databaseId) => databaseFile(databaseId) + UPLOAD_SUFFIXES[0],
     createDatabase(databaseId) {
       const connection = openConnection(databaseFile(databaseId))
       try {
-        connection.run('pragma journal_mode = wal')
+        connection.run(`${isTemporary ? 'pragma synchronous = off; ' : ''}pragma journal_mode = wal`)
       } finally {
         connection.close()
       }
@@ -100,7 +104,7 @@ export function openDataFolder(folder: string | undefined): DataFolder {
     },
     close() {
       unlock()
-      if (folder === undefined) rmSync(path, { recursive: true, force: true })
+      if (isTemporary) rmSync(path, { recursive: true, force: true })
     },
   }
 }

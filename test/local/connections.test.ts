@@ -6,7 +6,7 @@ import { createConnections } from '../../local/engine/connections.ts'
 
 function connectionsOfOneFile() {
   const folder = mkdtempSync(join(tmpdir(), 'connections-'))
-  const connections = createConnections()
+  const connections = createConnections({ isTemporary: true })
   onTestFinished(() => {
     connections.closeIdle()
     rmSync(folder, { recursive: true })

@@ -47,6 +47,16 @@ describe('the data folder', () => {
     expect(statSync(join(data, 'catalogue.db')).mode & 0o777).toBe(0o600)
   })
 
+  test.each([
+    ['kept', true, '1'],
+    ['temporary', false, '0'],
+  ])('that is %s is written through to the disk: %s', async (_, isKept, synchronous) => {
+    const { create } = await start(isKept ? { data: join(temporaryFolder(), 'data') } : {})
+    const database = await create('acme')
+    const [result] = await database.execute('pragma synchronous')
+    expect(rowsOf(result)).toEqual([[{ type: 'integer', value: synchronous }]])
+  })
+
   test('is a temporary one by default, removed by close', async () => {
     const folder = temporaryFolder()
     vi.stubEnv('TMPDIR', folder)

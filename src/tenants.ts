@@ -51,6 +51,15 @@ export interface TenantAnswer {
   database?: TenantDatabase
 }
 
+/** What a tenant's database has used, as Turso counts it. */
+export interface TenantUsage {
+  usage: { rowsRead: number; rowsWritten: number; storageBytes: number; bytesSynced: number }
+  /** As it was asked for; `null`: from the beginning of the calendar month. */
+  from: string | null
+  /** `null`: until now. */
+  to: string | null
+}
+
 /** One call that was made to Turso for a tenant. */
 export interface TenantCall {
   step: string

@@ -14,6 +14,7 @@ export type ProblemCode =
   | 'tenant_exists'
   | 'tenant_deleting'
   | 'tenant_suspended'
+  | 'tenant_not_ready'
   | 'signup_in_progress'
   | 'signup_unfinished'
   | 'idempotency_key_reused'
@@ -41,6 +42,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   unsupported_encoding: { status: 415, title: 'The encoding is not supported' },
   tenant_exists: { status: 409, title: 'The tenant exists' },
   tenant_deleting: { status: 409, title: 'The tenant is deleted' },
+  tenant_not_ready: { status: 409, title: 'The tenant has no database yet' },
   tenant_suspended: { status: 409, title: 'The tenant is suspended' },
   signup_in_progress: { status: 409, title: 'A signup of this tenant is running' },
   signup_unfinished: { status: 409, title: 'An unfinished signup of this tenant had another body' },

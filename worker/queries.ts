@@ -55,6 +55,19 @@ export const auditQuery = z.strictObject({
 })
 export type AuditQuery = z.infer<typeof auditQuery>
 
+/** With an offset, since Turso asks for one. */
+const instant = z.optional(
+  z.iso.datetime({ offset: true, error: 'must be a time such as 2026-11-01T00:00:00Z' }),
+)
+
+export const usageQuery = z.strictObject({ from: instant, to: instant }).check(
+  z.refine(({ from, to }) => from === undefined || to === undefined || Date.parse(from) < Date.parse(to), {
+    path: ['from'],
+    error: 'must be before "to"',
+  }),
+)
+export type UsageQuery = z.infer<typeof usageQuery>
+
 /** @throws {Problem} `invalid_request` that names every parameter that is refused, unknown, or there twice */
 export function parseQuery<Schema extends z.ZodMiniType>(schema: Schema, url: string): z.infer<Schema> {
   const { searchParams } = new URL(url)

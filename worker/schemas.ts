@@ -1,8 +1,10 @@
 /** What the API takes, as schemas: the source of its validation and its types. */
 import * as z from 'zod/mini'
+import { permissions } from '../src/index.ts'
 import { MAX_JSON_DEPTH } from './limits.ts'
 import { invalidRequest, type FieldError } from './problem.ts'
 import { TENANT_ID } from './tenant-name.ts'
+import { tokenOptions, type TokenOptions } from './token-options.ts'
 
 export const tenantId = z
   .string('must be a string')
@@ -30,30 +32,59 @@ const displayName = text(200)
 
 const metadata = z.record(z.string(), z.unknown(), 'must be an object')
 
+const tokenShape = {
+  expiration: z.optional(
+    z
+      .string('must be a string')
+      .check(
+        z.regex(
+          /^(never|(?=.*[1-9])(\d{1,6}[wdhm]){1,4})$/,
+          'must be "never", or numbers with the units w, d, h and m such as 2w1d30m',
+        ),
+      ),
+  ),
+  authorization: z.optional(z.enum(['full-access', 'read-only'], 'must be "full-access" or "read-only"')),
+}
+
 export const signupRequest = z.strictObject({
   id: tenantId,
   name: z.optional(displayName),
   group: z.optional(slug('a group name')),
   location: z.optional(slug('a location code such as aws-eu-west-1')),
   metadata: z.optional(metadata),
-  token: z.optional(
-    z.strictObject({
-      expiration: z.optional(
-        z
-          .string('must be a string')
-          .check(
-            z.regex(
-              /^(never|(?=.*[1-9])(\d{1,6}[wdhm]){1,4})$/,
-              'must be "never", or numbers with the units w, d, h and m such as 2w1d30m',
-            ),
-          ),
-      ),
-      authorization: z.optional(z.enum(['full-access', 'read-only'], 'must be "full-access" or "read-only"')),
-    }),
-  ),
+  token: z.optional(z.strictObject(tokenShape)),
 })
 
 export type SignupRequest = z.infer<typeof signupRequest>
+
+export const tokenRequest = z.strictObject({
+  ...tokenShape,
+  permissions: z.optional(
+    z.record(
+      z.string(),
+      z.array(z.string('must be a list of actions'), 'must be a list of actions'),
+      'must be an object of tables and what may be done to them',
+    ),
+  ),
+})
+
+export type TokenRequest = z.infer<typeof tokenRequest>
+
+/**
+ * @param body JSON, or nothing
+ * @throws {Problem} `invalid_request` that names every refused field
+ */
+export function parseToken(body: string): TokenOptions {
+  const { permissions: tables, ...request } = parse(tokenRequest, body === '' ? {} : parseJson(body))
+  const options = tokenOptions(request)
+  if (tables === undefined) return options
+  try {
+    const fineGrainedPermissions = permissions(tables as Parameters<typeof permissions>[0])
+    return { ...options, fineGrainedPermissions }
+  } catch (error) {
+    throw invalidRequest([{ field: 'permissions', detail: (error as TypeError).message }])
+  }
+}
 
 /** A JSON Merge Patch (RFC 7396) of what an operator may change. */
 export const updateRequest = z.strictObject({

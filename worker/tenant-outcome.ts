@@ -2,7 +2,7 @@
 import { DEFAULT_RETRY_AFTER_MS } from './limits.ts'
 import { isAccessPending, isReady } from './saga/access.ts'
 import type { TokenOptions } from './token-options.ts'
-import type { SignupStep } from './saga/state.ts'
+import type { Failure, SignupStep } from './saga/state.ts'
 import type { TenantRecord } from './tenant-record.ts'
 
 export type TenantLocation =
@@ -37,6 +37,19 @@ export interface RefusedOutcome {
   isInvalid: boolean
 }
 
+export type MintingOutcome =
+  | TokenOutcome
+  | { kind: 'not_found' | 'deleting' }
+  /** Its signup is not finished, or has failed. */
+  | { kind: 'not_ready'; retryAfterMs: number }
+
+export type InvalidationOutcome =
+  | { kind: 'invalidated'; tenant: TenantRecord }
+  | { kind: 'not_found' | 'deleting' }
+  | { kind: 'not_ready'; retryAfterMs: number }
+  /** If not `isHarmless`, nobody knows whether it took effect. */
+  | ({ kind: 'failed' } & Pick<Failure, 'reason' | 'detail' | 'isHarmless' | 'retryAfterMs'>)
+
 export type RemovalOutcome =
   | { kind: 'removed' | 'restored'; tenant: TenantRecord }
   | { kind: 'not_found' | 'too_late' }
@@ -58,13 +71,17 @@ export type UpdateOutcome =
   /** The metadata, once it is merged. */
   | { kind: 'too_large' }
 
+/** When it is worth to ask again about a signup that is not finished. */
+export function retryAfterMs({ retryAt }: TenantRecord, now: number): number {
+  return retryAt === null ? DEFAULT_RETRY_AFTER_MS : Math.max(0, retryAt - now)
+}
+
 /** What a signup or a retry has come to, or where it stands. */
 export function outcomeOf(tenant: TenantRecord, now: number): RetryOutcome {
   if (isReady(tenant)) return { kind: 'active', tenant }
   if (tenant.status === 'deleting') return { kind: 'deleting' }
   if (tenant.failure === null) {
-    const retryAfterMs = tenant.retryAt === null ? DEFAULT_RETRY_AFTER_MS : Math.max(0, tenant.retryAt - now)
-    return { kind: 'accepted', tenant, retryAfterMs }
+    return { kind: 'accepted', tenant, retryAfterMs: retryAfterMs(tenant, now) }
   }
   const remains = tenant.orphans.length === 0 ? '' : '; what may be left of it is deleted as soon as possible'
   return { kind: 'refused', ...tenant.failure, detail: tenant.failure.detail + remains }

@@ -1,15 +1,18 @@
 /** What a token is asked for with. Pure. */
+import type { TablePermission } from '../src/index.ts'
 import { DEFAULT_TOKEN_EXPIRATION } from './limits.ts'
-import type { SignupRequest } from './schemas.ts'
+import type { TokenRequest } from './schemas.ts'
 
 export interface TokenOptions {
   authorization: 'full-access' | 'read-only'
   expiration: string
+  /** Default: all tables, as `authorization` says. */
+  fineGrainedPermissions?: TablePermission[]
 }
 
-export function tokenOptions({ token }: Pick<SignupRequest, 'token'>): TokenOptions {
+export function tokenOptions({ authorization, expiration }: TokenRequest = {}): TokenOptions {
   return {
-    authorization: token?.authorization ?? 'full-access',
-    expiration: token?.expiration ?? DEFAULT_TOKEN_EXPIRATION,
+    authorization: authorization ?? 'full-access',
+    expiration: expiration ?? DEFAULT_TOKEN_EXPIRATION,
   }
 }

@@ -37,6 +37,19 @@ export const token = z.strictObject({
   expires_at: z.nullable(time),
 })
 
+export const usage = z.strictObject({
+  usage: z.strictObject({
+    rows_read: count,
+    rows_written: count,
+    storage_bytes: count,
+    bytes_synced: count,
+  }),
+  from: z.nullable(z.string()),
+  to: z.nullable(z.string()),
+})
+
+export const tokenAnswer = z.strictObject({ token })
+
 export const timelineEntry = z.strictObject({
   step: z.enum([...step.options, 'delete_database', 'block_database', 'unblock_database']),
   attempt: count,
@@ -69,6 +82,7 @@ export const problem = z.object({
   request_id: z.string(),
   errors: z.optional(z.array(z.strictObject({ field: z.string(), detail: z.string() }))),
   step: z.optional(z.string()),
+  outcome: z.optional(z.literal('unknown')),
   'violated-policies': z.optional(z.array(z.string())),
   tenant: z.optional(tenant),
   database: z.optional(database),

@@ -1,7 +1,8 @@
 /** Every route of the Worker, for its documentation. Whoever adds a route adds it here; a test compares both. */
 import * as z from 'zod/mini'
-import { signupRequest, updateRequest } from '../schemas.ts'
-import { health, signupAnswer, tenantAnswer, tenantHistory, version } from './answers.ts'
+import { usageQuery } from '../queries.ts'
+import { signupRequest, tokenRequest, updateRequest } from '../schemas.ts'
+import { health, signupAnswer, tenantAnswer, tenantHistory, tokenAnswer, usage, version } from './answers.ts'
 import { directoryOperations } from './directory-operations.ts'
 import type { Answer, Operation, Parameter } from './operation.ts'
 
@@ -109,6 +110,62 @@ export const operations: readonly Operation[] = [
     parameters: { id },
     answers: { 202: { description: 'It will be deleted at `delete_at`', schema: tenantAnswer } },
     problems: ['not_found', 'tenant_deleting'],
+  },
+  {
+    method: 'post',
+    path: '/v1/tenants/:id/tokens',
+    id: 'createToken',
+    summary: "Mint a token of the tenant's database. It is stored nowhere",
+    auth: 'signup',
+    parameters: { id },
+    body: tokenRequest,
+    answers: { 201: { description: 'The token', schema: tokenAnswer } },
+    problems: [
+      'not_found',
+      'tenant_deleting',
+      'tenant_suspended',
+      'tenant_not_ready',
+      'upstream_refused',
+      'upstream_unavailable',
+    ],
+  },
+  {
+    method: 'delete',
+    path: '/v1/tenants/:id/tokens',
+    id: 'invalidateTokens',
+    summary: "End all tokens of the tenant's database, and with them what running sessions may do",
+    auth: 'admin',
+    parameters: { id },
+    answers: {
+      200: { description: 'No token that was given out before is good any more', schema: tenantAnswer },
+    },
+    problems: [
+      'not_found',
+      'tenant_deleting',
+      'tenant_not_ready',
+      'upstream_refused',
+      'upstream_unavailable',
+    ],
+  },
+  {
+    method: 'get',
+    path: '/v1/tenants/:id/usage',
+    id: 'retrieveUsage',
+    summary: 'What Turso counts of the database: rows read and written, bytes stored and synced',
+    auth: 'admin',
+    parameters: { id },
+    query: {
+      from: { description: 'Default: the beginning of the calendar month', schema: usageQuery.shape.from },
+      to: { description: 'Default: now', schema: usageQuery.shape.to },
+    },
+    answers: { 200: { description: 'The counters', schema: usage } },
+    problems: [
+      'not_found',
+      'tenant_deleting',
+      'tenant_not_ready',
+      'upstream_refused',
+      'upstream_unavailable',
+    ],
   },
   {
     method: 'post',

@@ -30,6 +30,8 @@ export type AuditAction =
   | 'provision'
   /** A token was given out. */
   | 'token'
+  /** All tokens of the database were ended; of `begun` without another row nobody knows. */
+  | 'invalidate_tokens'
   /** Name or metadata. */
   | 'update'
   | 'suspend'

@@ -1,20 +1,23 @@
 /** Durable Object, one per tenant: the only writer of the tenant's state. Provisioning happens here, and at most once. */
 import { DurableObject } from 'cloudflare:workers'
+import { isTursoError } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { databaseHttpUrl } from '../database-url.ts'
 import { ALARM_BUDGET_MS, DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES, SIGNUP_BUDGET_MS } from '../limits.ts'
 import type { Caller, Deed } from '../directory/audit.ts'
 import { within } from '../deadline.ts'
-import { createGate } from '../gate.ts'
 import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
-import { isReady } from '../saga/access.ts'
-import { createPerformer, type Performer } from '../saga/perform.ts'
+import { isReady, mayComeBack } from '../saga/access.ts'
+import type { Performer } from '../saga/perform.ts'
 import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
 import { databaseName } from '../tenant-name.ts'
 import {
   outcomeOf,
+  retryAfterMs,
   updateOutcome,
+  type InvalidationOutcome,
+  type MintingOutcome,
   type RemovalOutcome,
   type RetryOutcome,
   type SignupOutcome,
@@ -38,6 +41,7 @@ import {
   type TenantRecord,
 } from '../tenant-record.ts'
 import { tokenOptions, type TokenOptions } from '../token-options.ts'
+import { performerFor } from '../turso.ts'
 import { report } from './report.ts'
 import { createTenantStorage } from './tenant-storage.ts'
 
@@ -71,7 +75,7 @@ export class Tenant extends DurableObject<Env> {
       const admission = admit(known, intent)
       if (admission === 'exists') return { kind: 'exists', tenant: known! }
       if (isRefusal(admission)) return { kind: admission }
-      const wanted = tokenOptions(intent.request)
+      const wanted = tokenOptions(intent.request.token)
       const { idempotencyKey: key } = intent
       if (admission === 'replay') return await this.#handOut(known!, wanted, 'replayed', caller)
       if (admission === 'claim') return await this.#handOut(withKey(known!, key), wanted, 'created', caller)
@@ -80,7 +84,7 @@ export class Tenant extends DurableObject<Env> {
           ? beginSignup(orderOf(intent), identity, known, Date.now())
           : hurry(withKey(known!, key), Date.now())
       // The caller's own token applies the schema, if it may: one call less.
-      const performer = this.#performer(wanted.authorization === 'full-access' ? wanted : undefined)
+      const performer = performerFor(this.env, wanted.authorization === 'full-access' ? wanted : undefined)
       const deed = {
         ...caller,
         action: 'signup',
@@ -109,7 +113,7 @@ export class Tenant extends DurableObject<Env> {
       const now = Date.now()
       const record = hasFailed ? beginSignup(known, identity, known, now) : hurry(known, now)
       const deed = { ...caller, action: 'retry', outcome: hasFailed ? 'begun' : 'resumed' } as const
-      return await this.#provision(record, this.#performer(undefined, true), waitMs, deed)
+      return await this.#provision(record, performerFor(this.env, undefined, true), waitMs, deed)
     })
   }
 
@@ -131,7 +135,42 @@ export class Tenant extends DurableObject<Env> {
     const deed = { ...caller, action, outcome: 'accepted' } as const
     // A signup takes its time, and nobody waits for it here.
     const budgetMs = tenant.status === 'provisioning' ? 0 : waitMs
-    return updateOutcome(await this.#await(tenant, this.#performer(), budgetMs, deed))
+    return updateOutcome(await this.#await(tenant, performerFor(this.env), budgetMs, deed))
+  }
+
+  /** A token for whoever may ask for it, as often as they ask. */
+  async createToken(wanted: TokenOptions, caller: Caller): Promise<MintingOutcome> {
+    const tenant = this.#storage.read()
+    if (tenant === undefined) return { kind: 'not_found' }
+    if (tenant.status === 'active') return await this.#handOut(tenant, wanted, 'created', caller)
+    if (tenant.status === 'suspended' || tenant.status === 'deleting') return { kind: tenant.status }
+    return { kind: 'not_ready', retryAfterMs: retryAfterMs(tenant, Date.now()) }
+  }
+
+  /** Ends all tokens of the database. Called once and never again by itself: each time cuts off whoever has got a new one. */
+  async invalidateTokens(caller: Caller): Promise<InvalidationOutcome> {
+    const tenant = this.#storage.read()
+    if (tenant === undefined) return { kind: 'not_found' }
+    if (!mayComeBack(tenant))
+      return tenant.status === 'deleting'
+        ? { kind: 'deleting' }
+        : { kind: 'not_ready', retryAfterMs: retryAfterMs(tenant, Date.now()) }
+    const note = (outcome: string): Promise<void> =>
+      this.#storage.store(this.#storage.read(), undefined, {
+        ...caller,
+        action: 'invalidate_tokens',
+        outcome,
+      })
+    await note('begun')
+    try {
+      await performerFor(this.env).databases.invalidateTokens(tenant.databaseName)
+    } catch (error) {
+      const failure = describeFailure(error)
+      await note(failure.isHarmless ? 'refused' : 'unknown')
+      return { kind: 'failed', ...failure }
+    }
+    await note('done')
+    return { kind: 'invalidated', tenant }
   }
 
   /** Deletes the tenant, whatever else is under way: now for everybody who asks, and its database after a grace period. */
@@ -166,7 +205,7 @@ export class Tenant extends DurableObject<Env> {
     try {
       const record = this.#storage.read()
       if (record === undefined) await this.#storage.comeBack()
-      else await this.#run(record, this.#performer(undefined, true), Date.now() + ALARM_BUDGET_MS)
+      else await this.#run(record, performerFor(this.env, undefined, true), Date.now() + ALARM_BUDGET_MS)
       await this.#storage.deliver()
     } catch (error) {
       // Cloudflare itself tries six times and then never again.
@@ -259,13 +298,13 @@ export class Tenant extends DurableObject<Env> {
   ): Promise<TokenOutcome> {
     let jwt: string
     try {
-      jwt = token ?? (await this.#performer().databases.createToken(tenant.databaseName, wanted))
+      jwt = token ?? (await performerFor(this.env).databases.createToken(tenant.databaseName, wanted))
     } catch (error) {
       const { reason, detail, isInvalid, retryAfterMs } = describeFailure(error)
       const step = 'create_token'
       return reason === 'unavailable'
         ? { kind: 'unavailable', step, detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS }
-        : { kind: 'refused', step, detail, isInvalid }
+        : { kind: 'refused', step, detail, isInvalid: isInvalid || isTursoError(error, 'unsupported') }
     }
     const handedOver = handOver(this.#storage.read(), tenant)
     if (handedOver === 'suspended') return { kind: 'suspended' }
@@ -278,12 +317,6 @@ export class Tenant extends DurableObject<Env> {
     const nonce = crypto.randomUUID()
     const { organization } = readConfiguration(this.env)
     return { nonce, databaseName: await databaseName(tenantId, nonce, organization) }
-  }
-
-  #performer(tokenOptions?: TokenOptions, isRetry = false): Performer {
-    const configuration = readConfiguration(this.env)
-    const upstream = this.env.UPSTREAM.getByName(configuration.organization)
-    return createPerformer(configuration, (fetch) => createGate(upstream, fetch, isRetry), tokenOptions)
   }
 
   async #counted<T>(action: () => Promise<T>): Promise<T> {

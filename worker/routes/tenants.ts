@@ -10,13 +10,17 @@ import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import { retryAfter } from '../problem.ts'
+import { parseQuery, usageQuery } from '../queries.ts'
 import type { TimelineEntry } from '../saga/state.ts'
-import { parseSignup, parseTenantId, parseUpdate } from '../schemas.ts'
+import { parseSignup, parseTenantId, parseToken, parseUpdate } from '../schemas.ts'
 import { signupTiming } from '../server-timing.ts'
 import {
+  createToken,
+  invalidateTokens,
   remove,
   restore,
   retrieve,
+  retrieveUsage,
   retry,
   signUp,
   update,
@@ -52,6 +56,21 @@ export const tenants = new Hono<AppEnvironment>()
     json(c, await remove(callOf(c), idOf(c)), 202),
   )
   .all('/v1/tenants/:id', methodNotAllowed('GET', 'PATCH', 'DELETE'))
+  .post('/v1/tenants/:id/tokens', authenticate('signup'), limitBody(MAX_REQUEST_BYTES), async (c) => {
+    const id = idOf(c)
+    const answer = await createToken(callOf(c), id, parseToken(await c.req.text()))
+    c.header('cache-control', 'no-store')
+    return json(c, answer, 201)
+  })
+  .delete('/v1/tenants/:id/tokens', authenticate('admin'), async (c) =>
+    json(c, await invalidateTokens(callOf(c), idOf(c))),
+  )
+  .all('/v1/tenants/:id/tokens', methodNotAllowed('POST', 'DELETE'))
+  .get('/v1/tenants/:id/usage', authenticate('admin'), async (c) => {
+    const query = parseQuery(usageQuery, c.req.url)
+    return json(c, await retrieveUsage(callOf(c), idOf(c), query))
+  })
+  .all('/v1/tenants/:id/usage', methodNotAllowed('GET'))
   .post('/v1/tenants/:id/restore', authenticate('admin'), async (c) =>
     json(c, await restore(callOf(c), idOf(c))),
   )

@@ -24,12 +24,15 @@ export function isReady({ status }: Pick<SagaState, 'status'>): boolean {
   return status === 'active' || status === 'suspended'
 }
 
+/** Whether the tenant has its database, or will have it when its deletion is taken back. */
+export function mayComeBack(state: Pick<SagaState, 'status' | 'purgeAt'>): boolean {
+  return isReady(state) || (state.status === 'deleting' && state.purgeAt !== null)
+}
+
 /** Whether Turso is still to be told. */
 export function isAccessPending(state: SagaState): boolean {
   const { isBlocked, mayChange } = state.access
-  // A deleted tenant may come back, and is then as open as it should be.
-  const isKept = isReady(state) || (state.status === 'deleting' && state.purgeAt !== null)
-  return isKept && (mayChange || isBlocked !== (state.suspension !== null))
+  return mayComeBack(state) && (mayChange || isBlocked !== (state.suspension !== null))
 }
 
 export function accessEffect({ suspension, databaseName: name }: SagaState): Effect {

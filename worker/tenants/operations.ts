@@ -2,18 +2,23 @@
  * What can be done with tenants, whoever asks: an HTTP request or a service binding. Who may has been settled before,
  * and what is asked for has been checked. All throw {@link Problem}.
  */
-import type { SignupAnswer, TenantAnswer, TenantHistory } from '../../src/index.ts'
+import type { SignupAnswer, TenantAnswer, TenantHistory, TenantToken, TenantUsage } from '../../src/index.ts'
 import { readConfiguration, type Configuration } from '../configuration.ts'
 import type { Caller } from '../directory/audit.ts'
 import { fingerprint, sha256Hex } from '../idempotency.ts'
-import { MAX_REQUEST_BYTES } from '../limits.ts'
+import { DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES } from '../limits.ts'
 import type { Tenant } from '../objects/tenant.ts'
 import { Problem, retryAfter } from '../problem.ts'
+import type { UsageQuery } from '../queries.ts'
+import { mayComeBack } from '../saga/access.ts'
+import { describeFailure } from '../saga/failure.ts'
 import type { TimelineEntry } from '../saga/state.ts'
 import type { SignupRequest, UpdateRequest } from '../schemas.ts'
 import type { RemovalOutcome, RetryOutcome } from '../tenant-outcome.ts'
 import type { SignupIntent, TenantRecord } from '../tenant-record.ts'
 import { tokenExpiry } from '../token-expiry.ts'
+import type { TokenOptions } from '../token-options.ts'
+import { performerFor } from '../turso.ts'
 import { answerOf, historyOf } from './views.ts'
 
 /** Who asks, and where. */
@@ -43,10 +48,9 @@ export async function signUp(
   switch (outcome.kind) {
     case 'created':
     case 'replayed': {
-      const { jwt, authorization } = outcome
       return {
         ...view(call, outcome.tenant),
-        token: { jwt, authorization, expiresAt: tokenExpiry(jwt) },
+        token: tokenOf(outcome),
         isReplayed: outcome.kind === 'replayed',
       }
     }
@@ -64,10 +68,7 @@ export async function signUp(
         'A signup of this id with another body has made a database and goes on; wait for it',
       )
     case 'unavailable':
-      throw new Problem('upstream_unavailable', `${outcome.detail}. Repeat the same request later`, {
-        headers: retryAfter(outcome.retryAfterMs),
-        members: { step: outcome.step },
-      })
+      throw unavailable(outcome)
     case 'suspended':
       throw suspended(request.id)
     default: {
@@ -106,6 +107,73 @@ export async function update(
       throw deleting(id)
     case 'too_large':
       throw new Problem('payload_too_large', `The metadata would have more than ${MAX_REQUEST_BYTES} bytes`)
+  }
+}
+
+/** A token as it was asked for. It is stored nowhere. */
+export async function createToken(
+  call: Call,
+  id: string,
+  options: TokenOptions,
+): Promise<{ token: TenantToken }> {
+  const outcome = await tenant(call, id).createToken(options, call.caller)
+  switch (outcome.kind) {
+    case 'created':
+    case 'replayed':
+      return { token: tokenOf(outcome) }
+    case 'suspended':
+      throw suspended(id)
+    case 'unavailable':
+      throw unavailable(outcome)
+    case 'refused':
+      // An organisation may have databases that know tables' permissions, and others that do not.
+      if (outcome.isInvalid && options.fineGrainedPermissions !== undefined)
+        throw new Problem('invalid_request', outcome.detail, {
+          members: { errors: [{ field: 'permissions', detail: 'was not accepted by Turso' }] },
+        })
+      throw new Problem('upstream_refused', outcome.detail, { members: { step: outcome.step } })
+    case 'in_progress':
+      throw notReady(id, 1000)
+    default:
+      throw absent(id, outcome)
+  }
+}
+
+/** Ends all tokens of the tenant's database, and with them what its sessions may do. */
+export async function invalidateTokens(call: Call, id: string): Promise<TenantAnswer> {
+  const outcome = await tenant(call, id).invalidateTokens(call.caller)
+  if (outcome.kind === 'invalidated') return view(call, outcome.tenant)
+  if (outcome.kind !== 'failed') throw absent(id, outcome)
+  const { reason, detail, isHarmless, retryAfterMs } = outcome
+  if (isHarmless && reason !== 'unavailable') throw new Problem('upstream_refused', detail)
+  const extra = { headers: retryAfter(retryAfterMs ?? DEFAULT_RETRY_AFTER_MS) }
+  if (isHarmless) throw new Problem('upstream_unavailable', `${detail}. No token was ended`, extra)
+  throw new Problem(
+    'upstream_unavailable',
+    `${detail}. Whether the tokens were ended is not known. It does no harm to ask again, but ends those too that were given out since`,
+    { ...extra, members: { outcome: 'unknown' } },
+  )
+}
+
+/** What Turso counts of the tenant's database. */
+export async function retrieveUsage(call: Call, id: string, { from, to }: UsageQuery): Promise<TenantUsage> {
+  const record = await tenant(call, id).describe()
+  if (record === null) throw noTenant(id)
+  if (!mayComeBack(record))
+    throw absent(id, { kind: record.status === 'deleting' ? 'deleting' : 'not_ready' })
+  try {
+    const { usage } = await performerFor(call.env).databases.usage(record.databaseName, { from, to })
+    const { rowsRead, rowsWritten, storageBytes, bytesSynced = 0 } = usage
+    return {
+      usage: { rowsRead, rowsWritten, storageBytes, bytesSynced },
+      from: from ?? null,
+      to: to ?? null,
+    }
+  } catch (error) {
+    const { reason, detail, retryAfterMs } = describeFailure(error)
+    throw reason === 'unavailable'
+      ? unavailable({ detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS })
+      : new Problem('upstream_refused', detail)
   }
 }
 
@@ -194,6 +262,39 @@ function removal(call: Call, id: string, outcome: RemovalOutcome): TenantAnswer 
       throw deleting(id)
   }
 }
+
+function tokenOf({ jwt, authorization }: Pick<TenantToken, 'jwt' | 'authorization'>): TenantToken {
+  return { jwt, authorization, expiresAt: tokenExpiry(jwt) }
+}
+
+function unavailable({
+  step,
+  detail,
+  retryAfterMs,
+}: {
+  step?: string
+  detail: string
+  retryAfterMs: number
+}): Problem {
+  return new Problem('upstream_unavailable', `${detail}. Repeat the same request later`, {
+    headers: retryAfter(retryAfterMs),
+    members: { step },
+  })
+}
+
+/** Why a tenant has no database to do something with. */
+function absent(
+  id: string,
+  outcome: { kind: 'not_found' | 'deleting' } | { kind: 'not_ready'; retryAfterMs?: number },
+): Problem {
+  if (outcome.kind === 'not_ready') return notReady(id, outcome.retryAfterMs ?? DEFAULT_RETRY_AFTER_MS)
+  return outcome.kind === 'deleting' ? deleting(id) : noTenant(id)
+}
+
+const notReady = (id: string, retryAfterMs: number): Problem =>
+  new Problem('tenant_not_ready', `The tenant "${id}" has no database yet, or none any more`, {
+    headers: retryAfter(retryAfterMs),
+  })
 
 const noTenant = (id: string): Problem => new Problem('not_found', `There is no tenant "${id}"`)
 

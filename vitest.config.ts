@@ -25,7 +25,11 @@ const workerd = () => {
 }
 
 /** A busy machine is not a failure: what hangs is told from what is slow by a long wait. */
-const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
+const patience = {
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  expect: { poll: { timeout: 20_000 } },
+}
 
 /** What all projects have. */
 const everywhere = {

@@ -350,7 +350,7 @@ describe('a cursor that nobody reads', () => {
       clock.advance(10_000)
       await local.api('GET', 'databases')
       expect(isCut).toBe(true)
-    })
+    }, 20_000)
     const [written] = await local.database.execute('insert into t values (3)')
     expect(written?.type).toBe('ok')
     expect(local.turso.streams()).toEqual([])

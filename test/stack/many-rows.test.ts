@@ -103,7 +103,7 @@ describe.each(['worker', 'session'] as const)(`${ROWS} rows by way of the %s`, (
       if (bytes > 60_000_000) break
     }
     expect(stack.bytesSent()).toBeGreaterThan(sent)
-    await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 5_000 })
+    await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 30_000 })
   })
 })
 

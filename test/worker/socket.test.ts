@@ -459,7 +459,7 @@ describe('a socket that hibernates', () => {
         ...(await state.storage.list()).keys(),
       ])
       expect(kept).toEqual([])
-    })
+    }, 20_000)
   })
 
   test('keeps no token and no text of a query that could be read', async () => {

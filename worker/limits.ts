@@ -61,6 +61,19 @@ export const AUDIT_RETENTION_MS = 395 * 86_400_000
 export const DEFAULT_PAGE = 50
 export const MAX_PAGE = 200
 
+/** After which a database that no tenant is known to have counts as an orphan: the directory is never so far behind. */
+export const STRAY_GRACE_MS = 86_400_000
+
+/** For how long the directory remembers tenants that are gone. No delivery is as late. */
+export const FORGOTTEN_MEMORY_MS = 30 * 86_400_000
+
+/** What one run of the cron does at most; with 1,000 subrequests to Turso, D1 and objects it has room. */
+export const MAX_TENANTS_WOKEN = 40
+export const MAX_ROWS_SWEPT = 1_000
+/** Pages of databases, and databases on each: with a run every ten minutes 100,000 take nine hours. */
+export const MAX_LIST_PAGES = 4
+export const STRAYS_PAGE = 500
+
 /** How long after the time at which it should have changed a tenant counts as stuck. Longer than any retry waits. */
 export const STUCK_AFTER_MS = 900_000
 

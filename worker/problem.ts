@@ -22,6 +22,8 @@ export type ProblemCode =
   | 'upstream_refused'
   | 'upstream_unavailable'
   | 'directory_unavailable'
+  | 'database_in_use'
+  | 'orphan_has_owner'
   | 'overloaded'
   | 'configuration'
   | 'internal'
@@ -50,6 +52,8 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   rate_limited: { status: 429, title: 'Too many requests' },
   upstream_refused: { status: 502, title: 'Turso refused' },
   upstream_unavailable: { status: 503, title: 'Turso is unavailable' },
+  database_in_use: { status: 409, title: 'A tenant has this database' },
+  orphan_has_owner: { status: 409, title: "The database is marked as a tenant's" },
   directory_unavailable: { status: 503, title: 'The directory is unavailable' },
   overloaded: { status: 503, title: 'Too many requests for this tenant' },
   configuration: { status: 500, title: 'The Worker is misconfigured' },

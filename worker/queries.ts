@@ -68,6 +68,23 @@ export const usageQuery = z.strictObject({ from: instant, to: instant }).check(
 )
 export type UsageQuery = z.infer<typeof usageQuery>
 
+/** The names that Turso allows. */
+const database = z.string().check(z.regex(/^[a-z0-9-]{1,64}$/, 'must be the name of a database'))
+
+export const orphanQuery = z.strictObject({
+  ignored: z.optional(z.enum(['true', 'false'], 'must be true or false')),
+  cursor,
+  limit,
+})
+export type OrphanQuery = z.infer<typeof orphanQuery>
+
+export const removalQuery = z.strictObject({ owner: z.optional(tenantId) })
+
+/** @throws {Problem} `invalid_request` naming `database` */
+export function parseDatabaseName(name: string): string {
+  return parse(z.strictObject({ database }), { database: name }).database
+}
+
 /** @throws {Problem} `invalid_request` that names every parameter that is refused, unknown, or there twice */
 export function parseQuery<Schema extends z.ZodMiniType>(schema: Schema, url: string): z.infer<Schema> {
   const { searchParams } = new URL(url)

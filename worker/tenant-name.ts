@@ -4,6 +4,9 @@ import { MAX_DNS_LABEL } from './limits.ts'
 /** The SaaS's own ids: no slash, no leading dot, nothing that a URL or a log would have to escape. */
 export const TENANT_ID = /^[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}$/
 
+/** Of {@link databaseName}: what does not look like it is not ours. */
+export const DATABASE_NAME = /^[a-z0-9][a-z0-9-]*-[a-z2-7]{10}$/
+
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567'
 const HASH_CHARACTERS = 10
 

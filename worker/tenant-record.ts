@@ -150,7 +150,12 @@ export function beginSignup(
 
 /** A signup that waits, when somebody wants it now. */
 export function hurry(record: TenantRecord, now: number): TenantRecord {
-  return { ...record, retryAt: null, orphans: record.orphans.map((orphan) => dueAt(orphan, now)) }
+  return { ...hurryOrphans(record, now), retryAt: null }
+}
+
+/** What may be left, when somebody wants it gone now. */
+export function hurryOrphans(record: TenantRecord, now: number): TenantRecord {
+  return { ...record, orphans: record.orphans.map((orphan) => dueAt(orphan, now)) }
 }
 
 /**

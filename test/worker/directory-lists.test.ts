@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { auditScan } from '../../worker/directory/audit-log.ts'
 import { auditId, type AuditEntry } from '../../worker/directory/audit.ts'
 import type { Scan } from '../../worker/directory/page.ts'
@@ -37,42 +37,49 @@ async function listAll(query: Record<string, string>): Promise<string[]> {
   return ids
 }
 
-/** Ids `customer-000000` and so on; one in a hundred has failed, one in a thousand is called Needle. */
+/** The files of a project share one D1. */
+const clear = () =>
+  directory.batch(['tenants', 'audit'].map((table) => directory.prepare(`delete from ${table}`)))
+
+/** Ids `0-customer-000000` and so on; one in a hundred has failed, one in a thousand is called Needle. */
 beforeAll(async () => {
   await migrateDirectory(directory)
+  await clear()
   await directory
     .prepare(
       `with recursive n (i) as (select 0 union all select i + 1 from n where i < ?1 - 1)
        insert into tenants (id, revision, name, status, group_name, location, database, schema_version, created_at)
-       select printf('customer-%06d', i), 1,
+       select printf('0-customer-%06d', i), 1,
          case when i % 1000 = 7 then 'Needle & Söhne ' || i else 'Customer ' || i end,
          case when i % 100 = 3 then 'failed' else 'active' end, 'group-' || (i % 4), 'here',
-         printf('customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z' from n`,
+         printf('0-customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z' from n`,
     )
     .bind(TENANTS)
     .run()
 })
 
+afterAll(clear)
+
 describe('the list of 100,000 tenants', () => {
   test('comes page by page in the order of the ids, each tenant once', async () => {
     const first = await list({ limit: '3' })
     expect(first.tenants.map(({ id }) => id)).toEqual([
-      'customer-000000',
-      'customer-000001',
-      'customer-000002',
+      '0-customer-000000',
+      '0-customer-000001',
+      '0-customer-000002',
     ])
     expect(first.tenants[0]).toEqual({
-      id: 'customer-000000',
+      id: '0-customer-000000',
       name: 'Customer 0',
       status: 'active',
       group: 'group-0',
       location: 'here',
-      database: 'customer-000000-abcdefghij',
+      database: '0-customer-000000-abcdefghij',
       schema_version: 1,
       created_at: '2026-11-28T00:00:00.000Z',
     })
     const second = await list({ limit: '2', cursor: first.next_cursor! })
-    expect(second.tenants.map(({ id }) => id)).toEqual(['customer-000003', 'customer-000004'])
+    expect(second.tenants.map(({ id }) => id)).toEqual(['0-customer-000003', '0-customer-000004'])
     const failed = await listAll({ status: 'failed', limit: '200' })
     expect(failed).toHaveLength(1_000)
     expect(new Set(failed).size).toBe(1_000)
@@ -82,15 +89,15 @@ describe('the list of 100,000 tenants', () => {
   test('goes on where it was when tenants come and go meanwhile', async () => {
     const { next_cursor } = await list({ status: 'failed', group: 'group-3', limit: '2' })
     await directory.exec(
-      "delete from tenants where id = 'customer-000103'; update tenants set status = 'active' where id = 'customer-000203'",
+      "delete from tenants where id = '0-customer-000103'; update tenants set status = 'active' where id = '0-customer-000203'",
     )
     const { tenants } = await list({ status: 'failed', group: 'group-3', limit: '2', cursor: next_cursor! })
-    expect(tenants.map(({ id }) => id)).toEqual(['customer-000303', 'customer-000403'])
+    expect(tenants.map(({ id }) => id)).toEqual(['0-customer-000303', '0-customer-000403'])
   })
 
   test('is searched by any part of id, name and database, in any case', async () => {
-    expect((await list({ q: '042042' })).tenants.map(({ id }) => id)).toEqual(['customer-042042'])
-    expect((await list({ q: '42042-ABC' })).tenants.map(({ id }) => id)).toEqual(['customer-042042'])
+    expect((await list({ q: '042042' })).tenants.map(({ id }) => id)).toEqual(['0-customer-042042'])
+    expect((await list({ q: '42042-ABC' })).tenants.map(({ id }) => id)).toEqual(['0-customer-042042'])
     expect(await listAll({ q: 'needle & SÖHNE', limit: '200' })).toHaveLength(TENANTS / 1000)
     expect((await list({ q: 'needle', status: 'failed' })).tenants).toEqual([])
     expect(await list({ q: 'nobody has this' })).toEqual({ tenants: [], next_cursor: null })
@@ -114,10 +121,10 @@ describe('the list of 100,000 tenants', () => {
   })
 
   test('follows changed names, and forgets who is gone', async () => {
-    await directory.exec("update tenants set name = 'Zeppelin' where id = 'customer-050000'")
-    expect(await listAll({ q: 'zeppelin' })).toEqual(['customer-050000'])
+    await directory.exec("update tenants set name = 'Zeppelin' where id = '0-customer-050000'")
+    expect(await listAll({ q: 'zeppelin' })).toEqual(['0-customer-050000'])
     expect(await listAll({ q: 'Customer 50000' })).toEqual([])
-    await directory.exec("delete from tenants where id = 'customer-050000'")
+    await directory.exec("delete from tenants where id = '0-customer-050000'")
     expect(await listAll({ q: 'zeppelin' })).toEqual([])
   })
 
@@ -165,10 +172,10 @@ describe('every query reads by an index, in order, and sorts nothing', () => {
   const page = { limit: 50 }
   const scans: [string, Scan][] = [
     ['all', byId(page, null)],
-    ['all, further on', byId(page, 'customer-5')],
-    ['a status', byId({ ...page, status: 'failed' }, 'customer-5')],
-    ['a group', byId({ ...page, group: 'group-1' }, 'customer-5')],
-    ['both', byId({ ...page, status: 'failed', group: 'group-1' }, 'customer-5')],
+    ['all, further on', byId(page, '0-customer-5')],
+    ['a status', byId({ ...page, status: 'failed' }, '0-customer-5')],
+    ['a group', byId({ ...page, group: 'group-1' }, '0-customer-5')],
+    ['both', byId({ ...page, status: 'failed', group: 'group-1' }, '0-customer-5')],
     ['a search', bySearch(page, 'customer', 5)],
     ['the audit', auditScan(page, null)],
     ['the audit of a tenant', auditScan({ ...page, tenant: 'a', after: '2026-01-01' }, 'x')],
@@ -196,8 +203,8 @@ describe('every query reads by an index, in order, and sorts nothing', () => {
     }
     for (const scan of [
       byId(page, null),
-      byId(page, 'customer-099000'),
-      byId({ ...page, status: 'failed' }, 'customer-090000'),
+      byId(page, '0-customer-099000'),
+      byId({ ...page, status: 'failed' }, '0-customer-090000'),
       bySearch(page, 'customer', null),
       bySearch(page, 'customer', 99_000),
     ])
@@ -253,6 +260,7 @@ describe('the audit', () => {
       actor: 'key:ops',
       action: 'delete',
       tenant: 'other',
+      database: null,
       outcome: 'begun',
       request_id: 'request-3',
     })

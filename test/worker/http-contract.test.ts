@@ -140,6 +140,8 @@ describe('paths and methods', () => {
   test.each([
     ['PUT', '/v1/tenants', 'GET, POST'],
     ['DELETE', '/v1/tenants', 'GET, POST'],
+    ['POST', '/v1/audit', 'GET'],
+    ['GET', '/v1/orphans/acme', 'DELETE'],
     ['POST', '/v1/tenants/acme', 'GET, PATCH, DELETE'],
     ['DELETE', '/health', 'GET'],
     ['POST', '/version', 'GET'],

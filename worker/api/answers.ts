@@ -83,6 +83,7 @@ export const problem = z.object({
   errors: z.optional(z.array(z.strictObject({ field: z.string(), detail: z.string() }))),
   step: z.optional(z.string()),
   outcome: z.optional(z.literal('unknown')),
+  owner: z.optional(z.string()),
   'violated-policies': z.optional(z.array(z.string())),
   tenant: z.optional(tenant),
   database: z.optional(database),

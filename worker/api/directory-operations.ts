@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { STATUSES } from '../directory/row.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../limits.ts'
-import { auditQuery, tenantQuery } from '../queries.ts'
+import { auditQuery, orphanQuery, removalQuery, tenantQuery } from '../queries.ts'
 import type { Operation, Parameter } from './operation.ts'
 
 const time = z.iso.datetime()
@@ -24,10 +24,23 @@ const auditRow = z.strictObject({
   at: time,
   actor: z.string(),
   action: z.string(),
-  tenant: z.string(),
+  tenant: z.nullable(z.string()),
+  database: z.nullable(z.string()),
   outcome: z.string(),
   request_id: z.nullable(z.string()),
 })
+
+const orphanRow = z.strictObject({
+  database: z.string(),
+  tenant: z.nullable(z.string()),
+  found_by: z.enum(['tenant', 'sweeper']),
+  since: time,
+  attempts: count,
+  next_attempt_at: z.nullable(time),
+  ignored_at: z.nullable(time),
+})
+
+const databaseName: Parameter = { description: 'Name of the database', schema: z.string() }
 
 const next_cursor = z.nullable(z.string())
 
@@ -70,13 +83,18 @@ export const directoryOperations: readonly Operation[] = [
     method: 'get',
     path: '/v1/stats',
     id: 'stats',
-    summary: 'How many tenants there are, by status',
+    summary: 'How many tenants and orphans there are, and how far the search for orphans is',
     auth: 'admin',
     answers: {
       200: {
         description: 'Counts',
         schema: z.strictObject({
           tenants: z.strictObject({ total: count, by_status: z.record(z.string(), count) }),
+          orphans: z.strictObject({ of_tenants: count, found: count, ignored: count }),
+          sweeper: z.strictObject({
+            walk_started_at: z.nullable(time),
+            walk_completed_at: z.nullable(time),
+          }),
         }),
       },
     },
@@ -103,5 +121,62 @@ export const directoryOperations: readonly Operation[] = [
       },
     },
     problems: ['directory_unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/orphans',
+    id: 'listOrphans',
+    summary:
+      'Databases that may be left: those that tenants delete, and those that no tenant is known to have',
+    auth: 'admin',
+    query: {
+      ignored: { description: '`true`: those that are ignored instead', schema: orphanQuery.shape.ignored },
+      ...paging,
+    },
+    answers: {
+      200: { description: 'A page', schema: z.strictObject({ orphans: z.array(orphanRow), next_cursor }) },
+    },
+    problems: ['directory_unavailable'],
+  },
+  {
+    method: 'delete',
+    path: '/v1/orphans/:database',
+    id: 'deleteOrphan',
+    summary: 'Delete such a database now',
+    auth: 'admin',
+    parameters: { database: databaseName },
+    query: {
+      owner: {
+        description: 'The tenant that it is marked as the database of, if this Worker does not have it',
+        schema: removalQuery.shape.owner,
+      },
+    },
+    answers: {
+      200: {
+        description: '`hurried`: its tenant has been told to delete it at once',
+        schema: z.strictObject({
+          database: z.string(),
+          outcome: z.enum(['hurried', 'deleted', 'gone']),
+        }),
+      },
+    },
+    problems: [
+      'not_found',
+      'database_in_use',
+      'orphan_has_owner',
+      'directory_unavailable',
+      'upstream_unavailable',
+      'upstream_refused',
+    ],
+  },
+  {
+    method: 'post',
+    path: '/v1/orphans/:database/ignore',
+    id: 'ignoreOrphan',
+    summary: "It is somebody else's: show it no more",
+    auth: 'admin',
+    parameters: { database: databaseName },
+    answers: { 200: { description: 'It is ignored', schema: z.strictObject({ orphan: orphanRow }) } },
+    problems: ['not_found', 'database_in_use', 'directory_unavailable'],
   },
 ]

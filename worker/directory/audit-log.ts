@@ -10,7 +10,9 @@ export interface AuditRow {
   at: string
   actor: string
   action: string
-  tenant: string
+  tenant: string | null
+  /** Of what is about a database that no tenant is known to have. */
+  database: string | null
   outcome: string
   requestId: string | null
 }

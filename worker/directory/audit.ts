@@ -40,6 +40,9 @@ export type AuditAction =
   | 'restore'
   /** Nothing of the tenant is left. */
   | 'forget'
+  /** About a database that may be left: its tenant deletes it now, or an operator does; it is somebody else's. */
+  | 'delete_orphan'
+  | 'ignore_orphan'
 
 /** What is noted besides time and place. */
 export type Deed = Caller & Pick<AuditEntry, 'action' | 'outcome'>

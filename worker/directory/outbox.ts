@@ -49,8 +49,12 @@ export interface Receipt {
 export interface Outbox {
   /** To be called in the same breath in which the record is written. `deed`: what somebody has asked for. */
   note: (before: TenantRecord | undefined, after: TenantRecord | undefined, at: Moment, deed?: Deed) => void
-  /** Sends the row again, whatever the directory has. */
-  renew: (record: TenantRecord | undefined, now: number) => void
+  /**
+   * Sends the row again, whatever the directory has.
+   *
+   * @returns `false` when there is nothing to tell it
+   */
+  renew: (record: TenantRecord | undefined, now: number) => boolean
   /** What is to be sent now, `null` when nothing is owed. */
   next: (record: TenantRecord | undefined, now: number) => Publication | null
   delivered: (publication: Publication, receipt: Receipt, now: number) => void
@@ -102,8 +106,9 @@ export function createOutbox(storage: OutboxStorage): Outbox {
     },
     renew(record, now) {
       const state = record === undefined ? read() : start(record.id)
-      if (state === undefined) return
+      if (state === undefined) return false
       write({ ...state, revision: state.revision + 1, retryAt: state.retryAt ?? firstTry(now) })
+      return true
     },
     next(record, now) {
       const state = read()

@@ -91,7 +91,7 @@ function phrase(q: string): string {
 
 export async function countTenants(directory: D1Database): Promise<Record<string, number>> {
   const { results } = await directory
-    .prepare('select status, tenants from tenant_counts order by status')
+    .prepare('select status, tenants from tenant_counts where tenants > 0 order by status')
     .all<{ status: string; tenants: number }>()
   return Object.fromEntries(results.map(({ status, tenants }) => [status, tenants]))
 }

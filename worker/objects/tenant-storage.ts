@@ -24,6 +24,12 @@ export interface TenantStorage {
   deliver: () => Promise<void>
   /** To be called first when the alarm has gone off: it is used up. */
   alarmCame: () => void
+  /**
+   * Wakes the object now, and owes the directory the tenant again.
+   *
+   * @returns `false` when there is nothing here
+   */
+  wake: () => Promise<boolean>
   /** Wakes the object again, whatever is due: it was looked at just now. */
   comeBack: () => Promise<void>
 }
@@ -82,6 +88,12 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
     },
     store,
     deliver,
+    async wake() {
+      if (!delivery.renew(read(), Date.now())) return false
+      setTo = Date.now()
+      await ctx.storage.setAlarm(setTo)
+      return true
+    },
     alarmCame: () => void (setTo = null),
     async comeBack() {
       setTo = sagaAt = Date.now() + WATCHDOG_MS

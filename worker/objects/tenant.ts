@@ -10,6 +10,7 @@ import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { isReady, mayComeBack } from '../saga/access.ts'
 import type { Performer } from '../saga/perform.ts'
+import { mayHaveDatabase } from '../saga/machine.ts'
 import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
 import { databaseName } from '../tenant-name.ts'
 import {
@@ -31,6 +32,7 @@ import {
   change,
   handOver,
   hurry,
+  hurryOrphans,
   isRefusal,
   orderOf,
   remove,
@@ -193,6 +195,32 @@ export class Tenant extends DurableObject<Env> {
     if (tenant !== known)
       await this.#storage.write(tenant, Date.now(), { ...caller, action: 'restore', outcome: 'done' })
     return { kind: 'restored', tenant }
+  }
+
+  /** Whether this is the tenant's database, or one that it deletes. */
+  has(database: string): boolean {
+    const record = this.#storage.read()
+    if (record === undefined) return false
+    const isOwn = record.databaseName === database && mayHaveDatabase(record)
+    return isOwn || record.orphans.some(({ name }) => name === database)
+  }
+
+  /** Deletes at once what may be left. */
+  async hurryOrphans(caller: Caller): Promise<void> {
+    const known = this.#storage.read()
+    if (known === undefined || known.orphans.length === 0) return
+    const deed = { ...caller, action: 'delete_orphan', outcome: 'hurried' } as const
+    await this.#storage.write(hurryOrphans(known, Date.now()), Date.now(), deed)
+  }
+
+  /**
+   * For whoever finds that the tenant should have changed by itself: the alarm looks into it, and the directory is told
+   * again.
+   *
+   * @returns `false` when there is nothing here
+   */
+  async wake(): Promise<boolean> {
+    return await this.#storage.wake()
   }
 
   /**

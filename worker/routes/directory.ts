@@ -1,6 +1,7 @@
 /** What operators look up in the directory: tenants, counts, the audit. */
 import { Hono, type Context } from 'hono'
 import { listAudit } from '../directory/audit-log.ts'
+import { countOrphans, listOrphans } from '../directory/orphans.ts'
 import { withTables } from '../directory/schema.ts'
 import { countTenants, listTenants } from '../directory/tenants.ts'
 import type { AppEnvironment } from '../environment.ts'
@@ -10,7 +11,17 @@ import { errorText, log } from '../log.ts'
 import { authenticate } from '../middleware/authenticate.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import { Problem, retryAfter } from '../problem.ts'
-import { auditQuery, parseQuery, tenantQuery } from '../queries.ts'
+import { readWalk } from '../sweeper/strays.ts'
+import { ignore, removeOrphan } from '../tenants/orphans.ts'
+import {
+  auditQuery,
+  orphanQuery,
+  parseDatabaseName,
+  parseQuery,
+  removalQuery,
+  tenantQuery,
+} from '../queries.ts'
+import { callOf } from './call.ts'
 
 export const directory = new Hono<AppEnvironment>()
   .get('/v1/tenants', authenticate('admin'), async (c) => {
@@ -18,9 +29,16 @@ export const directory = new Hono<AppEnvironment>()
     return c.json(toJson(await look(c, (tables) => listTenants(tables, query))))
   })
   .get('/v1/stats', authenticate('admin'), async (c) => {
-    const byStatus = await look(c, countTenants)
+    const stats = await look(c, async (tables) => ({
+      byStatus: await countTenants(tables),
+      orphans: await countOrphans(tables, Date.now()),
+      walk: await readWalk(tables),
+    }))
+    const { byStatus, orphans, walk } = stats
     const total = Object.values(byStatus).reduce((sum, count) => sum + count, 0)
-    return c.json(toJson({ tenants: { total, byStatus } }))
+    const time = (ms: number | null | undefined) => (ms ? new Date(ms).toISOString() : null)
+    const sweeper = { walkStartedAt: time(walk?.startedAt), walkCompletedAt: time(walk?.completedAt) }
+    return c.json(toJson({ tenants: { total, byStatus }, orphans, sweeper }))
   })
   .all('/v1/stats', methodNotAllowed('GET'))
   .get('/v1/audit', authenticate('admin'), async (c) => {
@@ -28,6 +46,22 @@ export const directory = new Hono<AppEnvironment>()
     return c.json(toJson(await look(c, (tables) => listAudit(tables, query))))
   })
   .all('/v1/audit', methodNotAllowed('GET'))
+  .get('/v1/orphans', authenticate('admin'), async (c) => {
+    const query = parseQuery(orphanQuery, c.req.url)
+    return c.json(toJson(await look(c, (tables) => listOrphans(tables, query, Date.now()))))
+  })
+  .all('/v1/orphans', methodNotAllowed('GET'))
+  .delete('/v1/orphans/:database', authenticate('admin'), async (c) => {
+    const database = parseDatabaseName(c.req.param('database'))
+    const { owner } = parseQuery(removalQuery, c.req.url)
+    return c.json(toJson(await look(c, () => removeOrphan(callOf(c), database, owner))))
+  })
+  .all('/v1/orphans/:database', methodNotAllowed('DELETE'))
+  .post('/v1/orphans/:database/ignore', authenticate('admin'), async (c) => {
+    const database = parseDatabaseName(c.req.param('database'))
+    return c.json(toJson({ orphan: await look(c, () => ignore(callOf(c), database)) }))
+  })
+  .all('/v1/orphans/:database/ignore', methodNotAllowed('POST'))
 
 /** @throws {Problem} `directory_unavailable`: nothing but what looks into the directory needs it */
 async function look<T>(

@@ -24,9 +24,9 @@ import {
   retry,
   signUp,
   update,
-  type Call,
   type Unfinished,
 } from '../tenants/operations.ts'
+import { callOf } from './call.ts'
 
 type AppContext = Context<AppEnvironment>
 
@@ -81,11 +81,6 @@ export const tenants = new Hono<AppEnvironment>()
     return 'retryAfterMs' in answer ? unfinished(c, answer, id) : json(c, answer)
   })
   .all('/v1/tenants/:id/retry', methodNotAllowed('POST'))
-
-function callOf(c: AppContext): Call {
-  const caller = { actor: `key:${c.get('apiKey').name}`, requestId: c.get('requestId') }
-  return { env: c.env, origin: new URL(c.req.url).origin, caller }
-}
 
 const idOf = (c: AppContext): string => parseTenantId(c.req.param('id') ?? '')
 

@@ -1,0 +1,84 @@
+/**
+ * Walks through all databases of the organization, some pages a run, and notes those that have a name of ours and that no
+ * tenant is known to have. It only notes them: the directory may be behind, and another deployment may be at work in the
+ * same organization.
+ */
+import { MAX_LIST_PAGES, STRAYS_PAGE } from '../limits.ts'
+import { DATABASE_NAME } from '../tenant-name.ts'
+import { databasesOf } from '../upstream-databases.ts'
+
+/** In the table `sweeper`, under `strays`. */
+export interface Walk {
+  cursor: string | null
+  /** `null`: not yet. */
+  startedAt: number | null
+  /** Of the latest walk that has come to its end. */
+  completedAt: number | null
+}
+
+export async function findStrays(
+  env: Env,
+  now: number,
+  limit = STRAYS_PAGE,
+): Promise<{ databases: number; found: number }> {
+  const { DIRECTORY } = env
+  const databases = databasesOf(env)
+  const counts = { databases: 0, found: 0 }
+  let walk = (await readWalk(DIRECTORY)) ?? { cursor: null, startedAt: null, completedAt: null }
+  for (let pages = 0; pages < MAX_LIST_PAGES; pages++) {
+    const page = await databases.list({ limit }).page(walk.cursor ?? undefined)
+    const names = page.items.map(({ name }) => name).filter((name) => DATABASE_NAME.test(name))
+    const startedAt = walk.startedAt ?? now
+    const isOver = page.next === null || page.next === walk.cursor
+    const next: Walk = isOver
+      ? { cursor: null, startedAt: null, completedAt: now }
+      : { ...walk, startedAt, cursor: page.next }
+    counts.databases += page.items.length
+    counts.found += await note(DIRECTORY, names, now, next, isOver ? startedAt : null)
+    walk = next
+    if (isOver) break
+  }
+  return counts
+}
+
+export async function readWalk(directory: D1Database): Promise<Walk | null> {
+  const value = await directory
+    .prepare("select value from sweeper where name = 'strays'")
+    .first<string>('value')
+  return value === null ? null : (JSON.parse(value) as Walk)
+}
+
+/**
+ * @param endOf when the walk began that ends here: what it has not come across is gone
+ * @returns how many are new
+ */
+async function note(
+  directory: D1Database,
+  names: string[],
+  now: number,
+  walk: Walk,
+  endOf: number | null,
+): Promise<number> {
+  const list = JSON.stringify(names)
+  const statements = [
+    directory
+      .prepare(
+        `insert into orphans (database, since, seen_at) select value, ?2, ?2 from json_each(?1)
+         where not exists (select 1 from tenants where database = value)
+           and not exists (select 1 from orphans where database = value)`,
+      )
+      .bind(list, now),
+    directory
+      .prepare(
+        'update orphans set seen_at = ? where tenant is null and database in (select value from json_each(?))',
+      )
+      .bind(now, list),
+    directory
+      .prepare("insert or replace into sweeper (name, value) values ('strays', ?)")
+      .bind(JSON.stringify(walk)),
+  ]
+  if (endOf !== null)
+    statements.push(directory.prepare('delete from orphans where tenant is null and seen_at < ?').bind(endOf))
+  const [inserted] = await directory.batch(statements)
+  return inserted?.meta.changes ?? 0
+}

@@ -1,0 +1,122 @@
+/** What an operator can do about a database that may be left. */
+import { connect } from '../../src/index.ts'
+import { readConfiguration } from '../configuration.ts'
+import { databaseHttpUrl } from '../database-url.ts'
+import { auditId, type AuditAction } from '../directory/audit.ts'
+import { dropOrphan, findOrphan, ignoreOrphan, type OrphanRow } from '../directory/orphans.ts'
+import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION } from '../limits.ts'
+import { Problem } from '../problem.ts'
+import { describeFailure } from '../saga/failure.ts'
+import { readOwner, type Owner } from '../schema/owner.ts'
+import { databasesOf } from '../upstream-databases.ts'
+import type { Call } from './operations.ts'
+
+/**
+ * What a tenant deletes is deleted by its object, which is told to do so at once. What nobody knows is deleted here, if
+ * its own mark does not say that somebody has it.
+ *
+ * @param named the tenant of the mark, as the operator has repeated it
+ */
+export async function removeOrphan(
+  call: Call,
+  database: string,
+  named: string | undefined,
+): Promise<{ database: string; outcome: 'hurried' | 'deleted' | 'gone' }> {
+  const { env, caller } = call
+  const orphan = await find(call, database)
+  if (orphan.tenant !== null) {
+    await env.TENANTS.getByName(orphan.tenant).hurryOrphans(caller)
+    return { database, outcome: 'hurried' }
+  }
+  const hostname = await hostnameOf(env, database)
+  if (hostname !== null) {
+    const owner = await ownerOf(env, database, hostname)
+    if (owner !== null) await refuseOwned(env, owner, named)
+    // Before the deletion: what was deleted without a row would have been deleted by nobody.
+    await note(call, 'delete_orphan', database, owner?.tenant ?? null)
+    await attempt(() => databasesOf(env).delete(database), 'missing')
+  }
+  await dropOrphan(env.DIRECTORY, database)
+  return { database, outcome: hostname === null ? 'gone' : 'deleted' }
+}
+
+/** Somebody else's: it is not shown any more, unless it is asked for. */
+export async function ignore(call: Call, database: string): Promise<OrphanRow> {
+  const orphan = await find(call, database)
+  if (orphan.tenant === null) {
+    await note(call, 'ignore_orphan', database, null)
+    if (await ignoreOrphan(call.env.DIRECTORY, database, Date.now())) return await find(call, database)
+  }
+  throw new Problem('database_in_use', `The tenant "${orphan.tenant}" deletes "${database}"`)
+}
+
+async function find({ env }: Call, database: string): Promise<OrphanRow> {
+  const orphan = await findOrphan(env.DIRECTORY, database)
+  if (orphan === null) throw new Problem('not_found', `There is no orphan "${database}"`)
+  return orphan
+}
+
+async function refuseOwned(env: Env, { database, tenant }: Owner, named: string | undefined): Promise<void> {
+  if (await env.TENANTS.getByName(tenant).has(database)) {
+    // The directory should have known.
+    await env.TENANTS.getByName(tenant).wake()
+    throw new Problem('database_in_use', `It is the database of the tenant "${tenant}"`)
+  }
+  if (named === tenant) return
+  throw new Problem(
+    'orphan_has_owner',
+    `It is marked as the database of a tenant "${tenant}", which is not, or no longer, one of this Worker; another ` +
+      `deployment may have it. If it is to be deleted all the same, repeat the request with ?owner=${encodeURIComponent(tenant)}`,
+    { members: { owner: tenant } },
+  )
+}
+
+async function hostnameOf(env: Env, database: string): Promise<string | null> {
+  const found = await attempt(() => databasesOf(env).retrieve(database), 'missing')
+  return found?.hostname ?? null
+}
+
+async function ownerOf(env: Env, name: string, hostname: string): Promise<Owner | null> {
+  const { databaseUrlTemplate } = readConfiguration(env)
+  const owner = await attempt(async () => {
+    const authToken = await databasesOf(env).createToken(name, {
+      expiration: MIGRATION_TOKEN_EXPIRATION,
+      authorization: 'read-only',
+    })
+    const url = databaseHttpUrl(databaseUrlTemplate, { name, hostname })
+    return await readOwner(connect({ url, authToken, timeoutMs: MIGRATION_TIMEOUT_MS, retry: false }), name)
+  })
+  return owner ?? null
+}
+
+/** @throws {Problem} for all that Turso does but what is expected, which gives `undefined` */
+async function attempt<T>(action: () => Promise<T>, expected?: 'missing'): Promise<T | undefined> {
+  try {
+    return await action()
+  } catch (error) {
+    const { reason, detail } = describeFailure(error)
+    if (reason === expected) return undefined
+    throw new Problem(reason === 'unavailable' ? 'upstream_unavailable' : 'upstream_refused', detail)
+  }
+}
+
+async function note(
+  { env, caller }: Call,
+  action: AuditAction,
+  database: string,
+  tenant: string | null,
+): Promise<void> {
+  await env.DIRECTORY.prepare(
+    'insert into audit (id, actor, action, tenant, database, request_id, outcome) values (?, ?, ?, ?, ?, ?, ?)',
+  )
+    .bind(
+      auditId(Date.now(), 0, crypto.randomUUID().slice(0, 8)),
+      caller.actor,
+      action,
+      tenant,
+      database,
+      caller.requestId,
+      'accepted',
+    )
+    .run()
+}

@@ -228,15 +228,16 @@ export function createQueries(runner: Runner, defaults: QueryDefaults): Queries 
 
     async describe(statement, options) {
       const call = { ...options, isRepeatable: true }
-      const { params, cols, is_explain, is_readonly } = await runner.describe(
+      const description: Partial<WireDescribeResult> | null = await runner.describe(
         encodeStatement(statement).sql!,
         call,
       )
+      const { params, cols, is_explain = false, is_readonly = false } = description ?? {}
       if (!Array.isArray(params) || !Array.isArray(cols))
         throw new ProtocolError('A description without parameters or columns')
       return {
-        parameters: params.map(({ name }) => ({ name })),
-        columns: cols.map(({ name, decltype }) => ({ name, type: decltype })),
+        parameters: params.map((parameter) => ({ name: parameter?.name ?? null })),
+        columns: cols.map((column) => ({ name: column?.name ?? '', type: column?.decltype ?? null })),
         isExplain: is_explain,
         isReadOnly: is_readonly,
       }

@@ -86,9 +86,9 @@ export function readAtomicBatch(
   statementCount: number,
   { steps }: WireBatch,
 ): WireStatementResult[] {
-  const { step_results: results, step_errors: errors } = result ?? {}
-  if (results?.length !== steps.length || errors?.length !== steps.length)
+  if (!hasEntries(result, steps.length))
     throw new ProtocolError(`A batch of ${steps.length} steps was answered with another number of results`)
+  const { step_results: results, step_errors: errors } = result
   const commit = FIRST_STATEMENT + statementCount
   const failed = errors.findIndex((error, step) => error != null && step <= commit)
   if (failed !== -1) throw stepError(errors[failed]!, failed, commit)
@@ -102,6 +102,12 @@ export function readAtomicBatch(
     )
   }
   return results.slice(FIRST_STATEMENT, commit) as WireStatementResult[]
+}
+
+/** Whether there is one for each step. */
+export function hasEntries(result: unknown, count: number): result is WireBatchResult {
+  const { step_results: results, step_errors: errors } = (result ?? {}) as Partial<WireBatchResult>
+  return [results, errors].every((entries) => Array.isArray(entries) && entries.length === count)
 }
 
 function stepError(error: WireError, step: number, commit: number): SqlError {

@@ -32,6 +32,7 @@ export async function sendPipeline(
         throw new ProtocolError(
           `A pipeline of ${requests.length} requests was answered with another number of results`,
         )
+      if (next !== null && typeof next !== 'string') throw new ProtocolError('A baton that is no text')
       return { baton: next, base_url, results }
     },
     ({ results }) => {
@@ -82,7 +83,7 @@ export function readResult<Type extends WireStreamRequest['type']>(
   type: Type,
 ): Extract<WireStreamResponse, { type: Type }> {
   if (result?.type === 'error') throw toSqlError(result.error)
-  if (result?.response?.type !== type)
+  if (result?.type !== 'ok' || result.response?.type !== type)
     throw new ProtocolError(`A request of type ${type} was answered with another type`)
   return result.response as Extract<WireStreamResponse, { type: Type }>
 }

@@ -1,6 +1,7 @@
 /** What became of the steps of a batch. */
+import { hasEntries } from './batch.ts'
 import { readResult } from './pipeline.ts'
-import type { WireBatchResult, WireError, WireStatementResult, WireStreamResult } from './wire.ts'
+import type { WireError, WireStatementResult, WireStreamResult } from './wire.ts'
 
 export interface Steps {
   results: WireStatementResult[]
@@ -12,15 +13,16 @@ export interface Steps {
 }
 
 export function readSteps(result: WireStreamResult | undefined, count: number): Steps {
-  const steps: Partial<WireBatchResult> | null = readResult(result, 'batch').result
-  const { step_results: results, step_errors: errors } = steps ?? {}
-  const step = errors?.findIndex((error) => error != null) ?? -1
-  const isMalformed = results?.length !== count || errors?.length !== count
+  const steps: unknown = readResult(result, 'batch').result
+  if (!hasEntries(steps, count))
+    return { results: [], isComplete: false, isMalformed: true, failed: undefined }
+  const { step_results: results, step_errors: errors } = steps
+  const step = errors.findIndex((error) => error != null)
   return {
     results: results as WireStatementResult[],
-    isComplete: !isMalformed && step === -1 && !results!.includes(null),
-    isMalformed,
-    failed: step === -1 ? undefined : { step, error: errors![step]! },
+    isComplete: step === -1 && !results.includes(null),
+    isMalformed: false,
+    failed: step === -1 ? undefined : { step, error: errors[step]! },
   }
 }
 

@@ -1,13 +1,12 @@
 /** A transaction over several requests, and the savepoints in it, none of whose statements can run outside it. */
-import { HttpError, ProtocolError, StreamLostError } from '../errors.ts'
+import { ProtocolError } from '../errors.ts'
 import { requireUsable } from '../http/watch.ts'
-import { CLOSE_TIMEOUT_MS } from '../limits.ts'
 import { chainSteps, control, toSqlError, type TransactionMode } from './batch.ts'
-import { isDeadStream } from './dead-stream.ts'
 import { readResult } from './pipeline.ts'
 import type { HranaStream } from './stream.ts'
 import { isTimeout, readSteps, type Steps } from './steps.ts'
 import type { TargetCall } from './target.ts'
+import { abandon, lost, sendOn, type Connection } from './transaction-connection.ts'
 import { refuseTransactionControl } from './transaction-control.ts'
 import type {
   WireBatch,
@@ -42,15 +41,6 @@ const RELEASE = `RELEASE ${STEP}`
 /** Undoes what did not reach its RELEASE. Fails, and does nothing, when that was reached. */
 const CLEAN_UP: WireStreamRequest = { type: 'sequence', sql: `ROLLBACK TO ${STEP};${RELEASE}` }
 
-/** What the levels of one transaction share. */
-interface Connection {
-  readonly stream: HranaStream
-  readonly mode: TransactionMode
-  /** The first failure that ended it, which every later call gets to know. */
-  loss?: unknown
-  depth: number
-}
-
 interface Level {
   /** `undefined` of the transaction itself. */
   readonly parent: Level | undefined
@@ -80,29 +70,20 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     pending: new Set(),
   }
   if (parent) parent.inner = level
-  const send = createSender(connection, rootOf(level))
+  const isOpen = (): boolean => !connection.loss && !connection.stream.isLost() && isLevelOpen(level)
 
   /** What fails here has not been sent, and costs nobody the transaction. */
   function assertUsable(call: TargetCall | undefined): void {
     if (connection.loss) throw connection.loss
-    if (level.committing || !isOpen(level)) throw new TypeError('The transaction has ended')
+    if (level.committing || !isOpen()) throw new TypeError('The transaction has ended')
     if (level.inner)
       throw new TypeError('A transaction within this one is open, and must be used or ended first')
     requireUsable(call)
   }
 
-  /** The server has ended the transaction: its stream is given back, or ends by its idle limit. */
-  async function abandon(loss: unknown): Promise<never> {
-    if (connection.loss) throw connection.loss
-    connection.loss = loss
-    rootOf(level).isOpen = false
-    await connection.stream.send([{ type: 'close' }], { timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => undefined)
-    throw connection.loss
-  }
-
   function refuseLost(failed: Steps['failed']): Promise<never> {
     const reason = failed?.error.message ?? 'the server had already ended it, and the statement did not run'
-    return abandon(lost(reason, 'rolled_back'))
+    return abandon(connection, lost(reason, 'rolled_back'))
   }
 
   /** What begins the levels that have not begun. */
@@ -121,7 +102,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     const { failed, isComplete } = readSteps(result, count)
     if (isComplete) return
     if (!failed || isTimeout(failed)) return await refuseLost(failed)
-    await abandon(toSqlError(failed.error, null, 'The transaction could not begin: '))
+    await abandon(connection, toSqlError(failed.error, null, 'The transaction could not begin: '))
   }
 
   /** Sends requests after what begins the transaction, and resolves with their results. */
@@ -130,13 +111,14 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     call: TargetCall | undefined,
   ): Promise<WireStreamResult[]> {
     const steps = begin()
-    if (steps.length === 0) return await send(requests, false, call)
+    if (steps.length === 0) return await sendOn(connection, requests, false, call)
     // As a request of its own, since a statement that does not parse takes its whole batch along.
-    const [beginning, ...results] = await send(
+    const [beginning, ...results] = await sendOn(
+      connection,
       [{ type: 'batch', batch: { steps } }, ...requests],
       false,
       call,
-    ).catch((error: unknown) => abandon(error))
+    ).catch((error: unknown) => abandon(connection, error))
     await checkBegin(beginning, steps.length)
     return results
   }
@@ -160,7 +142,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     if (!failed || isTimeout(failed)) return await refuseLost(failed)
     // Neither kept nor undone: a statement of it has released our savepoint, or the transaction is gone.
     if (needsSavepoint && results[0] && undone?.type === 'error')
-      await abandon(lost(failed.error.message, 'rolled_back')).catch(() => undefined)
+      await abandon(connection, lost(failed.error.message, 'rolled_back')).catch(() => undefined)
     const index = failed.step - first
     throw toSqlError(failed.error, isBatch && index in statements ? index : null)
   }
@@ -181,7 +163,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     const isUndone = undone?.type !== 'error'
     // Neither kept nor undone: it ended with the transaction, which a script cannot commit.
     if (result?.type === 'error' && !isUndone) {
-      await abandon(lost(result.error.message, 'rolled_back')).catch(() => undefined)
+      await abandon(connection, lost(result.error.message, 'rolled_back')).catch(() => undefined)
     }
     readResult(result, 'sequence')
     if (isUndone) throw new TypeError('The script has a comment without an end; nothing of it was kept')
@@ -190,7 +172,8 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
   async function end(statements: string[], call: TargetCall | undefined): Promise<boolean> {
     level.isOpen = false
     if (level.hasBegun) {
-      const sent = send(
+      const sent = sendOn(
+        connection,
         [{ type: 'batch', batch: { steps: chainSteps(statements.map((sql) => control(sql))) } }],
         false,
         call,
@@ -205,13 +188,16 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     level.isOpen = false
     if (!level.hasBegun) return
     const batch = { steps: chainSteps([control('COMMIT')]) }
-    const [result] = await send([{ type: 'batch', batch }, { type: 'close' }], true, call).catch(
-      async (error: unknown) => {
-        // Taken back before it was sent, which leaves the transaction open.
-        if (!connection.stream.isLost()) await abandon(error).catch(() => undefined)
-        throw error
-      },
-    )
+    const [result] = await sendOn(
+      connection,
+      [{ type: 'batch', batch }, { type: 'close' }],
+      true,
+      call,
+    ).catch(async (error: unknown) => {
+      // Taken back before it was sent, which leaves the transaction open.
+      if (!connection.stream.isLost()) await abandon(connection, error).catch(() => undefined)
+      throw error
+    })
     const { failed, isComplete } = readCommit(result)
     if (isComplete) return
     if (failed && !isTimeout(failed))
@@ -254,7 +240,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
   }
 
   async function rollback(call: TargetCall | undefined): Promise<void> {
-    if (!isOpen(level)) return
+    if (!isOpen()) return
     // Not with the caller's signal, which is perhaps why it is rolled back.
     const ownCall = { timeoutMs: call?.timeoutMs }
     if (parent) {
@@ -266,7 +252,7 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
     }
     level.isOpen = false
     // Closing its stream rolls it back.
-    if (level.hasBegun) await send([{ type: 'close' }], false, ownCall)
+    if (level.hasBegun) await sendOn(connection, [{ type: 'close' }], false, ownCall)
   }
 
   function track<T>(start: () => Promise<T>, { pending } = level): Promise<T> {
@@ -308,41 +294,10 @@ function createLevel(connection: Connection, parent: Level | undefined): Transac
       if (connection.loss) throw connection.loss
       // One that failed, or is not there yet, may have been asked for by somebody who does not look.
       if (level.committing) await level.committing
-      else if (isOpen(level)) await commit(call)
+      else if (isOpen()) await commit(call)
     },
-    isOpen: () => isOpen(level),
+    isOpen,
   }
 }
 
-const isOpen = (level: Level): boolean => level.isOpen && (!level.parent || isOpen(level.parent))
-
-const rootOf = (level: Level): Level => (level.parent ? rootOf(level.parent) : level)
-
-function lost(reason: string, outcome: StreamLostError['outcome'], cause?: unknown): StreamLostError {
-  const conclusion = outcome === 'unknown' ? 'whether it was committed is unknown' : 'it is rolled back'
-  return new StreamLostError(`The transaction was lost, ${conclusion}: ${reason}`, outcome, { cause })
-}
-
-function createSender(connection: Connection, root: Level) {
-  const { stream } = connection
-  /** After COMMIT alone, a lost answer leaves it unknown what remains. */
-  return async (
-    requests: WireStreamRequest[],
-    isCommit: boolean,
-    call: TargetCall | undefined,
-  ): Promise<WireStreamResult[]> => {
-    try {
-      return await stream.send(requests, call)
-    } catch (error) {
-      // Taken back before it was sent.
-      if (!stream.isLost()) throw error
-      root.isOpen = false
-      const isDead = error instanceof HttpError && isDeadStream(error.status, error.serverMessage)
-      // Where nothing has run that anybody was told of, or the caller itself gave up, the error speaks for itself.
-      throw (connection.loss ??=
-        !stream.isEstablished() || call?.signal?.aborted
-          ? error
-          : lost(String(error), isCommit && !isDead ? 'unknown' : 'rolled_back', error))
-    }
-  }
-}
+const isLevelOpen = (level: Level): boolean => level.isOpen && (!level.parent || isLevelOpen(level.parent))

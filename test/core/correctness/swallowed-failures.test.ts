@@ -44,6 +44,25 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
     },
   )
 
+  test('whoever aborts a request hears its own reason, and who shared the request that it was lost', async () => {
+    const tx = await db.transaction()
+    await tx.execute(insert('before'))
+    const controller = new AbortController()
+    await turso.failNext({ kind: 'slow_body', ms: 3, bytes: 1, on: pipeline })
+    const calls = [
+      tx.execute(insert('one')),
+      tx.execute({ sql: insert('two') }, { signal: controller.signal }),
+      tx.execute(insert('three')),
+    ].map((call) => call.catch((error: unknown) => error))
+    const reason = new Error('the user left')
+    setTimeout(() => controller.abort(reason), 20)
+    const [one, two, three] = await Promise.all(calls)
+    expect(two).toBe(reason)
+    expect(one).toMatchObject({ code: 'stream_lost', outcome: 'rolled_back', cause: reason })
+    expect(three).toBe(one)
+    await expect(tx.commit()).rejects.toBe(one)
+  })
+
   test('BEGIN that is refused and swallowed: transaction() does not resolve', async () => {
     await turso.failNext({
       kind: 'respond',

@@ -12,6 +12,8 @@ export interface Stack {
   readonly pid: number
   readonly url: string
   readonly port: number
+  /** Of the local Turso. */
+  readonly tursoUrl: string
   readonly output: () => string
   /** Its exit code; `null` when a signal ended it. */
   readonly ended: Promise<number | null>
@@ -49,6 +51,7 @@ export async function runStart(
     pid: child.pid ?? 0,
     url: `http://127.0.0.1:${port}`,
     port,
+    tursoUrl: `http://127.0.0.1:${tursoPort}`,
     output: () => output,
     ended,
   }

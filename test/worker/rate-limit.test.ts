@@ -56,6 +56,18 @@ describe('the requests of a key', () => {
     expect(signup.headers.get('ratelimit')).toBeNull()
   })
 
+  test('two keys of one name are good at the same time, on one budget', async () => {
+    const sha256 = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('next-key'))
+    const hex = Array.from(new Uint8Array(sha256), (byte) => byte.toString(16).padStart(2, '0')).join('')
+    const bindings = { API_KEYS: `${env.API_KEYS},rotated:signup:${hex},rotated:signup:${'0'.repeat(64)}` }
+    expect((await read(bindings, 'signup-key')).status).toBe(404)
+    expect((await read(bindings, 'next-key')).status).toBe(404)
+    const [, app = ''] = /(app:signup:)/.exec(env.API_KEYS)!
+    const sameName = { API_KEYS: `${env.API_KEYS},${app}${hex}`, SIGNUP_LIMIT: TIGHT }
+    await readUntil429(sameName, 'signup-key')
+    expect((await read(sameName, 'next-key')).status).toBe(429)
+  })
+
   test('are not limited, and no policy is told, without the binding and the variable', async () => {
     const bindings = { SIGNUP_LIMIT: undefined, RATE_LIMIT_POLICY: '' } as unknown as Partial<Env>
     for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES; count++)

@@ -67,22 +67,20 @@ describe('two tenants', () => {
     },
   )
 
-  test.each(ofOneTenant.map((operation) => [name(operation), operation] as const))(
-    '%s is refused without the right that it needs',
-    async (_, operation) => {
-      const refused = {
-        signup: [null, `Bearer ${mine.token.jwt}`],
-        admin: [null, `Bearer ${mine.token.jwt}`, 'Bearer signup-key'],
-        metrics: [null, 'Bearer signup-key'],
-        database: [null, `Bearer ${yours.token.jwt}`, 'Bearer admin-key'],
-      }
-      for (const authorization of refused[operation.auth!]) {
-        const { status } = await ask(operation, authorization)
-        // 426: a WebSocket is asked for its token in its first message.
-        expect([401, 403, 404, 426]).toContain(status)
-      }
-    },
-  )
+  test.each(
+    ofOneTenant.filter(({ auth }) => auth !== null).map((operation) => [name(operation), operation] as const),
+  )('%s is refused without the right that it needs', async (_, operation) => {
+    const refused = {
+      signup: [null, `Bearer ${mine.token.jwt}`],
+      admin: [null, `Bearer ${mine.token.jwt}`, 'Bearer signup-key'],
+      metrics: [null, 'Bearer signup-key'],
+      database: [null, `Bearer ${yours.token.jwt}`, 'Bearer admin-key'],
+    }
+    for (const authorization of refused[operation.auth!]) {
+      const { status } = await ask(operation, authorization)
+      expect([401, 403, 404]).toContain(status)
+    }
+  })
 
   test('a token of the one does not open the database of the other', async () => {
     const response = await call('/t/two-yours/v3/pipeline', {

@@ -91,7 +91,7 @@ function describe(operation: Operation, schemaOf: (schema: z.ZodMiniType) => Jso
       ...Object.fromEntries(
         Object.entries(answers).map(([status, answer]) => [status, response(answer, schemaOf)]),
       ),
-      ...(auth === 'database'
+      ...(path.startsWith('/t/')
         ? {
             default: refusal(
               'Refused, by the database or on the way to it',
@@ -120,7 +120,9 @@ function response(
             ]),
           ),
         }),
-    content: { [contentType]: schema === null ? {} : { schema: schemaOf(schema) } },
+    ...(contentType === null
+      ? {}
+      : { content: { [contentType]: schema === null ? {} : { schema: schemaOf(schema) } } }),
   }
 }
 

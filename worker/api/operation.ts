@@ -34,8 +34,8 @@ export interface Answer {
   description: string
   /** `null`: there is a body, and it is described elsewhere. */
   schema: z.ZodMiniType | null
-  /** Default: `application/json`. */
-  contentType?: string
+  /** Default: `application/json`; `null`: there is no body. */
+  contentType?: string | null
   headers?: Record<string, string>
 }
 

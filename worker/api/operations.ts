@@ -4,6 +4,7 @@ import { usageQuery } from '../queries.ts'
 import { signupRequest, tokenRequest, updateRequest } from '../schemas.ts'
 import { health, signupAnswer, tenantAnswer, tenantHistory, tokenAnswer, usage, version } from './answers.ts'
 import { directoryOperations } from './directory-operations.ts'
+import { gatewayOperations } from './gateway-operations.ts'
 import type { Answer, Operation, Parameter } from './operation.ts'
 
 const id: Parameter = { description: 'Your own id of the tenant', schema: signupRequest.shape.id }
@@ -23,22 +24,6 @@ const unfinished: Answer = {
   schema: tenantAnswer,
   headers: { location: 'Where to look again', 'retry-after': 'When, in seconds' },
 }
-
-/** Of the gateway: what its clients speak is specified elsewhere, their token is the database's. */
-function gateway(
-  method: 'get' | 'post',
-  path: string,
-  id: string,
-  summary: string,
-  answers: Operation['answers'],
-): Operation {
-  return { method, path, id, summary, auth: 'database', answers }
-}
-
-const text = (description: string): Operation['answers'] => ({
-  200: { description, schema: null, contentType: 'text/plain' },
-})
-const upgraded = { 101: { description: 'Hrana 2 or 3, by the subprotocol', schema: null } }
 
 export const operations: readonly Operation[] = [
   ...directoryOperations,
@@ -191,43 +176,7 @@ export const operations: readonly Operation[] = [
     },
     problems: ['not_found', 'tenant_deleting', 'signup_in_progress', 'upstream_refused'],
   },
-  gateway(
-    'post',
-    '/t/:tenant/:version{v2|v3}/pipeline',
-    'pipeline',
-    "SQL on a tenant's database, by Hrana over HTTP",
-    { 200: { description: "The database's answer, by the Hrana specification", schema: null } },
-  ),
-  gateway(
-    'post',
-    '/t/:tenant/v3/cursor',
-    'cursor',
-    'The rows of a batch while they are read, by Hrana over HTTP',
-    text("The database's answer, a line of JSON for each entry"),
-  ),
-  gateway('get', '/t/:tenant', 'socket', 'SQL by Hrana over WebSocket', upgraded),
-  gateway('get', '/t/:tenant/', 'socketWithSlash', 'SQL by Hrana over WebSocket', upgraded),
-  gateway(
-    'get',
-    '/t/:tenant/:version{v2|v3}',
-    'protocol',
-    'Whether the gateway speaks this version of Hrana; needs no token',
-    text('It does'),
-  ),
-  gateway(
-    'get',
-    '/t/:tenant/version',
-    'gatewayVersion',
-    'Which gateway this is; needs no token',
-    text('Its name and version'),
-  ),
-  gateway(
-    'get',
-    '/t/:tenant/health',
-    'gatewayHealth',
-    'Whether the gateway runs; needs no token',
-    text('It does'),
-  ),
+  ...gatewayOperations,
   {
     method: 'get',
     path: '/health',

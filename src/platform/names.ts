@@ -89,7 +89,9 @@ function check(name: string, value: unknown): unknown {
   if (members !== undefined) requireNames(`"${name}"`, value, members)
   const [pattern, expected] = CHECKED.get(name) ?? []
   if (!pattern) return value
-  const text = typeof value === 'string' || typeof value === 'number' ? `${value}` : `a ${typeof value}`
+  const text = /string|number/.test(typeof value)
+    ? `${value as string | number}`
+    : Object.prototype.toString.call(value)
   if (!pattern.test(text)) throw new TypeError(`"${name}" must be ${expected}; got "${text}"`)
   return text
 }

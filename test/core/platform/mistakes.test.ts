@@ -13,7 +13,7 @@ describe('a token is not asked for', () => {
     [{ authorisation: 'read-only' }, /unknown "authorisation"/],
     [{ fineGrainedPermission: rules }, /unknown "fineGrainedPermission"/],
     [{ authorization: 'readonly' }, /"authorization" must be/],
-    [{ authorization: ['read-only'] }, /"authorization" must be/],
+    [{ authorization: ['read-only'] }, /"authorization" must be .* got "\[object Array\]"/],
     [{ expiration: ['1h'] }, /"expiration" must be/],
     [{ permissions: rules }, /"fineGrainedPermissions"/],
     [{ permissions: { read_attach: { databases: ['x'] } } }, /"permissions", .* unknown "read_attach"/],

@@ -255,7 +255,8 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
         { kind: 'respond', status: 503, headers: { 'retry-after': '0' }, effect: true },
       ],
       ['a 408', { kind: 'respond', status: 408, effect: true }],
-      ['a body that is cut', { kind: 'truncated', share: 0.7 }],
+      // Where workerd is in between, a cut looks like an end.
+      ['a body that is cut', { kind: 'truncated', share: 0.7 }, navigator.userAgent === 'Cloudflare-Workers'],
       ['a body that ends early', { kind: 'truncated', share: 0.7, ending: 'clean' }, true],
       ['no body at all', { kind: 'truncated', share: 0, ending: 'clean' }, true],
       ['JSON of another shape', { kind: 'wrong_shape', effect: true }, true],

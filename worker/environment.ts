@@ -9,6 +9,6 @@ export interface AppEnvironment {
     /** Set behind `authenticate`. */
     apiKey: ApiKey
     /** Set behind `findDatabase`. */
-    upstream: { tenantId: string; token: string; databaseUrl: string }
+    upstream: { tenantId: string; token: string; databaseUrl: string; location: string }
   }
 }

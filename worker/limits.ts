@@ -142,6 +142,12 @@ export const MAX_WAIT_MS = 30_000
 /** SQL texts that are stored again on another upstream stream; sqld takes 50 of 5,000 bytes, and a stored value has 2 MB. */
 export const MAX_STORED_SQL_CHARACTERS = 500_000
 
+/** For how long an isolate serves a tenant without asking its object, and so for how long after its suspension at most. */
+export const LOCATION_MEMORY_MS = 60_000
+
+/** How many tenants an isolate remembers: some 300 bytes each. */
+export const MAX_REMEMBERED_LOCATIONS = 10_000
+
 /** A DNS label, and so `<database>-<organization>`, has at most this many characters. */
 export const MAX_DNS_LABEL = 63
 

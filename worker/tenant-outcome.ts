@@ -6,8 +6,8 @@ import type { Failure, SignupStep } from './saga/state.ts'
 import type { TenantRecord } from './tenant-record.ts'
 
 export type TenantLocation =
-  /** `url` ends with a slash. */
-  { kind: 'open'; url: string } | { kind: 'suspended' }
+  /** `url` ends with a slash; `location` is Turso's code. */
+  { kind: 'open'; url: string; location: string } | { kind: 'suspended' }
 
 /** How a signup ended, or where it stands. */
 export type SignupOutcome =

@@ -4,16 +4,20 @@ import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
 import type { TenantLocation } from '../tenant-outcome.ts'
 import { parseTenantId } from '../schemas.ts'
+import { forgetLocation, locateTenant } from '../tenant-locations.ts'
 
 export const findDatabase = createMiddleware<AppEnvironment>(async function findDatabase(c, next) {
   const tenantId = parseTenantId(c.req.param('tenant') ?? '')
   const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
   if (token === undefined) return hranaErrorResponse(NO_TOKEN, { 'www-authenticate': 'Bearer' })
-  const location: TenantLocation | null = await c.env.TENANTS.getByName(tenantId).locate()
+  const location: TenantLocation | null = await locateTenant(c.env, tenantId)
   if (location === null) return hranaErrorResponse(NO_TENANT)
   if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
-  c.set('upstream', { tenantId, token, databaseUrl: location.url })
-  return await next()
+  c.set('upstream', { tenantId, token, databaseUrl: location.url, location: location.location })
+  await next()
+  // Perhaps the tenant has another database by now.
+  if (c.res.status === 404) forgetLocation(c.env, tenantId)
+  return undefined
 })
 
 const NO_TOKEN: HranaError = {

@@ -5,6 +5,7 @@
  * behind after an eviction cannot be closed from here, and falls to the upstream's idle limit a second later.
  */
 import { DurableObject } from 'cloudflare:workers'
+import { locationOfHostname } from '../database-url.ts'
 import type { HranaError } from '../hrana-error.ts'
 import { SESSION_PARKED_MS } from '../limits.ts'
 import { createAlarm } from '../session/alarm.ts'
@@ -28,7 +29,13 @@ export type SessionCursorAnswer =
 
 export type SessionAnswer =
   /** `results` as upstream wrote them, in UTF-8; `sequence` for the next request, `null` when the stream is closed. */
-  | { kind: 'results'; results: Uint8Array; sequence: number | null }
+  | {
+      kind: 'results'
+      results: Uint8Array
+      sequence: number | null
+      /** Turso's code of where the stream is, if the database has sent it to a host that tells. */
+      location: string | null
+    }
   /** Upstream's own refusal. */
   | { kind: 'refused'; status: number; headers: Record<string, string>; body: Uint8Array }
   | { kind: 'error'; error: HranaError }
@@ -50,7 +57,13 @@ export class Session extends DurableObject<Env> {
     if (answer.kind !== 'results') return toRefusal(answer)
     // Of a session that its client closes, nothing is left.
     if (answer.turn === null) await this.#forget()
-    return { kind: 'results', results: new TextEncoder().encode(answer.results), sequence: answer.turn }
+    const url = this.#streams.urlOf(STREAM)
+    return {
+      kind: 'results',
+      results: new TextEncoder().encode(answer.results),
+      sequence: answer.turn,
+      location: url === null ? null : locationOfHostname(new URL(url).hostname),
+    }
   }
 
   async cursor(call: SessionCall): Promise<SessionCursorAnswer> {

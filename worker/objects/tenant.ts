@@ -63,8 +63,12 @@ export class Tenant extends DurableObject<Env> {
     if (record?.status === 'suspended') return { kind: 'suspended' }
     if (record?.status !== 'active') return null
     const { databaseUrlTemplate } = readConfiguration(this.env)
-    const { databaseName: name, hostname } = record
-    return { kind: 'open', url: databaseHttpUrl(databaseUrlTemplate, { name, hostname: hostname ?? '' }) }
+    const { databaseName: name, hostname, location } = record
+    return {
+      kind: 'open',
+      url: databaseHttpUrl(databaseUrlTemplate, { name, hostname: hostname ?? '' }),
+      location,
+    }
   }
 
   /** @param waitMs after which the caller wants an answer, however far the signup is */

@@ -18,9 +18,11 @@ import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import type { Session, SessionAnswer, SessionCall, SessionCursorAnswer } from '../objects/session.ts'
 import { passCursor, passThrough } from '../pass-through.ts'
 import { parseCursor, parsePipeline } from '../pipeline-request.ts'
+import { placeNear } from '../placement.ts'
 import type { Destination } from '../session/exchange.ts'
 import { isSelfContained } from '../session/requests.ts'
 import { timing } from '../server-timing.ts'
+import { learnLocation } from '../tenant-locations.ts'
 
 const PIPELINE = '/t/:tenant/:version{v2|v3}/pipeline'
 const CURSOR = '/t/:tenant/v3/cursor'
@@ -39,6 +41,7 @@ export const gateway = new Hono<AppEnvironment>()
     if (session === null) return hranaErrorResponse(BATON_INVALID)
     const answer: SessionAnswer = await session.stub.pipeline(callOf(c, session, requests))
     if (answer.kind !== 'results') return refusal(answer)
+    if (answer.location) learnLocation(c.env, c.get('upstream').tenantId, answer.location)
     const next = answer.sequence === null ? null : await session.seal(answer.sequence)
     const body = new Blob([
       `{"baton":${JSON.stringify(next)},"base_url":null,"results":`,
@@ -88,9 +91,13 @@ async function findSession(c: Context<AppEnvironment>, baton: string | null): Pr
   const binding = c.get('upstream')
   const ticket = baton === null ? null : await openBaton(baton, binding, batonKey)
   if (baton !== null && ticket === null) return null
-  const id = ticket === null ? c.env.SESSIONS.newUniqueId() : c.env.SESSIONS.idFromString(ticket.sessionId)
+  const { SESSIONS } = c.env
+  const id = ticket === null ? SESSIONS.newUniqueId() : SESSIONS.idFromString(ticket.sessionId)
+  const { stub } = placeNear(ticket === null ? binding.location : null, (options) =>
+    SESSIONS.get(id, options),
+  )
   return {
-    stub: c.env.SESSIONS.get(id),
+    stub,
     sequence: ticket?.sequence ?? null,
     seal: (sequence) => sealBaton({ sessionId: id.toString(), sequence }, binding, batonKey),
   }

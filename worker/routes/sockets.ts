@@ -3,7 +3,9 @@ import { Hono, type Context } from 'hono'
 import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
 import { SOCKET_ORDER, type SocketOrder } from '../objects/socket.ts'
+import { placeNear } from '../placement.ts'
 import { parseTenantId } from '../schemas.ts'
+import { locateTenant } from '../tenant-locations.ts'
 import type { TenantLocation } from '../tenant-outcome.ts'
 import { chooseSubprotocol, SUBPROTOCOLS } from '../socket/protocol.ts'
 
@@ -15,7 +17,7 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   const chosen = chooseSubprotocol(c.req.header('sec-websocket-protocol') ?? null)
   if (chosen === undefined) return hranaErrorResponse(SUBPROTOCOL_UNSUPPORTED)
   const tenantId = parseTenantId(c.req.param('tenant') ?? '')
-  const location: TenantLocation | null = await c.env.TENANTS.getByName(tenantId).locate()
+  const location: TenantLocation | null = await locateTenant(c.env, tenantId)
   if (location === null) return hranaErrorResponse(NO_TENANT)
   if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
   const order: SocketOrder = {
@@ -30,7 +32,9 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   })
   const authorization = c.req.header('authorization')
   if (authorization !== undefined) headers.set('authorization', authorization)
-  return await c.env.SOCKETS.get(c.env.SOCKETS.newUniqueId()).fetch('https://socket/', { headers })
+  const id = c.env.SOCKETS.newUniqueId()
+  const { stub } = placeNear(location.location, (options) => c.env.SOCKETS.get(id, options))
+  return await stub.fetch('https://socket/', { headers })
 }
 
 const UPGRADE_REQUIRED: HranaError = {

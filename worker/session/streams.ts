@@ -66,6 +66,8 @@ export interface Streams {
   /** Sees to all limits that were met. To be called by the alarm. */
   tick: () => void
   list: () => StreamView[]
+  /** Where the stream is upstream, `null` if it is nowhere. */
+  urlOf: (id: string) => string | null
 }
 
 export function createStreams(options: StreamsOptions): Streams {
@@ -303,6 +305,10 @@ export function createStreams(options: StreamsOptions): Streams {
         if (isUnderWay) wakeBy(now() + limits.inFlightMs)
         else if (deadline !== null) wakeBy(deadline)
       }
+    },
+    urlOf(id) {
+      const state = read(id)?.state
+      return state?.kind === 'idle' || state?.kind === 'in_transaction' ? (state.upstream?.url ?? null) : null
     },
     list: () => [...store.list(), ...unstored].map(([id, record]) => viewOf(id, record)),
   }

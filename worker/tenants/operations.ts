@@ -19,6 +19,7 @@ import type { SignupIntent, TenantRecord } from '../tenant-record.ts'
 import { tokenExpiry } from '../token-expiry.ts'
 import type { TokenOptions } from '../token-options.ts'
 import { performerFor } from '../turso.ts'
+import { forgetLocation } from '../tenant-locations.ts'
 import { answerOf, historyOf } from './views.ts'
 
 /** Who asks, and where. */
@@ -98,6 +99,7 @@ export async function update(
   waitMs: number,
 ): Promise<TenantAnswer & { isPending: boolean }> {
   const outcome = await tenant(call, id).update(request, call.caller, waitMs)
+  forgetLocation(call.env, id)
   switch (outcome.kind) {
     case 'updated':
       return { ...view(call, outcome.tenant), isPending: outcome.isPending }
@@ -178,7 +180,9 @@ export async function retrieveUsage(call: Call, id: string, { from, to }: UsageQ
 }
 
 export async function remove(call: Call, id: string): Promise<TenantAnswer> {
-  return removal(call, id, await tenant(call, id).remove(call.caller))
+  const outcome = await tenant(call, id).remove(call.caller)
+  forgetLocation(call.env, id)
+  return removal(call, id, outcome)
 }
 
 export async function restore(call: Call, id: string): Promise<TenantAnswer> {

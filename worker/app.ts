@@ -1,7 +1,9 @@
 /** Middleware and routes, in the order in which a request meets them. */
 import { Hono } from 'hono'
 import { requestId } from 'hono/request-id'
+import { readConfiguration } from './configuration.ts'
 import type { AppEnvironment } from './environment.ts'
+import { routedPath } from './gateway-domain.ts'
 import { countRequests } from './middleware/count-requests.ts'
 import { onError, onNotFound } from './middleware/problems.ts'
 import { directory } from './routes/directory.ts'
@@ -12,7 +14,7 @@ import { metrics } from './routes/metrics.ts'
 import { sockets } from './routes/sockets.ts'
 import { tenants } from './routes/tenants.ts'
 
-export const app = new Hono<AppEnvironment>()
+export const app = new Hono<AppEnvironment>({ getPath })
   .use(requestId({ limitLength: 128 }))
   .use(async function echoRequestId(c, next) {
     await next()
@@ -29,3 +31,13 @@ export const app = new Hono<AppEnvironment>()
   .route('/', sockets)
   .notFound(onNotFound)
   .onError(onError)
+
+/** A Worker that is misconfigured says so at what is asked for, by path. */
+function getPath(request: Request, options?: { env?: Env }): string {
+  const url = new URL(request.url)
+  try {
+    return routedPath(url, options?.env ? readConfiguration(options.env).gatewayDomain : null)
+  } catch {
+    return url.pathname
+  }
+}

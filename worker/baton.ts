@@ -37,17 +37,19 @@ export async function sealBaton(
   return encodeBase64Url(bytes)
 }
 
-/** @returns `null` for a baton that was not sealed by this key for this tenant and token */
+/** @returns `null` for a baton that was not sealed by one of these keys for this tenant and token */
 export async function openBaton(
   baton: string,
   binding: BatonBinding,
-  key: Uint8Array<ArrayBuffer>,
+  keys: readonly Uint8Array<ArrayBuffer>[],
 ): Promise<SessionTicket | null> {
   if (baton.length !== BATON_CHARACTERS) return null
   const bytes = decodeBase64Url(baton)
   if (bytes === null) return null
   const mac = bytes.subarray(TICKET_BYTES)
-  const isOurs = await crypto.subtle.verify('HMAC', await importKey(key), mac, signedBytes(bytes, binding))
+  const signed = signedBytes(bytes, binding)
+  let isOurs = false
+  for (const key of keys) isOurs ||= await crypto.subtle.verify('HMAC', await importKey(key), mac, signed)
   if (!isOurs) return null
   return {
     sessionId: Array.from(bytes.subarray(0, ID_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join(''),

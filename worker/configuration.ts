@@ -1,6 +1,8 @@
 /** The only place where variables and secrets are read. They are checked once, all together, at the first request. */
 import { parseApiKeys, type ApiKey } from './api-key.ts'
-import { MAX_ORGANIZATION_CHARACTERS } from './tenant-name.ts'
+import type { OptionalSecrets } from './environment.ts'
+import { DEFAULT_SESSION_LIMIT } from './limits.ts'
+import { MAX_ORGANIZATION_CHARACTERS, TENANT_ID } from './tenant-name.ts'
 
 /** The budgets of `middleware/limit-rate.ts`. */
 export type RateLimitName = 'signup' | 'admin' | 'wrong_key'
@@ -15,9 +17,21 @@ export interface Configuration {
   baseUrlSuffixes: string[]
   platformToken: string
   apiKeys: ApiKey[]
-  batonKey: Uint8Array<ArrayBuffer>
+  /** The first signs and seals; what the others have signed or sealed is still good. */
+  batonKeys: readonly [Uint8Array<ArrayBuffer>, ...Uint8Array<ArrayBuffer>[]]
+  /** Where the objects of sessions must stay; `null`: where it is fastest. */
+  jurisdiction: DurableObjectJurisdiction | null
+  /** `acme.<domain>` is the gateway of the tenant `acme`; `null`: by path only. */
+  gatewayDomain: string | null
+  sessionLimits: SessionLimits
   /** What the rate-limit bindings are set to, which they do not tell themselves; only to be told to callers. */
   rateLimits: Partial<Record<RateLimitName, { quota: number; windowSeconds: number }>>
+}
+
+/** How many sessions of a tenant may hold a stream of its database at once. */
+export interface SessionLimits {
+  standard: number
+  byTenant: ReadonlyMap<string, number>
 }
 
 /** A variable is missing or malformed. The message names it and never quotes the value of a secret. */
@@ -34,8 +48,13 @@ export function readConfiguration(env: Env): Configuration {
   if (known) return known
   const faults: string[] = []
 
-  function read<T>(variable: keyof Env, rule: string, parse: (text: string) => T | undefined, absent?: T): T {
-    const text: unknown = env[variable]
+  function read<T>(
+    variable: keyof Env | keyof OptionalSecrets,
+    rule: string,
+    parse: (text: string) => T | undefined,
+    absent?: T,
+  ): T {
+    const text: unknown = (env as Env & OptionalSecrets)[variable]
     if (absent !== undefined && (text === undefined || text === '')) return absent
     const value = typeof text === 'string' && text.trim() !== '' ? parse(text.trim()) : undefined
     if (value === undefined)
@@ -69,10 +88,22 @@ export function readConfiguration(env: Env): Configuration {
       'comma-separated name:scope:sha256 entries made by `npm run key` (a secret)',
       parseApiKeys,
     ),
-    batonKey: read(
-      'BATON_KEY',
-      'at least 32 random bytes in hex, as of `openssl rand -hex 32` (a secret)',
-      hexKey,
+    batonKeys: [
+      read('BATON_KEY', 'at least 32 random bytes in hex, as of `openssl rand -hex 32` (a secret)', hexKey),
+      ...read('BATON_KEY_PREVIOUS', 'the BATON_KEY before the present one (a secret)', oneHexKey, []),
+    ],
+    jurisdiction: read('JURISDICTION', 'eu, us, fedramp or fedramp-high', jurisdiction, null),
+    gatewayDomain: read(
+      'GATEWAY_DOMAIN',
+      'the domain below which each tenant has its host, such as db.example.com',
+      (text) => (/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(text) ? text : undefined),
+      null,
+    ),
+    sessionLimits: read(
+      'SESSION_LIMITS',
+      'a number, and others for some tenants: 100, acme=500, globex=20',
+      sessionLimits,
+      { standard: DEFAULT_SESSION_LIMIT, byTenant: new Map() },
     ),
     rateLimits: read(
       'RATE_LIMIT_POLICY',
@@ -121,4 +152,28 @@ const headerValue = (text: string): string | undefined => (/^[\x21-\x7e]+$/.test
 function hexKey(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length < 64 || !/^([0-9a-f]{2})+$/i.test(text)) return undefined
   return Uint8Array.from(text.match(/../g)!, (byte) => Number.parseInt(byte, 16))
+}
+
+function oneHexKey(text: string): Uint8Array<ArrayBuffer>[] | undefined {
+  const key = hexKey(text)
+  return key === undefined ? undefined : [key]
+}
+
+const JURISDICTIONS: readonly DurableObjectJurisdiction[] = ['eu', 'us', 'fedramp', 'fedramp-high']
+
+const jurisdiction = (text: string): DurableObjectJurisdiction | undefined =>
+  JURISDICTIONS.find((known) => known === text)
+
+function sessionLimits(text: string): SessionLimits | undefined {
+  const byTenant = new Map<string, number>()
+  let standard = DEFAULT_SESSION_LIMIT
+  for (const entry of text.split(',')) {
+    const match = /^(?:(.+)=)?([1-9]\d{0,5})$/.exec(entry.trim())
+    if (!match) return undefined
+    const [, tenant, limit] = match
+    if (tenant === undefined) standard = Number(limit)
+    else if (TENANT_ID.test(tenant)) byTenant.set(tenant, Number(limit))
+    else return undefined
+  }
+  return { standard, byTenant }
 }

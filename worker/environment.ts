@@ -12,3 +12,9 @@ export interface AppEnvironment {
     upstream: { tenantId: string; token: string; databaseUrl: string; location: string }
   }
 }
+
+/** Secrets that need not be there, and so are not in the generated types. */
+export interface OptionalSecrets {
+  /** The former `BATON_KEY`, as long as what it has signed should be good. */
+  BATON_KEY_PREVIOUS?: string
+}

@@ -142,6 +142,9 @@ export const MAX_WAIT_MS = 30_000
 /** SQL texts that are stored again on another upstream stream; sqld takes 50 of 5,000 bytes, and a stored value has 2 MB. */
 export const MAX_STORED_SQL_CHARACTERS = 500_000
 
+/** Sessions of one tenant that hold a stream at once: sqld has 128 connections for all of its databases. */
+export const DEFAULT_SESSION_LIMIT = 100
+
 /** For how long an isolate serves a tenant without asking its object, and so for how long after its suspension at most. */
 export const LOCATION_MEMORY_MS = 60_000
 

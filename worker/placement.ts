@@ -58,3 +58,11 @@ export function placeNear<T extends Rpc.DurableObjectBranded>(
   }
   return { stub: get({}), hint: null }
 }
+
+/** An id that nothing has yet. Where it must stay goes before where it would be near, so that no hint is given besides. */
+export function newId(
+  namespace: DurableObjectNamespace,
+  jurisdiction: DurableObjectJurisdiction | null,
+): DurableObjectId {
+  return namespace.newUniqueId(jurisdiction === null ? {} : { jurisdiction })
+}

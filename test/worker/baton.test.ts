@@ -8,16 +8,21 @@ const binding = { tenantId: 'acme', token: 'jwt' }
 
 describe('batons', () => {
   test('open to the ticket that was sealed', async () => {
-    expect(await openBaton(await sealBaton(ticket, binding, key), binding, key)).toEqual(ticket)
+    expect(await openBaton(await sealBaton(ticket, binding, key), binding, [key])).toEqual(ticket)
   })
 
   test('are worthless with another tenant, token or key', async () => {
     const baton = await sealBaton(ticket, binding, key)
-    expect(await openBaton(baton, { ...binding, tenantId: 'other' }, key)).toBeNull()
-    expect(await openBaton(baton, { ...binding, token: 'other' }, key)).toBeNull()
-    expect(await openBaton(baton, binding, new Uint8Array(32).fill(8))).toBeNull()
+    expect(await openBaton(baton, { ...binding, tenantId: 'other' }, [key])).toBeNull()
+    expect(await openBaton(baton, { ...binding, token: 'other' }, [key])).toBeNull()
+    expect(await openBaton(baton, binding, [new Uint8Array(32).fill(8)])).toBeNull()
     // The border between tenant and token cannot be moved.
-    expect(await openBaton(baton, { tenantId: 'acm', token: 'ejwt' }, key)).toBeNull()
+    expect(await openBaton(baton, { tenantId: 'acm', token: 'ejwt' }, [key])).toBeNull()
+  })
+
+  test('are good with the key before, too', async () => {
+    const next = new Uint8Array(32).fill(8)
+    expect(await openBaton(await sealBaton(ticket, binding, key), binding, [next, key])).toEqual(ticket)
   })
 
   test('no changed character goes unnoticed', async () => {
@@ -29,7 +34,7 @@ describe('batons', () => {
         async (at, character) => {
           fc.pre(baton[at] !== character)
           const forged = baton.slice(0, at) + character + baton.slice(at + 1)
-          expect(await openBaton(forged, binding, key)).toBeNull()
+          expect(await openBaton(forged, binding, [key])).toBeNull()
         },
       ),
     )
@@ -38,7 +43,7 @@ describe('batons', () => {
   test.each(['', 'x', 'not/base64url+', 'A'.repeat(91), 'A'.repeat(400_000), 'é'])(
     '%j is no baton',
     async (baton) => {
-      expect(await openBaton(baton, binding, key)).toBeNull()
+      expect(await openBaton(baton, binding, [key])).toBeNull()
     },
   )
 })

@@ -6,6 +6,15 @@ import { ConfigurationError, readConfiguration } from '../../worker/configuratio
 const withVariable = (variable: keyof Env, value: unknown): Env => ({ ...env, [variable]: value }) as Env
 
 describe('configuration', () => {
+  test('has limits of sessions for all tenants and for some', () => {
+    const { sessionLimits } = readConfiguration(withVariable('SESSION_LIMITS', '7, acme=500, a@b.c=20'))
+    expect(sessionLimits.standard).toBe(7)
+    expect([...sessionLimits.byTenant]).toEqual([
+      ['acme', 500],
+      ['a@b.c', 20],
+    ])
+  })
+
   test.each([
     ['TURSO_ORGANIZATION', ''],
     ['TURSO_ORGANIZATION', 'My Org'],
@@ -27,6 +36,11 @@ describe('configuration', () => {
     ['API_KEYS', 'dev-key'],
     ['BATON_KEY', 'abcd'],
     ['BATON_KEY', 'xy'.repeat(32)],
+    ['JURISDICTION', 'mars'],
+    ['GATEWAY_DOMAIN', 'https://db.example.com'],
+    ['SESSION_LIMITS', 'many'],
+    ['SESSION_LIMITS', '100, =5'],
+    ['SESSION_LIMITS', '0'],
   ] as const)('%s = %j is refused by name', (variable, value) => {
     expect(() => readConfiguration(withVariable(variable, value))).toThrow(ConfigurationError)
     expect(() => readConfiguration(withVariable(variable, value))).toThrow(

@@ -132,8 +132,8 @@ export class Socket extends DurableObject<Env> {
     const attachment = socket?.deserializeAttachment() as Attachment | undefined
     if (socket === undefined || attachment === undefined || attachment.isOver) return
     const sealed = this.ctx.storage.kv.get<Uint8Array<ArrayBuffer>>('token')
-    const { batonKey } = readConfiguration(this.env)
-    if (sealed !== undefined) this.#token = await openToken(sealed, this.#owner(attachment), [batonKey])
+    const { batonKeys } = readConfiguration(this.env)
+    if (sealed !== undefined) this.#token = await openToken(sealed, this.#owner(attachment), batonKeys)
     const connection = this.#connect(socket, attachment)
     this.#connection = connection
     if (attachment.isBusy)
@@ -209,8 +209,8 @@ export class Socket extends DurableObject<Env> {
     const token = jwt ?? this.#token
     const refusal = await authenticate(attachment.databaseUrl, token)
     if (refusal !== null || token === null) return refusal
-    const { batonKey } = readConfiguration(this.env)
-    const sealed = await sealToken(token, this.#owner(attachment), batonKey)
+    const { batonKeys } = readConfiguration(this.env)
+    const sealed = await sealToken(token, this.#owner(attachment), batonKeys[0])
     this.#token = token
     this.ctx.storage.kv.put('token', sealed)
     return null

@@ -18,7 +18,7 @@ import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import type { Session, SessionAnswer, SessionCall, SessionCursorAnswer } from '../objects/session.ts'
 import { passCursor, passThrough } from '../pass-through.ts'
 import { parseCursor, parsePipeline } from '../pipeline-request.ts'
-import { placeNear } from '../placement.ts'
+import { newId, placeNear } from '../placement.ts'
 import type { Destination } from '../session/exchange.ts'
 import { isSelfContained } from '../session/requests.ts'
 import { timing } from '../server-timing.ts'
@@ -87,19 +87,19 @@ interface FoundSession {
 
 /** @returns `null` for a baton that is none of this tenant and token: before an object wakes */
 async function findSession(c: Context<AppEnvironment>, baton: string | null): Promise<FoundSession | null> {
-  const { batonKey } = readConfiguration(c.env)
+  const { batonKeys, jurisdiction } = readConfiguration(c.env)
   const binding = c.get('upstream')
-  const ticket = baton === null ? null : await openBaton(baton, binding, batonKey)
+  const ticket = baton === null ? null : await openBaton(baton, binding, batonKeys)
   if (baton !== null && ticket === null) return null
   const { SESSIONS } = c.env
-  const id = ticket === null ? SESSIONS.newUniqueId() : SESSIONS.idFromString(ticket.sessionId)
-  const { stub } = placeNear(ticket === null ? binding.location : null, (options) =>
-    SESSIONS.get(id, options),
-  )
+  const isNew = ticket === null
+  const id = isNew ? newId(SESSIONS, jurisdiction) : SESSIONS.idFromString(ticket.sessionId)
+  const near = isNew && jurisdiction === null ? binding.location : null
+  const { stub } = placeNear(near, (options) => SESSIONS.get(id, options))
   return {
     stub,
     sequence: ticket?.sequence ?? null,
-    seal: (sequence) => sealBaton({ sessionId: id.toString(), sequence }, binding, batonKey),
+    seal: (sequence) => sealBaton({ sessionId: id.toString(), sequence }, binding, batonKeys[0]),
   }
 }
 

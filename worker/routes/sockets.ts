@@ -1,9 +1,10 @@
 /** `GET /t/:tenant/`, upgraded: Hrana over WebSocket. The upgrade is checked here; a Socket object has the rest. */
 import { Hono, type Context } from 'hono'
+import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
 import { SOCKET_ORDER, type SocketOrder } from '../objects/socket.ts'
-import { placeNear } from '../placement.ts'
+import { newId, placeNear } from '../placement.ts'
 import { parseTenantId } from '../schemas.ts'
 import { locateTenant } from '../tenant-locations.ts'
 import type { TenantLocation } from '../tenant-outcome.ts'
@@ -32,8 +33,10 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   })
   const authorization = c.req.header('authorization')
   if (authorization !== undefined) headers.set('authorization', authorization)
-  const id = c.env.SOCKETS.newUniqueId()
-  const { stub } = placeNear(location.location, (options) => c.env.SOCKETS.get(id, options))
+  const { jurisdiction } = readConfiguration(c.env)
+  const id = newId(c.env.SOCKETS, jurisdiction)
+  const near = jurisdiction === null ? location.location : null
+  const { stub } = placeNear(near, (options) => c.env.SOCKETS.get(id, options))
   return await stub.fetch('https://socket/', { headers })
 }
 

@@ -69,6 +69,8 @@ export const FORGOTTEN_MEMORY_MS = 30 * 86_400_000
 
 /** What one run of the cron does at most; with 1,000 subrequests to Turso, D1 and objects it has room. */
 export const MAX_TENANTS_WOKEN = 40
+/** Objects that one request has published again. */
+export const MAX_REBUILT = 50
 export const MAX_ROWS_SWEPT = 1_000
 /** Pages of databases, and databases on each: with a run every ten minutes 100,000 take nine hours. */
 export const MAX_LIST_PAGES = 4

@@ -1,7 +1,7 @@
 /** What the API takes, as schemas: the source of its validation and its types. */
 import * as z from 'zod/mini'
 import { permissions } from '../src/index.ts'
-import { MAX_JSON_DEPTH } from './limits.ts'
+import { MAX_JSON_DEPTH, MAX_REBUILT } from './limits.ts'
 import { invalidRequest, type FieldError } from './problem.ts'
 import { TENANT_ID } from './tenant-name.ts'
 import { tokenOptions, type TokenOptions } from './token-options.ts'
@@ -107,6 +107,36 @@ export function parseUpdate(body: string): UpdateRequest {
 /** @throws {Problem} `invalid_request` that names every refused field */
 export function parseSignup(body: string): SignupRequest {
   return parse(signupRequest, parseJson(body))
+}
+
+export const rebuildRequest = z.strictObject({
+  objects: z
+    .array(
+      z
+        .string('must be a string')
+        .check(z.regex(/^[0-9a-f]{64}$/, 'must be the id of an object, 64 hex digits')),
+      'must be a list',
+    )
+    .check(
+      z.minLength(1, 'must not be empty'),
+      z.maxLength(MAX_REBUILT, `must have at most ${MAX_REBUILT} ids`),
+    ),
+})
+
+export const checkRequest = z.strictObject({
+  published_before: z.iso.datetime('must be a time such as 2026-11-28T12:00:00Z'),
+  cursor: z.optional(z.string('must be a string')),
+})
+export type CheckRequest = z.infer<typeof checkRequest>
+
+/** @throws {Problem} `invalid_request` that names every refused field */
+export function parseRebuild(body: string): string[] {
+  return parse(rebuildRequest, parseJson(body)).objects
+}
+
+/** @throws {Problem} `invalid_request` that names every refused field */
+export function parseCheck(body: string): CheckRequest {
+  return parse(checkRequest, parseJson(body))
 }
 
 /** @throws {Problem} `invalid_request` naming `id` */

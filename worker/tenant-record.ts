@@ -2,7 +2,7 @@
 import { DELETION_GRACE_MS, MAX_IDEMPOTENCY_KEYS } from './limits.ts'
 import { mergePatch } from './merge-patch.ts'
 import { isAccessPending, isReady, OPEN, readyStatus } from './saga/access.ts'
-import { advance, withoutDatabase } from './saga/machine.ts'
+import { advance, mayHaveDatabase, withoutDatabase } from './saga/machine.ts'
 import { isOvertaken } from './saga/run.ts'
 import type { Orphan, SagaState } from './saga/state.ts'
 import type { SignupRequest } from './schemas.ts'
@@ -151,6 +151,15 @@ export function beginSignup(
 /** A signup that waits, when somebody wants it now. */
 export function hurry(record: TenantRecord, now: number): TenantRecord {
   return { ...hurryOrphans(record, now), retryAt: null }
+}
+
+/** Whether a database is this tenant's, or one that it deletes. */
+export function hasDatabase(record: TenantRecord | undefined, name: string): boolean {
+  if (record === undefined) return false
+  return (
+    (record.databaseName === name && mayHaveDatabase(record)) ||
+    record.orphans.some((orphan) => orphan.name === name)
+  )
 }
 
 /** What may be left, when somebody wants it gone now. */

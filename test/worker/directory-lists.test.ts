@@ -48,11 +48,11 @@ beforeAll(async () => {
   await directory
     .prepare(
       `with recursive n (i) as (select 0 union all select i + 1 from n where i < ?1 - 1)
-       insert into tenants (id, revision, name, status, group_name, location, database, schema_version, created_at)
+       insert into tenants (id, revision, name, status, group_name, location, database, schema_version, created_at, published_at)
        select printf('0-customer-%06d', i), 1,
          case when i % 1000 = 7 then 'Needle & Söhne ' || i else 'Customer ' || i end,
          case when i % 100 = 3 then 'failed' else 'active' end, 'group-' || (i % 4), 'here',
-         printf('0-customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z' from n`,
+         printf('0-customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z', 0 from n`,
     )
     .bind(TENANTS)
     .run()

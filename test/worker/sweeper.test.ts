@@ -94,7 +94,7 @@ describe('a tenant that should have changed and has not', () => {
 
   test('that its object knows nothing of is not in the directory any more', async () => {
     await directory.exec(
-      "insert into tenants (id, revision, status, group_name, location, database, schema_version, created_at, expected_by) values ('ghost', 9, 'provisioning', 'g', 'l', 'ghost-abcdefghij', 0, '', 1)",
+      "insert into tenants (id, revision, status, group_name, location, database, schema_version, created_at, published_at, expected_by) values ('ghost', 9, 'provisioning', 'g', 'l', 'ghost-abcdefghij', 0, '', 0, 1)",
     )
     await sweep()
     expect(await statusOf('ghost')).toBeNull()
@@ -111,7 +111,7 @@ describe('a tenant that should have changed and has not', () => {
       storage.kv.put('tenant', { version: 99 }),
     )
     await directory.exec(
-      "insert into tenants (id, revision, status, group_name, location, database, schema_version, created_at, expected_by) values ('broken', 1, 'provisioning', 'g', 'l', 'broken-abcdefghij', 0, '', 1)",
+      "insert into tenants (id, revision, status, group_name, location, database, schema_version, created_at, published_at, expected_by) values ('broken', 1, 'provisioning', 'g', 'l', 'broken-abcdefghij', 0, '', 0, 1)",
     )
     await sweep()
     expect(await column('select expected_by from tenants where id = ?', 'broken')).toBeGreaterThan(Date.now())

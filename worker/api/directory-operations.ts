@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { STATUSES } from '../directory/row.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../limits.ts'
 import { auditQuery, orphanQuery, removalQuery, tenantQuery } from '../queries.ts'
+import { checkRequest, rebuildRequest } from '../schemas.ts'
 import type { Operation, Parameter } from './operation.ts'
 
 const time = z.iso.datetime()
@@ -178,5 +179,41 @@ export const directoryOperations: readonly Operation[] = [
     parameters: { database: databaseName },
     answers: { 200: { description: 'It is ignored', schema: z.strictObject({ orphan: orphanRow }) } },
     problems: ['not_found', 'database_in_use', 'directory_unavailable'],
+  },
+  {
+    method: 'post',
+    path: '/v1/directory/rebuild',
+    id: 'rebuildDirectory',
+    summary:
+      'Have some Tenant objects tell the directory again what they are: `npm run directory` does so with all',
+    auth: 'admin',
+    body: rebuildRequest,
+    answers: {
+      200: {
+        description: 'How it went',
+        schema: z.strictObject({
+          at: time,
+          published: count,
+          empty: count,
+          failed: z.array(z.strictObject({ object: z.string(), detail: z.string() })),
+        }),
+      },
+    },
+  },
+  {
+    method: 'post',
+    path: '/v1/directory/check',
+    id: 'checkDirectory',
+    summary:
+      'Ask the objects of tenants with old rows whether there is such a tenant, and drop the rows of those without',
+    auth: 'admin',
+    body: checkRequest,
+    answers: {
+      200: {
+        description: 'A part of them; go on with `next_cursor`',
+        schema: z.strictObject({ known: count, removed: count, failed: count, next_cursor }),
+      },
+    },
+    problems: ['directory_unavailable'],
   },
 ]

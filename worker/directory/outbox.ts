@@ -59,6 +59,7 @@ export interface Outbox {
   next: (record: TenantRecord | undefined, now: number) => Publication | null
   delivered: (publication: Publication, receipt: Receipt, now: number) => void
   failed: (now: number, random: number) => void
+  isOwed: () => boolean
   /**
    * When the object's alarm must go off.
    *
@@ -140,6 +141,7 @@ export function createOutbox(storage: OutboxStorage): Outbox {
       const attempts = state.attempts + 1
       write({ ...state, attempts, retryAt: now + delayAfter(DIRECTORY_RETRY, attempts, random, null) })
     },
+    isOwed: () => (read()?.retryAt ?? null) !== null,
     alarmAt(sagaAt) {
       const dueAt = read()?.retryAt ?? null
       return sagaAt === null || dueAt === null ? (sagaAt ?? dueAt) : Math.min(sagaAt, dueAt)

@@ -53,15 +53,28 @@ function presence(tenant: string, revision: number, row: NonNullable<Publication
   return [
     [
       `insert into tenants (id, revision, name, status, group_name, location, database, schema_version,
-         created_at, expected_by)
-       select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+         created_at, published_at, expected_by)
+       select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
        where not exists (select 1 from forgotten where id = ?1 and revision >= ?2)
        on conflict (id) do update set revision = excluded.revision, name = excluded.name,
          status = excluded.status, group_name = excluded.group_name, location = excluded.location,
          database = excluded.database, schema_version = excluded.schema_version,
-         created_at = excluded.created_at, expected_by = excluded.expected_by
+         created_at = excluded.created_at, published_at = excluded.published_at,
+         expected_by = excluded.expected_by
        where excluded.revision > revision`,
-      [tenant, revision, name, status, group, location, database, schemaVersion, createdAt, expectedBy],
+      [
+        tenant,
+        revision,
+        name,
+        status,
+        group,
+        location,
+        database,
+        schemaVersion,
+        createdAt,
+        Date.now(),
+        expectedBy,
+      ],
     ],
     ['delete from forgotten where id = ? and revision < ?', [tenant, revision]],
     // What somebody has found and nobody knew is known now.

@@ -14,6 +14,7 @@ const VERSIONS: readonly (readonly string[])[] = [
       database text not null,
       schema_version integer not null,
       created_at text not null,
+      published_at integer not null,
       expected_by integer)`,
     'create index tenants_by_status on tenants (status, id)',
     'create index tenants_by_group on tenants (group_name, id)',

@@ -22,6 +22,8 @@ export interface TenantStorage {
   store: (record: TenantRecord | undefined, alarmAt?: number | null, deed?: Deed) => Promise<void>
   /** Brings the directory what it is owed. */
   deliver: () => Promise<void>
+  /** Owes the directory the tenant again, and waits until it has it. */
+  publish: () => Promise<'published' | 'empty' | 'unavailable'>
   /** To be called first when the alarm has gone off: it is used up. */
   alarmCame: () => void
   /**
@@ -88,6 +90,13 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
     },
     store,
     deliver,
+    async publish() {
+      if (!delivery.renew(read(), Date.now())) return 'empty'
+      const isForgotten = read() === undefined
+      await deliver()
+      if (delivery.isOwed()) return 'unavailable'
+      return isForgotten ? 'empty' : 'published'
+    },
     async wake() {
       if (!delivery.renew(read(), Date.now())) return false
       setTo = Date.now()

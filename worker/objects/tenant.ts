@@ -10,7 +10,6 @@ import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { isReady, mayComeBack } from '../saga/access.ts'
 import type { Performer } from '../saga/perform.ts'
-import { mayHaveDatabase } from '../saga/machine.ts'
 import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
 import { databaseName } from '../tenant-name.ts'
 import {
@@ -31,6 +30,7 @@ import {
   beginSignup,
   change,
   handOver,
+  hasDatabase,
   hurry,
   hurryOrphans,
   isRefusal,
@@ -203,10 +203,7 @@ export class Tenant extends DurableObject<Env> {
 
   /** Whether this is the tenant's database, or one that it deletes. */
   has(database: string): boolean {
-    const record = this.#storage.read()
-    if (record === undefined) return false
-    const isOwn = record.databaseName === database && mayHaveDatabase(record)
-    return isOwn || record.orphans.some(({ name }) => name === database)
+    return hasDatabase(this.#storage.read(), database)
   }
 
   /** Deletes at once what may be left. */
@@ -215,6 +212,11 @@ export class Tenant extends DurableObject<Env> {
     if (known === undefined || known.orphans.length === 0) return
     const deed = { ...caller, action: 'delete_orphan', outcome: 'hurried' } as const
     await this.#storage.write(hurryOrphans(known, Date.now()), Date.now(), deed)
+  }
+
+  /** Tells the directory again what this is, for it to be made anew. */
+  async publish(): Promise<'published' | 'empty' | 'unavailable'> {
+    return await this.#storage.publish()
   }
 
   /**

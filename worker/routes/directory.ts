@@ -6,12 +6,15 @@ import { withTables } from '../directory/schema.ts'
 import { countTenants, listTenants } from '../directory/tenants.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { toJson } from '../json.ts'
-import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
+import { DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES } from '../limits.ts'
 import { errorText, log } from '../log.ts'
 import { authenticate } from '../middleware/authenticate.ts'
+import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import { Problem, retryAfter } from '../problem.ts'
 import { readWalk } from '../sweeper/strays.ts'
+import { parseCheck, parseRebuild } from '../schemas.ts'
+import { check, rebuild } from '../tenants/rebuild.ts'
 import { ignore, removeOrphan } from '../tenants/orphans.ts'
 import {
   auditQuery,
@@ -62,6 +65,16 @@ export const directory = new Hono<AppEnvironment>()
     return c.json(toJson({ orphan: await look(c, () => ignore(callOf(c), database)) }))
   })
   .all('/v1/orphans/:database/ignore', methodNotAllowed('POST'))
+  .post('/v1/directory/rebuild', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
+    const objects = parseRebuild(await c.req.text())
+    return c.json(toJson(await rebuild(c.env, objects)))
+  })
+  .all('/v1/directory/rebuild', methodNotAllowed('POST'))
+  .post('/v1/directory/check', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
+    const request = parseCheck(await c.req.text())
+    return c.json(toJson(await look(c, () => check(c.env, request))))
+  })
+  .all('/v1/directory/check', methodNotAllowed('POST'))
 
 /** @throws {Problem} `directory_unavailable`: nothing but what looks into the directory needs it */
 async function look<T>(

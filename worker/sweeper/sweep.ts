@@ -12,7 +12,7 @@ import { findStrays } from './strays.ts'
 /** Never throws: Cloudflare does not repeat a cron, and the next one does all that is left. */
 export async function sweep(env: Env, now: number): Promise<void> {
   const { DIRECTORY } = env
-  const parts: [string, () => Promise<Record<string, number> | void>][] = [
+  const parts: [string, () => Promise<object | void>][] = [
     ['tables', () => migrateDirectory(DIRECTORY)],
     ['stuck', () => revive(env, now)],
     ['strays', () => findStrays(env, now)],
@@ -21,8 +21,8 @@ export async function sweep(env: Env, now: number): Promise<void> {
   ]
   for (const [part, action] of parts)
     try {
-      const counts = (await action()) ?? {}
-      if (Object.values(counts).some((count) => count > 0)) log('info', 'swept', { part, ...counts })
+      const counts: Record<string, number> = { ...(await action()) }
+      if (Object.values(counts).some(Boolean)) log('info', 'swept', { part, ...counts })
     } catch (error) {
       log('error', 'sweep_failed', { part, detail: errorText(error) })
     }

@@ -21,6 +21,9 @@ export interface Listing<Item> extends AsyncIterable<Item> {
   page(cursor?: string): Promise<Page<Item>>
 }
 
+/** In a row. Who filters may leave some of them empty. */
+const MAX_EMPTY_PAGES = 100
+
 /** @param ask `isWalk`: all pages are wanted, so one that may be missing is an error */
 export function createListing<Item>(
   ask: (cursor: string | undefined, isWalk: boolean) => Promise<Page<Item>>,
@@ -34,13 +37,15 @@ export function createListing<Item>(
     },
     async *[Symbol.asyncIterator]() {
       const seen = new Set<string>()
+      let empty = 0
       for (let cursor: string | undefined; ;) {
         const { items, next } = await ask(cursor, true)
         yield* items
         if (next === null) return
+        empty = items.length === 0 ? empty + 1 : 0
         // A walk that never ends is worse than one that fails.
-        if (seen.has(next))
-          throw new ProtocolError('The Platform API names a page as the next one that was one already')
+        if (seen.has(next) || empty > MAX_EMPTY_PAGES)
+          throw new ProtocolError('The Platform API names page after page as the next one, without end')
         seen.add(next)
         cursor = next
       }

@@ -190,6 +190,20 @@ describe('a walk over a list ends with an error', () => {
     expect(await codeOf(walk([page(1, { pagination: { next } })]))).toBe('protocol')
   })
 
+  test('when page after page has nothing but another next one, and not when some do', async () => {
+    const endless = Array.from({ length: 300 }, (_, index) => page(0, { pagination: { next: `${index}` } }))
+    const { turso, sent } = answeredWith(endless)
+    expect(await codeOf(allOf(turso.databases.list()))).toBe('protocol')
+    expect(sent.length).toBeLessThan(200)
+    const gaps = [
+      ...endless.slice(0, 50),
+      page(1, { pagination: { next: 'x' } }),
+      ...endless.slice(50, 100),
+      page(1),
+    ]
+    expect(await walk(gaps)).toBe(2)
+  })
+
   test('when a full page of audit logs says nothing of how many there are', async () => {
     for (const pagination of [{ page: 1 }, { page: 1, total_pages: null }, {}]) {
       const { turso } = answeredWith([{ body: { audit_logs: [{ code: 'a' }, { code: 'b' }], pagination } }])

@@ -79,7 +79,10 @@ export async function measureGateway(stack: BenchStack, count: number): Promise<
       },
     }
   }
+  const version = async ({ url }: Target): Promise<string> =>
+    await (await fetch(new URL('/version', url))).text()
   const pairs = [
+    await both('GET /version', (target) => load(count, 1, () => version(target))),
     await both('statement without a stream', (target) => load(count, 1, () => stateless(target))),
   ]
   pairs.push(

@@ -1,17 +1,8 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Database, Transaction } from '../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestDatabase, type TestTurso } from '../support/turso.ts'
-
-const insert = (title: string): { sql: string; args: string[] } => ({
-  sql: 'insert into notes (title) values (?)',
-  args: [title],
-})
-
-const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'no failure',
-    (error: unknown) => error,
-  )
+import { failureOf } from '../support/failure-of.ts'
+import { insertNote as insert, titlesOf } from '../support/notes.ts'
 
 const OPEN_WITHIN = 'A transaction within this one is open'
 
@@ -32,8 +23,7 @@ describe.each(BEHAVIOUR_NAMES)('a transaction within a transaction (%s)', (behav
     await turso.requestsSeen()
   })
 
-  const titles = async (): Promise<unknown[]> =>
-    (await db.execute('select title from notes order by id')).rows.map((row) => row['title'])
+  const titles = (): Promise<unknown[]> => titlesOf(db)
 
   test('is kept with the one around it, and returns what its function returns', async () => {
     const value = await db.transaction(async (tx) => {
@@ -94,7 +84,7 @@ describe.each(BEHAVIOUR_NAMES)('a transaction within a transaction (%s)', (behav
   test('may be as deep as it likes, each undone or kept by itself', async () => {
     const descend = async (tx: Transaction, depth: number): Promise<void> => {
       await tx.execute(insert(`in ${depth}`))
-      if (depth < 6) await failureOf(tx.transaction((within) => descend(within, depth + 1)))
+      if (depth < 6) await tx.transaction((within) => descend(within, depth + 1)).catch(() => undefined)
       await tx.execute(insert(`out ${depth}`))
       if (depth === 4) throw new Error('undo from 4 on')
     }
@@ -105,12 +95,12 @@ describe.each(BEHAVIOUR_NAMES)('a transaction within a transaction (%s)', (behav
   test('may follow another, many times', async () => {
     await db.transaction(async (tx) => {
       for (let round = 0; round < 8; round++)
-        await failureOf(
-          tx.transaction(async (within) => {
+        await tx
+          .transaction(async (within) => {
             await within.execute(insert(`round ${round}`))
             if (round % 2 === 1) throw new Error('odd')
-          }),
-        )
+          })
+          .catch(() => undefined)
     })
     expect(await titles()).toEqual(['round 0', 'round 2', 'round 4', 'round 6'])
   })

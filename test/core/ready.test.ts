@@ -1,14 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect, type ConnectOptions, type Database, type Fetch } from '../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestDatabase, type TestTurso } from '../support/turso.ts'
+import { failureOf } from '../support/failure-of.ts'
 
 const GAP_MS = 60_000
-
-const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'no failure',
-    (error: unknown) => error,
-  )
 
 /** As undici has it in Node. */
 const refused = (): TypeError =>

@@ -1,8 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestTurso } from '../support/turso.ts'
-
-const insert = (title: string): string => `insert into notes (title) values ('${title}')`
+import { insertNoteText as insert, titlesOf } from '../support/notes.ts'
 
 describe.each(BEHAVIOUR_NAMES)('a script (%s)', (behaviour) => {
   let turso: TestTurso
@@ -19,8 +18,7 @@ describe.each(BEHAVIOUR_NAMES)('a script (%s)', (behaviour) => {
     await turso.requestsSeen()
   })
 
-  const titles = async (): Promise<unknown[]> =>
-    (await db.execute('select title from notes order by id')).rows.map((row) => row['title'])
+  const titles = (): Promise<unknown[]> => titlesOf(db)
 
   describe('of a database', () => {
     test('runs in one request, and leaves no stream', async () => {

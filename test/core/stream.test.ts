@@ -10,6 +10,7 @@ import {
   startTurso,
   type TestDatabase,
 } from '../support/turso.ts'
+import { insertNote as insert, titlesOf } from '../support/notes.ts'
 
 let fixture: TestDatabase
 let db: Database
@@ -28,13 +29,7 @@ beforeEach(async () => {
   await requestsSeen()
 })
 
-const insert = (title: string): { sql: string; args: string[] } => ({
-  sql: 'insert into notes (title) values (?)',
-  args: [title],
-})
-
-const titles = async (): Promise<unknown[]> =>
-  (await db.execute('select title from notes order by id')).rows.map((row) => row['title'])
+const titles = (): Promise<unknown[]> => titlesOf(db)
 
 const streams = async (): Promise<unknown[]> =>
   (await openStreams()).filter(({ database }) => database === fixture.name)

@@ -8,6 +8,7 @@ import {
   requestsSeen,
   type TestDatabase,
 } from '../support/turso.ts'
+import { failureOf } from '../support/failure-of.ts'
 
 let fixture: TestDatabase
 
@@ -29,12 +30,6 @@ function sequence(...tokens: string[]): { next: () => string; calls: () => numbe
   let calls = 0
   return { next: () => tokens[Math.min(calls++, tokens.length - 1)]!, calls: () => calls }
 }
-
-const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'no failure',
-    (error: unknown) => error,
-  )
 
 /** A second token for the database. */
 async function renew(): Promise<string> {

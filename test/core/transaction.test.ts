@@ -1,6 +1,8 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect, isTursoError, type Database, type Fetch, type Transaction } from '../../src/index.ts'
 import { startTurso, type TestDatabase, type TestTurso } from '../support/turso.ts'
+import { failureOf } from '../support/failure-of.ts'
+import { insertNote as insert, titlesOf } from '../support/notes.ts'
 
 let turso: TestTurso
 let fixture: TestDatabase
@@ -23,19 +25,7 @@ const failNext: TestTurso['failNext'] = (fault) => turso.failNext(fault)
 const clearFaults: TestTurso['clearFaults'] = () => turso.clearFaults()
 const requestsSeen: TestTurso['requestsSeen'] = () => turso.requestsSeen()
 
-const insert = (title: string): { sql: string; args: string[] } => ({
-  sql: 'insert into notes (title) values (?)',
-  args: [title],
-})
-
-const titles = async (): Promise<unknown[]> =>
-  (await db.execute('select title from notes order by id')).rows.map((row) => row['title'])
-
-const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'no failure',
-    (error: unknown) => error,
-  )
+const titles = (): Promise<unknown[]> => titlesOf(db)
 
 const streams = async (): Promise<unknown[]> =>
   (await turso.openStreams()).filter(({ database }) => database === fixture.name)

@@ -3,7 +3,8 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Fault } from '../../../local/faults/script.ts'
 import { connect, type Database, type Fetch, type Transaction, type TursoError } from '../../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestDatabase, type TestTurso } from '../../support/turso.ts'
-import { failureOf } from './failure-of.ts'
+import { failureOf } from '../../support/failure-of.ts'
+import { insertNoteText as insert, titlesOf } from '../../support/notes.ts'
 
 const lost = { code: 'stream_lost', outcome: 'rolled_back' }
 
@@ -31,9 +32,7 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
     await db.execute('delete from notes')
   })
 
-  const insert = (title: string): string => `insert into notes values ('${title}')`
-  const titles = async (): Promise<unknown[]> =>
-    (await db.execute('select title from notes order by rowid', [], { rowMode: 'array' })).rows.flat()
+  const titles = (): Promise<unknown[]> => titlesOf(db)
 
   /** Ends the transaction on the server's side. */
   const ways: [

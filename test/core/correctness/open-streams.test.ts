@@ -2,7 +2,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect, type Database, type Fetch } from '../../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestDatabase, type TestTurso } from '../../support/turso.ts'
-import { failureOf } from './failure-of.ts'
+import { failureOf } from '../../support/failure-of.ts'
 
 describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
   let turso: TestTurso

@@ -2,9 +2,9 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Database, Transaction } from '../../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestTurso } from '../../support/turso.ts'
-import { failureOf } from './failure-of.ts'
+import { failureOf } from '../../support/failure-of.ts'
+import { insertNoteText as insert, titlesOf } from '../../support/notes.ts'
 
-const insert = (title: string): string => `insert into notes (title) values ('${title}')`
 /** Its answer is larger than the server gives, which ends its program between two steps. */
 const TOO_LARGE =
   'with recursive c(x) as (select 1 union all select x + 1 from c where x < 500) select x, hex(zeroblob(100)) from c'
@@ -24,8 +24,7 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
     await db.execute('delete from notes')
   })
 
-  const titles = async (): Promise<unknown[]> =>
-    (await db.execute('select title from notes order by id')).rows.map(({ title }) => title)
+  const titles = (): Promise<unknown[]> => titlesOf(db)
 
   const failing = (tx: Transaction): Promise<unknown> =>
     failureOf(tx.batch([insert('first'), TOO_LARGE, insert('second')]))

@@ -2,6 +2,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Database, Transaction } from '../../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestDatabase, type TestTurso } from '../../support/turso.ts'
+import { insertNoteText as insert, titlesOf } from '../../support/notes.ts'
 
 describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
   let turso: TestTurso
@@ -22,9 +23,7 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
     await db.execute('delete from notes')
   })
 
-  const insert = (title: string): string => `insert into notes values ('${title}')`
-  const titles = async (): Promise<unknown[]> =>
-    (await db.execute('select title from notes order by rowid', [], { rowMode: 'array' })).rows.flat()
+  const titles = (): Promise<unknown[]> => titlesOf(db)
 
   test.each([
     ['reset_after', { kind: 'reset_after' }],

@@ -8,7 +8,8 @@ import {
   type Fetch,
 } from '../../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestDatabase, type TestTurso } from '../../support/turso.ts'
-import { failureOf } from './failure-of.ts'
+import { failureOf } from '../../support/failure-of.ts'
+import { insertNoteText as insert, titlesOf } from '../../support/notes.ts'
 
 const CLOSE = [{ type: 'close' }]
 
@@ -79,9 +80,7 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
   }
 
   const holdsStray = (body: Body): boolean => JSON.stringify(body).includes('stray')
-  const insert = (title: string): string => `insert into notes values ('${title}')`
-  const titles = async (): Promise<unknown[]> =>
-    (await fixture.database.execute('select title from notes', [], { rowMode: 'array' })).rows.flat()
+  const titles = (): Promise<unknown[]> => titlesOf(fixture.database)
 
   const ways: [string, { end: () => Promise<CallOptions>; holds?: typeof holdsStray; error: object }][] = [
     [

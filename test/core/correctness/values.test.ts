@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Database, IntMode, SqlInput, SqlValue } from '../../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso } from '../../support/turso.ts'
-import { failureOf } from './failure-of.ts'
+import { failureOf } from '../../support/failure-of.ts'
 
 const TWO_53 = 2n ** 53n
 const TWO_63 = 2n ** 63n

@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect, isTursoError, type CallOptions, type Database, type Fetch } from '../../../src/index.ts'
 import { BEHAVIOUR_NAMES, startTurso, type TestDatabase, type TestTurso } from '../../support/turso.ts'
-import { failureOf } from './failure-of.ts'
+import { failureOf } from '../../support/failure-of.ts'
 
 const never = new Promise<never>(() => {})
 

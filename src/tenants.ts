@@ -1,4 +1,5 @@
 /** The tenants of the Worker as its service binding gives them, and as its HTTP interface does in snake_case. Types only. */
+import type { TableAction } from './platform/permissions.ts'
 
 /** A tenant that is `active` or `suspended` has its database, one that is `deleting` may have it still. */
 export type TenantStatus = 'provisioning' | 'active' | 'suspended' | 'failed' | 'deleting'
@@ -34,8 +35,8 @@ export interface TenantDatabase {
   url: string
   /** `https://…/` */
   httpUrl: string
-  /** `https://…/t/<tenant>/`: the same database by way of the Worker. */
-  gatewayUrl: string
+  /** `https://…/t/<tenant>/`: the same database by way of the Worker. `null` when a binding asks and `PUBLIC_URL` is not set. */
+  gatewayUrl: string | null
 }
 
 export interface TenantToken {
@@ -87,3 +88,107 @@ export type SignupAnswer =
       isReplayed: boolean
     })
   | (TenantAnswer & { token: null; retryAfterMs: number })
+
+/** What a signup asks for. Only `id` is needed: your own id of the tenant. */
+export interface SignupOrder {
+  /** 1 to 128 of `A-Z a-z 0-9 . _ @ : -`, beginning with a letter or a digit. */
+  id: string
+  name?: string | undefined
+  group?: string | undefined
+  /** A Turso location code. */
+  location?: string | undefined
+  /** Any JSON object; kept and given back. */
+  metadata?: Record<string, unknown> | undefined
+  /** Default: for a day, with all rights. */
+  token?: Omit<TokenOrder, 'permissions'> | undefined
+}
+
+export interface TokenOrder {
+  /** `never`, or numbers with the units w, d, h and m: `2w1d30m`. Default `1d`. */
+  expiration?: string | undefined
+  /** Default `full-access`. */
+  authorization?: 'full-access' | 'read-only' | undefined
+  /** Tables (`*` for all), and what may be done to them. Databases on AWS know none. */
+  permissions?: Readonly<Record<string, readonly TableAction[]>> | undefined
+}
+
+/** A JSON Merge Patch: what is left out stays, `null` takes away. */
+export interface TenantChanges {
+  name?: string | null | undefined
+  metadata?: Record<string, unknown> | null | undefined
+  suspended?: boolean | undefined
+  /** Of a suspension. */
+  reason?: string | null | undefined
+}
+
+/** What went wrong. The same words as `code` has over HTTP. */
+export type TenantsErrorCode =
+  | 'invalid_request'
+  | 'not_found'
+  | 'payload_too_large'
+  | 'tenant_exists'
+  | 'tenant_deleting'
+  | 'tenant_suspended'
+  | 'tenant_not_ready'
+  | 'signup_in_progress'
+  | 'signup_unfinished'
+  | 'idempotency_key_reused'
+  | 'upstream_refused'
+  | 'upstream_unavailable'
+  | 'overloaded'
+  | 'configuration'
+  | 'internal'
+
+/** What all methods of {@link TenantsService} reject with. Not a class: only its properties cross the binding. */
+export interface TenantsError extends Error {
+  code: TenantsErrorCode
+  /** To be found in the log of the Worker. */
+  requestId: string
+  /** When it may work, if it may. */
+  retryAfterMs?: number
+  /** Of `invalid_request`: each refused field. */
+  errors?: { field: string; detail: string }[]
+  /** Of `tenant_exists`. */
+  tenant?: Tenant
+  database?: TenantDatabase
+}
+
+/**
+ * The entrypoint `Tenants` of the Worker, for Workers of the same account by a service binding. The same rules as over
+ * HTTP, and no API key: who has the binding may do everything.
+ *
+ * @example
+ * // [[services]]
+ * // binding = "TENANTS"
+ * // service = "turso-edge"
+ * // entrypoint = "Tenants"
+ * // props = { name = "my-backend" }
+ * interface Env { TENANTS: TenantsService }
+ * const { tenant, token } = await env.TENANTS.signup({ id: 'acme' })
+ */
+export interface TenantsService {
+  /**
+   * Signs a tenant up. With an `idempotencyKey` the same call gives the same database and a fresh token, any time later.
+   *
+   * @param options.waitMs after which an answer without a token will do; default, and at most, 20,000
+   */
+  signup(
+    order: SignupOrder,
+    options?: { idempotencyKey?: string | undefined; waitMs?: number | undefined },
+  ): Promise<SignupAnswer>
+  get(id: string): Promise<TenantHistory>
+  /** Takes a signup that waits up at once, and begins one that failed anew. */
+  retry(id: string): Promise<TenantAnswer>
+  /** `isPending`: Turso is still to close or open the database, which goes on by itself. */
+  update(id: string, changes: TenantChanges): Promise<TenantAnswer & { isPending: boolean }>
+  suspend(id: string, reason?: string): Promise<TenantAnswer & { isPending: boolean }>
+  resume(id: string): Promise<TenantAnswer & { isPending: boolean }>
+  /** @param options.purge without the grace period: the database is deleted now, and nothing can be restored */
+  delete(id: string, options?: { purge?: boolean | undefined }): Promise<TenantAnswer>
+  restore(id: string): Promise<TenantAnswer>
+  createToken(id: string, order?: TokenOrder): Promise<TenantToken>
+  /** Ends all tokens of the database. */
+  invalidateTokens(id: string): Promise<TenantAnswer>
+  /** Times are ISO 8601 with an offset. */
+  usage(id: string, range?: { from?: string | undefined; to?: string | undefined }): Promise<TenantUsage>
+}

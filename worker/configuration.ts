@@ -1,7 +1,7 @@
 /** The only place where variables and secrets are read. They are checked once, all together, at the first request. */
 import { parseApiKeys, type ApiKey } from './api-key.ts'
 import type { OptionalSecrets } from './environment.ts'
-import { DEFAULT_SESSION_LIMIT } from './limits.ts'
+import { DAY_MS, DEFAULT_SESSION_LIMIT, DELETION_GRACE_MS } from './limits.ts'
 import { MAX_ORGANIZATION_CHARACTERS, TENANT_ID } from './tenant-name.ts'
 
 /** The budgets of `middleware/limit-rate.ts`. */
@@ -24,6 +24,10 @@ export interface Configuration {
   /** `acme.<domain>` is the gateway of the tenant `acme`; `null`: by path only. */
   gatewayDomain: string | null
   sessionLimits: SessionLimits
+  /** Where callers reach the Worker, without a slash at its end; `null`: where each request says. */
+  publicUrl: string | null
+  /** For how long a deleted tenant can be restored. */
+  deletionGraceMs: number
   /** What the rate-limit bindings are set to, which they do not tell themselves; only to be told to callers. */
   rateLimits: Partial<Record<RateLimitName, { quota: number; windowSeconds: number }>>
 }
@@ -105,6 +109,18 @@ export function readConfiguration(env: Env): Configuration {
       sessionLimits,
       { standard: DEFAULT_SESSION_LIMIT, byTenant: new Map() },
     ),
+    publicUrl: read(
+      'PUBLIC_URL',
+      'where the Worker is reached, such as https://tenants.example',
+      origin,
+      null,
+    ),
+    deletionGraceMs: read(
+      'DELETION_GRACE_DAYS',
+      'for how many days a deleted tenant can be restored, from 0 to 365',
+      days,
+      DELETION_GRACE_MS,
+    ),
     rateLimits: read(
       'RATE_LIMIT_POLICY',
       'what the rate-limit bindings are set to, such as "signup";q=200;w=10, "admin";q=200;w=10',
@@ -123,6 +139,15 @@ function httpUrl(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const { protocol, username, password, href } = new URL(text)
   return /^https?:$/.test(protocol) && username + password === '' && !/[?#]/.test(href) ? text : undefined
+}
+
+function origin(text: string): string | undefined {
+  const url = httpUrl(text)
+  return url !== undefined && new URL(url).pathname === '/' ? new URL(url).origin : undefined
+}
+
+function days(text: string): number | undefined {
+  return /^\d{1,3}$/.test(text) && Number(text) <= 365 ? Number(text) * DAY_MS : undefined
 }
 
 function urlTemplate(text: string): string | undefined {

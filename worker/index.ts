@@ -6,6 +6,7 @@ export { Session } from './objects/session.ts'
 export { Socket } from './objects/socket.ts'
 export { Tenant } from './objects/tenant.ts'
 export { Upstream } from './objects/upstream.ts'
+export { Tenants } from './tenants/service.ts'
 
 export default {
   fetch: app.fetch,

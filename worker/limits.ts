@@ -45,8 +45,10 @@ export const WATCHDOG_MS = 60_000
 /** For how long a failed signup that has left nothing behind can be read, and retried: a week. */
 export const FAILED_MEMORY_MS = 604_800_000
 
-/** For how long a deleted tenant keeps its database and can be restored: a week. */
-export const DELETION_GRACE_MS = 604_800_000
+export const DAY_MS = 86_400_000
+
+/** For how long a deleted tenant keeps its database and can be restored, unless `DELETION_GRACE_DAYS` says otherwise: a week. */
+export const DELETION_GRACE_MS = 7 * DAY_MS
 
 /** One delivery to the directory. It is small, and nobody waits for it. */
 export const DIRECTORY_TIMEOUT_MS = 10_000

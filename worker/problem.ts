@@ -1,5 +1,6 @@
 /** Errors as `application/problem+json` (RFC 9457). The only place that writes that format. */
 import { toJson } from './json.ts'
+import { DEFAULT_RETRY_AFTER_MS } from './limits.ts'
 
 /** What went wrong, for programs. The problem's `type` is this as a URN. */
 export type ProblemCode =
@@ -60,7 +61,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   internal: { status: 500, title: 'Internal error' },
 }
 
-/** Thrown anywhere below a route; the error handler turns it into the response. */
+/** Thrown anywhere below a route or an entrypoint, which tell it to their caller. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ProblemCode
@@ -103,6 +104,23 @@ export function invalidRequest(all: readonly FieldError[]): Problem {
 export function retryAfter(ms: number): Record<string, string> {
   return { 'retry-after': String(Math.max(1, Math.ceil(ms / 1000))) }
 }
+
+/** Any error as what its caller is told. */
+export function toProblem(error: Error): Problem {
+  if (error instanceof Problem) return error
+  // Errors that crossed RPC keep their own properties and lose their class.
+  const { code, overloaded } = error as { code?: unknown; overloaded?: unknown }
+  if (code === 'configuration') return new Problem('configuration', error.message)
+  if (overloaded === true || isRetryable(error))
+    return new Problem('overloaded', 'The object of this tenant is overloaded or just moved; try again', {
+      headers: retryAfter(DEFAULT_RETRY_AFTER_MS),
+    })
+  return new Problem('internal', 'Something went wrong here; the request id helps to find it in the logs')
+}
+
+/** Whether an object moved or was updated in the middle: it may have done what it was asked. */
+export const isRetryable = (error: Error): boolean =>
+  'retryable' in error && error.retryable === true && !('overloaded' in error && error.overloaded === true)
 
 export function problemResponse(problem: Problem, requestId: string): Response {
   const { status, title } = PROBLEM_KINDS[problem.code]

@@ -55,6 +55,10 @@ export const auditQuery = z.strictObject({
 })
 export type AuditQuery = z.infer<typeof auditQuery>
 
+export const purgeQuery = z.strictObject({
+  purge: z.optional(z.enum(['true', 'false'], 'must be true or false')),
+})
+
 /** With an offset, since Turso asks for one. */
 const instant = z.optional(
   z.iso.datetime({ offset: true, error: 'must be a time such as 2026-11-01T00:00:00Z' }),

@@ -170,18 +170,27 @@ export function hurryOrphans(record: TenantRecord, now: number): TenantRecord {
 /**
  * A tenant from its deletion on: one that is active can be restored until its grace period is over, of any other all is
  * given up at once. Whoever is at work on it is overtaken.
+ *
+ * @param graceMs 0: all of any tenant is given up at once, also of one that is deleted already
  */
-export function remove(record: TenantRecord, now: number): TenantRecord {
-  if (record.status === 'deleting') return record
+export function remove(record: TenantRecord, now: number, graceMs = DELETION_GRACE_MS): TenantRecord {
+  if (record.status === 'deleting') {
+    // Who wants it gone now may say so later, but nobody gets a longer time by deleting twice.
+    if (graceMs > 0 || record.purgeAt === null) return record
+    const overtaking = { ...record, run: record.run + 1 }
+    return { ...overtaking, ...advance(overtaking, { kind: 'purged', now }) }
+  }
   const removed: TenantRecord = {
     ...record,
     status: 'deleting',
     run: record.run + 1,
     retryAt: null,
     forgetAt: null,
-    purgeAt: now + DELETION_GRACE_MS,
+    purgeAt: now + graceMs,
   }
-  return isReady(record) ? removed : { ...removed, ...advance(removed, { kind: 'purged', now }) }
+  return isReady(record) && graceMs > 0
+    ? removed
+    : { ...removed, ...advance(removed, { kind: 'purged', now }) }
 }
 
 /** @returns `null` when it is too late */

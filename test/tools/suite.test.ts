@@ -74,6 +74,7 @@ describe('selectSteps', () => {
     expect(namesOf(['lint', 'size:library'])).toEqual(['lint', 'size:library'])
     expect(namesOf(['types']).toSorted()).toEqual([
       'types:consumer',
+      'types:examples',
       'types:node',
       'types:src',
       'types:test',

@@ -35,6 +35,11 @@ describe('configuration', () => {
     ['TURSO_PLATFORM_TOKEN', 'with space'],
     ['API_KEYS', 'dev-key'],
     ['BATON_KEY', 'abcd'],
+    ['PUBLIC_URL', 'tenants.example'],
+    ['PUBLIC_URL', 'https://tenants.example/api'],
+    ['DELETION_GRACE_DAYS', '-1'],
+    ['DELETION_GRACE_DAYS', '366'],
+    ['DELETION_GRACE_DAYS', 'a week'],
     ['BATON_KEY', 'xy'.repeat(32)],
     ['JURISDICTION', 'mars'],
     ['GATEWAY_DOMAIN', 'https://db.example.com'],
@@ -60,6 +65,18 @@ describe('configuration', () => {
     })()
     expect(message).toMatch(/TURSO_GROUP is missing.*API_KEYS is malformed.*BATON_KEY is malformed/)
     expect(message).not.toMatch(/hunter/)
+  })
+
+  test('says where the Worker is reached, and for how long a deleted tenant can be restored', () => {
+    expect(readConfiguration(withVariable('PUBLIC_URL', ''))).toMatchObject({
+      publicUrl: null,
+      deletionGraceMs: 7 * 86_400_000,
+    })
+    expect(readConfiguration(withVariable('PUBLIC_URL', 'https://tenants.example/')).publicUrl).toBe(
+      'https://tenants.example',
+    )
+    expect(readConfiguration(withVariable('DELETION_GRACE_DAYS', '30')).deletionGraceMs).toBe(30 * 86_400_000)
+    expect(readConfiguration(withVariable('DELETION_GRACE_DAYS', '')).deletionGraceMs).toBe(7 * 86_400_000)
   })
 
   test('the template gets its closing slash', () => {

@@ -345,6 +345,39 @@ describe('a deleted tenant', () => {
     expect((await signUpNow({ id: 'purged' })).database.name).not.toBe(database.name)
   })
 
+  test('is gone at once when that is asked for, and its old token opens neither it nor what has its id next', async () => {
+    const { database, token } = await signUpNow({ id: 'purged-now' })
+    const purge = () =>
+      call('/v1/tenants/purged-now?purge=true', { method: 'DELETE', headers: { authorization: admin } })
+    // Also when it is deleted already, with its grace period.
+    expect((await remove('purged-now')).status).toBe(202)
+    const response = await purge()
+    expect([response.status, await response.json()]).toMatchObject([202, { tenant: { status: 'deleting' } }])
+    await expect.poll(() => databasesOf('purged-now')).toEqual([])
+    await expect.poll(async () => (await restore('purged-now')).status).toBe(404)
+    const next = await signUpNow({ id: 'purged-now' })
+    expect(next.database.name).not.toBe(database.name)
+    // A database knows its own tokens only, and is not there for those of another.
+    expect([401, 404]).toContain((await pipeline(next.database.gateway_url, token.jwt)).status)
+    const direct = connect({ url: next.database.http_url, authToken: token.jwt })
+    await expect(direct.execute('select 1')).rejects.toMatchObject({
+      code: expect.stringMatching(/^(unauthorized|not_found)$/),
+    })
+    expect((await pipeline(next.database.gateway_url, next.token.jwt)).status).toBe(200)
+  })
+
+  test('is not purged for a parameter that is not understood', async () => {
+    await signUpNow({ id: 'kept' })
+    for (const search of ['?purge=yes', '?purge', '?force=true', '?purge=true&purge=false']) {
+      const response = await call(`/v1/tenants/kept${search}`, {
+        method: 'DELETE',
+        headers: { authorization: admin },
+      })
+      expect(response.status).toBe(400)
+    }
+    expect((await read('kept')).tenant.status).toBe('active')
+  })
+
   test('in the middle of its signup: the deletion wins, and nothing is left', async () => {
     await failNext({ kind: 'slow_body', ms: 500, bytes: 100_000, on: 'databases.create' })
     const answer = signUp({ id: 'won' })

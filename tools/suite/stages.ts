@@ -37,6 +37,7 @@ export const stages: readonly (readonly Lane[])[] = [
       ]),
     ],
     [commandStep('types:consumer', ['tsc', '-p', 'tsconfig.consumer.json'])],
+    [commandStep('types:examples', ['tsc', '-p', 'tsconfig.examples.json'])],
     [commandStep('api', ['node', 'tools/api-reference.ts', '--check'])],
     [commandStep('size:worker', ['node', 'tools/check-size.ts', 'worker'])],
     [commandStep('size:library', ['node', 'tools/check-size.ts', 'library'])],

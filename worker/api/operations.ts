@@ -1,6 +1,6 @@
 /** Every route of the Worker, for its documentation. Whoever adds a route adds it here; a test compares both. */
 import * as z from 'zod/mini'
-import { usageQuery } from '../queries.ts'
+import { purgeQuery, usageQuery } from '../queries.ts'
 import { signupRequest, tokenRequest, updateRequest } from '../schemas.ts'
 import { health, signupAnswer, tenantAnswer, tenantHistory, tokenAnswer, usage, version } from './answers.ts'
 import { directoryOperations } from './directory-operations.ts'
@@ -93,6 +93,12 @@ export const operations: readonly Operation[] = [
     summary: 'Delete a tenant: at once for everybody who asks, its database after a grace period',
     auth: 'admin',
     parameters: { id },
+    query: {
+      purge: {
+        description: '`true`: without a grace period. Nothing can be restored',
+        schema: purgeQuery.shape.purge,
+      },
+    },
     answers: { 202: { description: 'It will be deleted at `delete_at`', schema: tenantAnswer } },
     problems: ['not_found', 'tenant_deleting'],
   },

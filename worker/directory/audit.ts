@@ -37,6 +37,8 @@ export type AuditAction =
   | 'suspend'
   | 'resume'
   | 'delete'
+  /** Without a grace period. */
+  | 'purge'
   | 'restore'
   /** Nothing of the tenant is left. */
   | 'forget'

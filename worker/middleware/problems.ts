@@ -1,10 +1,9 @@
 /** The only place where an error becomes a response. */
 import type { ErrorHandler, NotFoundHandler } from 'hono'
 import type { AppEnvironment } from '../environment.ts'
-import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
 import { hranaErrorResponse, NO_ANSWER, type HranaErrorCode } from '../hrana-error.ts'
 import { log } from '../log.ts'
-import { Problem, problemResponse, retryAfter, type ProblemCode } from '../problem.ts'
+import { isRetryable, Problem, problemResponse, toProblem, type ProblemCode } from '../problem.ts'
 
 /** Turns whatever a route threw into problem+json, or on the gateway's paths into Hrana's form. */
 export const onError: ErrorHandler<AppEnvironment> = (error, c) => {
@@ -28,21 +27,6 @@ export const onError: ErrorHandler<AppEnvironment> = (error, c) => {
 
 export const onNotFound: NotFoundHandler<AppEnvironment> = (c) =>
   onError(new Problem('not_found', `There is nothing at ${c.req.path.slice(0, 200)}`), c)
-
-function toProblem(error: Error): Problem {
-  if (error instanceof Problem) return error
-  // Errors that crossed RPC keep their own properties and lose their class.
-  const { code, overloaded } = error as { code?: unknown; overloaded?: unknown }
-  if (code === 'configuration') return new Problem('configuration', error.message)
-  if (overloaded === true || isRetryable(error))
-    return new Problem('overloaded', 'The object of this tenant is overloaded or just moved; try again', {
-      headers: retryAfter(DEFAULT_RETRY_AFTER_MS),
-    })
-  return new Problem('internal', 'Something went wrong here; the request id helps to find it in the logs')
-}
-
-const isRetryable = (error: Error): boolean =>
-  'retryable' in error && error.retryable === true && !('overloaded' in error && error.overloaded === true)
 
 const HRANA_CODES: Partial<Record<ProblemCode, HranaErrorCode>> = {
   invalid_request: 'INVALID_REQUEST',

@@ -179,14 +179,23 @@ export class Tenant extends DurableObject<Env> {
     return { kind: 'invalidated', tenant }
   }
 
-  /** Deletes the tenant, whatever else is under way: now for everybody who asks, and its database after a grace period. */
-  async remove(caller: Caller): Promise<RemovalOutcome> {
+  /**
+   * Deletes the tenant, whatever else is under way: now for everybody who asks, and its database after a grace period.
+   *
+   * @param isPurge the database too, as soon as can be
+   */
+  async remove(isPurge: boolean, caller: Caller): Promise<RemovalOutcome> {
     const known = this.#storage.read()
     if (known === undefined) return { kind: 'not_found' }
-    const tenant = remove(known, Date.now())
+    const { deletionGraceMs } = readConfiguration(this.env)
+    const tenant = remove(known, Date.now(), isPurge ? 0 : deletionGraceMs)
     // When there is next something to do, the alarm finds out.
     if (tenant !== known)
-      await this.#storage.write(tenant, Date.now(), { ...caller, action: 'delete', outcome: 'accepted' })
+      await this.#storage.write(tenant, Date.now(), {
+        ...caller,
+        action: isPurge ? 'purge' : 'delete',
+        outcome: 'accepted',
+      })
     return { kind: 'removed', tenant }
   }
 

@@ -10,7 +10,7 @@ import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import { retryAfter } from '../problem.ts'
-import { parseQuery, usageQuery } from '../queries.ts'
+import { parseQuery, purgeQuery, usageQuery } from '../queries.ts'
 import type { TimelineEntry } from '../saga/state.ts'
 import { parseSignup, parseTenantId, parseToken, parseUpdate } from '../schemas.ts'
 import { signupTiming } from '../server-timing.ts'
@@ -52,9 +52,10 @@ export const tenants = new Hono<AppEnvironment>()
     const { isPending, ...answer } = await update(callOf(c), id, parseUpdate(await c.req.text()), waitMs(c))
     return json(c, answer, isPending ? 202 : 200)
   })
-  .delete('/v1/tenants/:id', authenticate('admin'), async (c) =>
-    json(c, await remove(callOf(c), idOf(c)), 202),
-  )
+  .delete('/v1/tenants/:id', authenticate('admin'), async (c) => {
+    const { purge } = parseQuery(purgeQuery, c.req.url)
+    return json(c, await remove(callOf(c), idOf(c), purge === 'true'), 202)
+  })
   .all('/v1/tenants/:id', methodNotAllowed('GET', 'PATCH', 'DELETE'))
   .post('/v1/tenants/:id/tokens', authenticate('signup'), limitBody(MAX_REQUEST_BYTES), async (c) => {
     const id = idOf(c)

@@ -25,8 +25,8 @@ import { answerOf, historyOf } from './views.ts'
 /** Who asks, and where. */
 export interface Call {
   env: Env
-  /** Of the Worker, as the caller reaches it. */
-  origin: string
+  /** Of the Worker, as the caller reaches it, if that is known. */
+  origin: string | null
   caller: Caller
   /** Is told what was done for the tenant, and how long it took. */
   onTimeline?: (timeline: readonly TimelineEntry[]) => void
@@ -179,8 +179,9 @@ export async function retrieveUsage(call: Call, id: string, { from, to }: UsageQ
   }
 }
 
-export async function remove(call: Call, id: string): Promise<TenantAnswer> {
-  const outcome = await tenant(call, id).remove(call.caller)
+/** @param isPurge without a grace period */
+export async function remove(call: Call, id: string, isPurge: boolean): Promise<TenantAnswer> {
+  const outcome = await tenant(call, id).remove(isPurge, call.caller)
   forgetLocation(call.env, id)
   return removal(call, id, outcome)
 }

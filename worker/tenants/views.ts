@@ -4,11 +4,11 @@ import type { Configuration } from '../configuration.ts'
 import { databaseHttpUrl, databaseLibsqlUrl } from '../database-url.ts'
 import type { TenantRecord } from '../tenant-record.ts'
 
-/** @param origin of the Worker, as its callers reach it */
+/** @param origin of the Worker, as its callers reach it, if that is known */
 export function answerOf(
   record: TenantRecord,
   { databaseUrlTemplate }: Configuration,
-  origin: string,
+  origin: string | null,
 ): TenantAnswer {
   const tenant = tenantOf(record)
   if (record.hostname === null) return { tenant }
@@ -21,7 +21,7 @@ export function answerOf(
       hostname,
       url: databaseLibsqlUrl(httpUrl),
       httpUrl,
-      gatewayUrl: `${origin}/t/${encodeURIComponent(record.id)}/`,
+      gatewayUrl: origin === null ? null : `${origin}/t/${encodeURIComponent(record.id)}/`,
     },
   }
 }

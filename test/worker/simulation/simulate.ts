@@ -208,7 +208,9 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   function removeOrRestore(object: SimulatedObject): void {
     const known = object.read()
     if (known === undefined) return
-    const next = random.chance(0.6) ? remove(known, clock()) : restore(known)
+    const next = random.chance(0.6)
+      ? remove(known, clock(), random.chance(0.2) ? 0 : undefined)
+      : restore(known)
     if (next === null || next === known) return
     const isRestored = isReady(next)
     log(`${time - begin} ${object.id} ${isRestored ? 'restored' : 'removed'}`)

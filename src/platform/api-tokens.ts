@@ -2,6 +2,7 @@
 import type { CallOptions } from '../http/watch.ts'
 import type { PlatformCallOptions } from './call.ts'
 import type { Endpoints } from './endpoint.ts'
+import { isTexts } from './options.ts'
 import type { ApiToken, ApiTokenScope, CreatedApiToken, Raw } from './types.ts'
 
 export interface CreateApiTokenOptions extends CallOptions {
@@ -9,7 +10,7 @@ export interface CreateApiTokenOptions extends CallOptions {
   organization?: string | undefined
   /** The only group that it reaches. Needs an organization and scopes. */
   group?: string | undefined
-  /** What it may do in the group. */
+  /** What it may do in the group; at least one. */
   scopes?: (ApiTokenScope | 'read-only' | 'full-access')[] | undefined
 }
 
@@ -52,6 +53,11 @@ export const apiTokens: Endpoints<ApiTokens> = {
   create: {
     route: 'POST /v1/auth/api-tokens/:name',
     options: 'organization group scopes',
+    check({ scopes }) {
+      // The API makes a token of none that can do everything.
+      if (scopes !== undefined && !(isTexts(scopes) && scopes.length > 0))
+        throw new TypeError('"scopes" must be a list of what the token may do, with something in it')
+    },
     // Version 2 wraps it, and calls the token "value".
     answer: (whole) => {
       const { value } = whole['token']

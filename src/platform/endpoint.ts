@@ -26,6 +26,8 @@ export interface Endpoint {
    */
   readonly query?: string
   readonly options?: string
+  /** Throws `TypeError` for options that the API would take for more than was meant. */
+  readonly check?: (options: Readonly<Record<string, unknown>>) => void
   /** The member of the answer that is the result, or how to find it. Without such a member it is the answer itself. Default: no result. */
   readonly answer?: string | ((answer: Answer) => unknown)
   /** Of the result: `name` must be a text, `?name` is `null` when it is absent, `!name` is `false` then. */
@@ -90,6 +92,7 @@ async function run(
   const inBody = split(endpoint.body)
   const options = args[inPath.length + inBody.length] ?? {}
   requireNames('The options', options, optionsOf(endpoint))
+  endpoint.check?.(options as Readonly<Record<string, unknown>>)
   const { signal, timeoutMs, organization, organizationId, ...fields } = options as ById
   // Where the path does not say it, the query or the body does.
   if (!template.includes(':organization')) Object.assign(fields, { organization })

@@ -1,8 +1,8 @@
 /** Tokens of the Platform API itself. */
 import type { CallOptions } from '../http/watch.ts'
 import type { PlatformCallOptions } from './call.ts'
+import { checkScopes } from './checks.ts'
 import type { Endpoints } from './endpoint.ts'
-import { isTexts } from './options.ts'
 import type { ApiToken, ApiTokenScope, CreatedApiToken, Raw } from './types.ts'
 
 export interface CreateApiTokenOptions extends CallOptions {
@@ -53,11 +53,7 @@ export const apiTokens: Endpoints<ApiTokens> = {
   create: {
     route: 'POST /v1/auth/api-tokens/:name',
     options: 'organization group scopes',
-    check({ scopes }) {
-      // The API makes a token of none that can do everything.
-      if (scopes !== undefined && !(isTexts(scopes) && scopes.length > 0))
-        throw new TypeError('"scopes" must be a list of what the token may do, with something in it')
-    },
+    check: checkScopes,
     // Version 2 wraps it, and calls the token "value".
     answer: (whole) => {
       const { value } = whole['token']

@@ -6,12 +6,11 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
-import type { HranaError } from '../hrana-error.ts'
 import { HELLO_MS, SOCKET_SLOTS } from '../limits.ts'
 import { createAlarm } from '../session/alarm.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
 import { createStreamStore } from '../session/store.ts'
-import { createStreams } from '../session/streams.ts'
+import { createStreams, type CursorAnswer, type StreamAnswer } from '../session/streams.ts'
 import { authenticate } from '../socket/authenticate.ts'
 import {
   createConnection,
@@ -159,10 +158,29 @@ export class Socket extends DurableObject<Env> {
       attachment.isBusy = isBusy
       socket.serializeAttachment(attachment)
     }
+    /** Sends something on a stream when there is a slot for it, and remembers that it was used. */
+    const take = async <Answer extends CursorAnswer | StreamAnswer>(
+      streamId: number,
+      action: (id: string, turn: 'new' | 'ordered') => Promise<Answer>,
+    ): Promise<Answer> => {
+      const id = String(streamId)
+      const isInTransaction = this.#store.read(id)?.state.kind === 'in_transaction'
+      return await this.#slots.run(isInTransaction, async () => {
+        const isFresh = streams.get(streamId) === 'fresh'
+        const answer = await action(id, isFresh ? 'new' : 'ordered')
+        // Turned away at the door: as if it had not been sent.
+        const isUsed = answer.kind !== 'refused' || (answer.status !== 401 && answer.status !== 429)
+        if (isFresh && isUsed && streams.has(streamId)) {
+          streams.set(streamId, 'used')
+          save(true)
+        }
+        return answer
+      })
+    }
     return createConnection({
       version,
       memory,
-      now: Date.now,
+      now: () => Date.now(),
       wakeBy: this.#alarm.wakeBy,
       changed: save,
       send: (message) => socket.send(message),
@@ -179,26 +197,10 @@ export class Socket extends DurableObject<Env> {
         else this.ctx.storage.kv.put(`text/${sqlId}`, sql)
       },
       streams: {
-        send: async (streamId, requests) => {
-          const id = String(streamId)
-          const isInTransaction = this.#store.read(id)?.state.kind === 'in_transaction'
-          return await this.#slots.run(isInTransaction, async () => {
-            const isFresh = streams.get(streamId) === 'fresh'
-            const answer = await this.#streams.pipeline(id, {
-              ...call(),
-              turn: isFresh ? 'new' : 'ordered',
-              requests,
-            })
-            // Turned away at the door: as if it had not been sent.
-            const isUsed = answer.kind !== 'refused' || (answer.status !== 401 && answer.status !== 429)
-            if (isFresh && isUsed) {
-              streams.set(streamId, 'used')
-              save(true)
-            }
-            return answer
-          })
-        },
-        openCursor: async () => ({ kind: 'error', error: NO_CURSORS }),
+        send: (streamId, requests) =>
+          take(streamId, (id, turn) => this.#streams.pipeline(id, { ...call(), turn, requests })),
+        openCursor: (streamId, batch) =>
+          take(streamId, (id, turn) => this.#streams.cursor(id, { ...call(), turn, requests: batch })),
         leave: (streamId) => this.#streams.leave(String(streamId)),
       },
     })
@@ -237,5 +239,3 @@ export class Socket extends DurableObject<Env> {
 function bearerToken(headers: Headers): string | null {
   return /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null
 }
-
-const NO_CURSORS: HranaError = { status: 400, code: 'INVALID_REQUEST', message: 'not yet' }

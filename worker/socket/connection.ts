@@ -269,7 +269,7 @@ export function createConnection(ports: ConnectionPorts): Connection {
     const cursor = cursors.get(cursorId)
     cursors.delete(cursorId)
     memory.cursors.delete(cursorId)
-    await cursor?.fail(CURSOR_NOT_OPEN)
+    await cursor?.close()
   }
 
   function storeSql({ sqlId, sql }: RequestOf<'store_sql'>): HranaError | undefined {

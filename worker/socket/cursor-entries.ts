@@ -1,8 +1,9 @@
 /**
- * The entries of a cursor, out of the lines in which a database sends them, a few at a time. Read from the database only
- * when the client asks, and no further than to the end of the piece in which the last of them came.
+ * The entries of a cursor, out of the body in which a database sends them, a few at a time. Read only when the client
+ * asks, and no further than to the end of the piece in which the last of them came.
  */
 import { sliceMembers } from '../envelope.ts'
+import { MAX_CURSOR_LINE_CHARACTERS } from '../limits.ts'
 
 export interface Entries {
   /** As JSON. */
@@ -15,30 +16,67 @@ export class BrokenCursorError extends Error {
   override readonly name = 'BrokenCursorError'
 }
 
-/**
- * @param lines each without its line feed, and behind the first one, which is the cursor's head
- * @returns reads up to `maxCount` entries, and no more once they have `maxCharacters`. What it throws is a
- *   {@link BrokenCursorError} or what the lines throw; it must not be called again then, nor while it runs
- */
-export function entryReader(
-  lines: AsyncIterator<string>,
-): (maxCount: number, maxCharacters: number) => Promise<Entries> {
-  let isDone = false
+export interface EntryReader {
+  /**
+   * Reads up to `maxCount` entries, and no more once they have `maxCharacters`. Not to be called while it runs, nor after
+   * it has thrown a {@link BrokenCursorError} or what the body throws.
+   */
+  read: (maxCount: number, maxCharacters: number) => Promise<Entries>
+  /** Lets go of the body. What is being read then ends as if the body did. */
+  cancel: () => Promise<void>
+}
+
+/** @param body a line for each entry, behind the first line, which is the cursor's head */
+export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  /** Whole lines, of which those before `at` have been taken; behind them the beginning of one. */
+  let text = ''
+  let at = 0
+  let isAtEnd = false
   let isInStep = false
+
+  /** @returns `undefined` when there is none left */
+  async function nextLine(): Promise<string | undefined> {
+    let searched = at
+    for (;;) {
+      const end = text.indexOf('\n', searched)
+      if (end !== -1) {
+        const line = text.slice(at, end)
+        at = end + 1
+        return line
+      }
+      if (isAtEnd) break
+      searched = text.length - at
+      await readOn()
+    }
+    const rest = text.slice(at)
+    at = text.length
+    return rest === '' ? undefined : rest
+  }
+
+  async function readOn(): Promise<void> {
+    const { value, done } = await reader.read()
+    isAtEnd = done
+    text = text.slice(at) + (done ? decoder.decode() : decoder.decode(value, { stream: true }))
+    at = 0
+    if (text.length > MAX_CURSOR_LINE_CHARACTERS)
+      throw new BrokenCursorError(`a line of more than ${MAX_CURSOR_LINE_CHARACTERS} characters`)
+  }
 
   /** @returns `undefined` for what a client does not know: servers add entries of their own */
   function toEntry(line: string): string | undefined {
     // Nearly all of them, and nothing in them has to change.
-    if (line.startsWith('{"type":"row",')) return line
+    if (line.startsWith('{"type":"row",') && line.endsWith('}')) return line
     const { type, last_insert_rowid: rowid } = slice(line)
     switch (type) {
       case '"row"':
-      case '"error"':
         return line
       case '"step_begin"':
         isInStep = true
         return line
       case '"step_error"':
+      case '"error"':
         isInStep = false
         return line
       case '"step_end"':
@@ -49,22 +87,24 @@ export function entryReader(
     }
   }
 
-  return async function read(maxCount, maxCharacters) {
-    const entries: string[] = []
-    let characters = 0
-    while (!isDone && entries.length < maxCount && characters < maxCharacters) {
-      const { value: line, done } = await lines.next()
-      if (done === true) {
-        if (isInStep) throw new BrokenCursorError('it ended within a step')
-        isDone = true
-        break
+  return {
+    async read(maxCount, maxCharacters) {
+      const entries: string[] = []
+      let characters = 0
+      while (entries.length < maxCount && characters < maxCharacters) {
+        const line = await nextLine()
+        if (line === undefined) {
+          if (isInStep) throw new BrokenCursorError('it ended within a step')
+          return { entries, isDone: true }
+        }
+        const entry = toEntry(line)
+        if (entry === undefined) continue
+        entries.push(entry)
+        characters += entry.length
       }
-      const entry = toEntry(line)
-      if (entry === undefined) continue
-      entries.push(entry)
-      characters += entry.length
-    }
-    return { entries, isDone }
+      return { entries, isDone: false }
+    },
+    cancel: () => reader.cancel(),
   }
 }
 
@@ -80,30 +120,4 @@ function slice(line: string): Partial<Record<'type' | 'last_insert_rowid' | 'aff
   } catch {
     throw new BrokenCursorError('a line is not an entry')
   }
-}
-
-/**
- * The lines of a body, as they come.
- *
- * @param maxCharacters of one line
- */
-export async function* readLines(
-  body: ReadableStream<Uint8Array>,
-  maxCharacters: number,
-): AsyncGenerator<string, void> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of body) {
-    const text = rest + decoder.decode(chunk, { stream: true })
-    let start = 0
-    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', start)) {
-      yield text.slice(start, end)
-      start = end + 1
-    }
-    rest = text.slice(start)
-    if (rest.length > maxCharacters)
-      throw new BrokenCursorError(`a line of more than ${maxCharacters} characters`)
-  }
-  rest += decoder.decode()
-  if (rest !== '') yield rest
 }

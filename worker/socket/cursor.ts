@@ -2,25 +2,18 @@
 import { NO_ANSWER, type HranaError } from '../hrana-error.ts'
 import { MAX_CURSOR_ENTRIES, MAX_CURSOR_MESSAGE_CHARACTERS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
-import { entryReader, type Entries } from './cursor-entries.ts'
-
-/** A cursor as the database has opened it. */
-export interface OpenedCursor {
-  /** Its entries, a line each. */
-  lines: AsyncIterator<string>
-  /** Lets go of it and of its stream, whether it is at its end or not. What is being read then fails. */
-  end: () => Promise<void>
-}
+import type { Entries, EntryReader } from './cursor-entries.ts'
 
 export interface SocketCursor {
   readonly streamId: number
   /** Since when no fetch is under way, in milliseconds; `null` while one is, and when there is nothing to wait for. */
   idleSince: () => number | null
-  /** Resolves once it is closed, failed or at its end; then its stream may go on. */
-  isOver: Promise<void>
-  opened: (cursor: OpenedCursor) => Promise<void>
+  /** Gives it what the database has opened; resolves when the stream may go on. */
+  opened: (reader: EntryReader) => Promise<void>
   /** Each fetch is told so from now on, until it is closed. */
   fail: (error: HranaError) => Promise<void>
+  /** Once the fetches before it are answered, there is no more to fetch. */
+  close: () => Promise<void>
   /** Up to so many entries. */
   fetch: (maxCount: number) => Promise<Entries | { error: HranaError }>
 }
@@ -50,28 +43,38 @@ export function createCursor(streamId: number, now: () => number): SocketCursor 
   const ready = Promise.withResolvers<void>()
   const over = Promise.withResolvers<void>()
   let failure: HranaError | undefined
-  let cursor: OpenedCursor | undefined
-  let read: ReturnType<typeof entryReader> | undefined
+  let reader: EntryReader | undefined
+  let isAtEnd = false
   let lastFetch = now()
   let fetching = 0
   /** Those before have to be answered first. */
   let turn: Promise<unknown> = ready.promise
 
   async function finish(): Promise<void> {
-    const ending = cursor
-    cursor = undefined
-    await ending?.end()
+    const ending = reader
+    reader = undefined
     over.resolve()
+    // Its body may have failed, and then there is nothing to let go of.
+    await ending?.cancel().catch(() => undefined)
+  }
+
+  async function fail(error: HranaError): Promise<void> {
+    failure ??= error
+    ready.resolve()
+    await finish()
   }
 
   async function readNext(maxCount: number): Promise<Entries | { error: HranaError }> {
-    if (failure !== undefined || read === undefined) return { error: failure ?? CURSOR_NOT_OPEN }
+    if (failure === undefined && isAtEnd) return { entries: [], isDone: true }
+    if (failure !== undefined || reader === undefined) return { error: failure ?? CURSOR_NOT_OPEN }
     try {
-      const entries = await read(Math.min(maxCount, MAX_CURSOR_ENTRIES), MAX_CURSOR_MESSAGE_CHARACTERS)
-      if (entries.isDone) await finish()
+      const entries = await reader.read(Math.min(maxCount, MAX_CURSOR_ENTRIES), MAX_CURSOR_MESSAGE_CHARACTERS)
+      // Whoever has closed it meanwhile has said why.
+      if (failure !== undefined) return { error: failure }
+      isAtEnd = entries.isDone
+      if (isAtEnd) await finish()
       return entries
     } catch (error) {
-      // Whoever has closed it has said why.
       if (failure === undefined) {
         log('warn', 'cursor_failed', { detail: errorText(error) })
         failure = NO_ANSWER
@@ -83,20 +86,19 @@ export function createCursor(streamId: number, now: () => number): SocketCursor 
 
   return {
     streamId,
-    idleSince: () => (fetching > 0 || cursor === undefined ? null : lastFetch),
-    isOver: over.promise,
+    idleSince: () => (fetching > 0 || reader === undefined ? null : lastFetch),
     async opened(given) {
       lastFetch = now()
-      if (failure === undefined) {
-        cursor = given
-        read = entryReader(given.lines)
-      } else await given.end()
+      reader = given
       ready.resolve()
+      // It was closed before it was open.
+      if (failure !== undefined) await finish()
+      await over.promise
     },
-    async fail(error) {
-      failure ??= error
-      ready.resolve()
-      await finish()
+    fail,
+    async close() {
+      await turn
+      await fail(CURSOR_NOT_OPEN)
     },
     fetch(maxCount) {
       fetching += 1

@@ -1,8 +1,7 @@
 /** What is to be done on each stream of a socket, in order. A stream that has nothing to do costs nothing. */
-import type { StreamAnswer } from '../session/streams.ts'
-import { CURSOR_NOT_OPEN, type OpenedCursor, type SocketCursor } from './cursor.ts'
-
-export type CursorAnswer = OpenedCursor | Exclude<StreamAnswer, { kind: 'results' }>
+import type { CursorAnswer, StreamAnswer } from '../session/streams.ts'
+import { CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
+import { readEntries } from './cursor-entries.ts'
 
 /** The streams upstream. What is sent on one is answered before the next is sent on it. */
 export interface UpstreamStreams {
@@ -53,13 +52,12 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
         }
         case 'cursor': {
           const answer = await streams.openCursor(streamId, job.batch)
-          if ('kind' in answer) {
+          if (answer.kind === 'cursor') {
+            job.answer(null)
+            await job.cursor.opened(readEntries(answer.body))
+          } else {
             await job.cursor.fail(answer.kind === 'error' ? answer.error : CURSOR_NOT_OPEN)
             job.answer(answer)
-          } else {
-            job.answer(null)
-            await job.cursor.opened(answer)
-            await job.cursor.isOver
           }
           break
         }

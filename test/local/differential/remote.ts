@@ -76,7 +76,7 @@ export function createRemote(
   }
 }
 
-function toRequest(operation: Operation): object {
+export function toRequest(operation: Operation): object {
   switch (operation.type) {
     case 'execute':
       return { type: 'execute', stmt: toStatement(operation.statement) }
@@ -92,7 +92,7 @@ function toRequest(operation: Operation): object {
   }
 }
 
-function toBatch(steps: Step[]): object {
+export function toBatch(steps: Step[]): object {
   return { steps: steps.map(({ statement, condition }) => ({ stmt: toStatement(statement), condition })) }
 }
 
@@ -129,7 +129,7 @@ function fromValue(wire: Json): string {
   }
 }
 
-function fromResult({ type, response, error }: Json): Outcome {
+export function fromResult({ type, response, error }: Json): Outcome {
   if (type === 'error') return fromError(error)
   switch (response.type) {
     case 'execute':
@@ -169,7 +169,7 @@ function fromError({ message, code }: Json): Outcome {
   }
 }
 
-function fromEntries(entries: Json[], steps: number): Outcome[] {
+export function fromEntries(entries: Json[], steps: number): Outcome[] {
   const outcomes: Outcome[] = Array.from({ length: steps }, () => 'skipped' as const)
   let open: { step: number; cols: Json[]; rows: Json[][] } | undefined
   for (const entry of entries) {

@@ -1,0 +1,106 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { BrokenCursorError, readEntries, type EntryReader } from '../../worker/socket/cursor-entries.ts'
+
+/** Hands out one piece for each pull, and counts them. */
+function bodyOf(pieces: Uint8Array[]): { body: ReadableStream<Uint8Array>; taken: () => number } {
+  let taken = 0
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const piece = pieces[taken]
+        if (piece === undefined) controller.close()
+        else controller.enqueue(piece)
+        taken += 1
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return { body, taken: () => taken }
+}
+
+const linesOf = (...lines: string[]): Uint8Array =>
+  new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''))
+
+const reader = (...lines: string[]): EntryReader => readEntries(bodyOf([linesOf(...lines)]).body)
+
+const BEGIN = '{"type":"step_begin","step":0,"cols":[]}'
+const END = '{"type":"step_end","affected_row_count":2,"last_insert_rowid":"7"}'
+const row = (text: string): string => `{"type":"row","row":[{"type":"text","value":${JSON.stringify(text)}}]}`
+
+test('entries come as they were sent, however the body is cut and however many are asked for at once', async () => {
+  const texts = fc.array(fc.string({ unit: 'binary', maxLength: 20 }), { maxLength: 12 })
+  const cuts = fc.array(fc.nat({ max: 600 }), { maxLength: 6 })
+  await fc.assert(
+    fc.asyncProperty(texts, cuts, fc.integer({ min: 1, max: 5 }), async (texts, cuts, maxCount) => {
+      const lines = [BEGIN, ...texts.map(row), END]
+      const bytes = linesOf(...lines)
+      const edges = [0, ...cuts.map((cut) => cut % bytes.length).toSorted((a, b) => a - b), bytes.length]
+      const pieces = edges.slice(1).map((edge, index) => bytes.subarray(edges[index], edge))
+      const { read } = readEntries(bodyOf(pieces.filter(({ length }) => length > 0)).body)
+      const seen: string[] = []
+      for (let isDone = false; !isDone;) {
+        const next = await read(maxCount, Infinity)
+        expect(next.entries.length).toBeLessThanOrEqual(maxCount)
+        seen.push(...next.entries)
+        isDone = next.isDone
+      }
+      expect(seen).toEqual(lines)
+    }),
+    { numRuns: 100, seed: 1 },
+  )
+})
+
+test('a message ends with the entry that makes it long enough', async () => {
+  const { read } = reader(BEGIN, row('x'.repeat(50)), row('y'), END)
+  const { entries } = await read(100, BEGIN.length + 10)
+  expect(entries).toEqual([BEGIN, row('x'.repeat(50))])
+  expect(await read(100, 1)).toEqual({ entries: [row('y')], isDone: false })
+})
+
+test('nothing is read before it is asked for, and no more than that', async () => {
+  const pieces = Array.from({ length: 100 }, (_, n) => linesOf(row(String(n))))
+  const { body, taken } = bodyOf([linesOf(BEGIN), ...pieces, linesOf(END)])
+  const { read } = readEntries(body)
+  expect(taken()).toBe(0)
+  await read(10, Infinity)
+  expect(taken()).toBe(10)
+  await read(0, Infinity)
+  expect(taken()).toBe(10)
+})
+
+test('a rowid is a string whatever the server sends, to the last of its digits', async () => {
+  const { read } = reader(
+    BEGIN,
+    '{"type":"step_end","affected_row_count":1,"last_insert_rowid":9223372036854775807}',
+    BEGIN,
+    '{"last_insert_rowid":null,"type":"step_end","affected_row_count":0}',
+  )
+  expect((await read(9, Infinity)).entries).toEqual([
+    BEGIN,
+    '{"type":"step_end","affected_row_count":1,"last_insert_rowid":"9223372036854775807"}',
+    BEGIN,
+    '{"last_insert_rowid":null,"type":"step_end","affected_row_count":0}',
+  ])
+})
+
+test('what no client knows is left out', async () => {
+  const { read } = reader(BEGIN, END, '{"type":"replication_index","replication_index":12}', '{"type":"new"}')
+  expect(await read(9, Infinity)).toEqual({ entries: [BEGIN, END], isDone: true })
+})
+
+test.each([
+  ['ends within a step', BEGIN + '\n' + row('a') + '\n'],
+  ['ends within a line', `${BEGIN}\n{"type":"row","row":[{"ty`],
+  ['holds something else', '<html>\n'],
+])('a body that %s is broken', async (_, text) => {
+  const { read } = readEntries(bodyOf([new TextEncoder().encode(text)]).body)
+  await expect(read(9, Infinity)).rejects.toThrow(BrokenCursorError)
+})
+
+test('an error is the end of a step and of the cursor', async () => {
+  const failed = '{"type":"step_error","step":0,"error":{"message":"no"}}'
+  const fatal = '{"type":"error","error":{"message":"gone"}}'
+  expect(await reader(BEGIN, failed).read(9, Infinity)).toEqual({ entries: [BEGIN, failed], isDone: true })
+  expect(await reader(BEGIN, fatal).read(9, Infinity)).toEqual({ entries: [BEGIN, fatal], isDone: true })
+})

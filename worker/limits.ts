@@ -78,6 +78,9 @@ export const MAX_ROWS_SWEPT = 1_000
 export const MAX_LIST_PAGES = 4
 export const STRAYS_PAGE = 500
 
+/** What a list with filters that no index helps with looks at for one page: some ten milliseconds' worth. */
+export const MAX_ROWS_SCANNED = 2_000
+
 /** How long after the time at which it should have changed a tenant counts as stuck. Longer than any retry waits. */
 export const STUCK_AFTER_MS = 900_000
 

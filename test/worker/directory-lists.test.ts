@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { auditScan } from '../../worker/directory/audit-log.ts'
 import { auditId, type AuditEntry } from '../../worker/directory/audit.ts'
 import type { Scan } from '../../worker/directory/page.ts'
-import { MAX_ROWS_SCANNED } from '../../worker/directory/page.ts'
 import { migrateDirectory } from '../../worker/directory/schema.ts'
 import { byId, bySearch } from '../../worker/directory/tenants.ts'
+import { MAX_ROWS_SCANNED } from '../../worker/limits.ts'
 import { clearFaults } from '../support/turso.ts'
 import { call, type ProblemBody } from './client.ts'
 

@@ -264,6 +264,17 @@ test("a tenant's own orphan is listed, and deleted at once when an operator want
   await expect.poll(() => orphans()).not.toContainEqual(expect.objectContaining({ database }))
 })
 
+test('an orphan that its tenant knows nothing of any more is deleted as one that nobody has', async () => {
+  await signUpNow({ id: 'set-back' })
+  await makeStray('set-back-abcdefghij')
+  await directory.exec(
+    "insert into orphans (database, tenant, since) values ('set-back-abcdefghij', 'set-back', 1)",
+  )
+  expect(await (await removeOrphan('set-back-abcdefghij')).json()).toMatchObject({ outcome: 'deleted' })
+  expect(await databases()).not.toContain('set-back-abcdefghij')
+  expect((await removeOrphan('set-back-abcdefghij')).status).toBe(404)
+})
+
 test('rows of the audit go after their time, and no earlier', async () => {
   const ids = [0, 1000].map((ms) => auditId(Date.now() - AUDIT_RETENTION_MS - 500 + ms, 0, 'old'))
   await directory.batch(

@@ -63,17 +63,16 @@ export async function findOrphan(directory: D1Database, database: string): Promi
   return row === null ? null : toOrphan(row)
 }
 
-/** @returns `false` if it belongs to a tenant by now, or is gone */
-export async function ignoreOrphan(directory: D1Database, database: string, now: number): Promise<boolean> {
-  const { meta } = await directory
+/** Unless it belongs to a tenant by now, or is gone. */
+export async function ignoreOrphan(directory: D1Database, database: string, now: number): Promise<void> {
+  await directory
     .prepare('update orphans set ignored_at = ? where database = ? and tenant is null')
     .bind(now, database)
     .run()
-  return meta.changes > 0
 }
 
 export async function dropOrphan(directory: D1Database, database: string): Promise<void> {
-  await directory.prepare('delete from orphans where database = ? and tenant is null').bind(database).run()
+  await directory.prepare('delete from orphans where database = ?').bind(database).run()
 }
 
 export async function countOrphans(

@@ -1,5 +1,7 @@
 /** One page of a table that is read in the order of a key, at a cost that has a limit. */
 
+import { MAX_ROWS_SCANNED } from '../limits.ts'
+
 export type Argument = string | number
 
 /** What an index gives, in the order of its key. */
@@ -20,12 +22,7 @@ export interface Page<Row> {
   last: Argument | null
 }
 
-/**
- * With filters no more rows are looked at than this, so a page may be short, and even empty, and not be the last one.
- * Reading them takes some ten milliseconds.
- */
-export const MAX_ROWS_SCANNED = 2_000
-
+/** With filters only {@link MAX_ROWS_SCANNED} are looked at, so a page may be short, even empty, and not be the last. */
 export async function readPage<Row extends Record<string, unknown>>(
   directory: D1Database,
   { sql, args, key, order, filters, limit }: Scan,

@@ -38,11 +38,15 @@ export function createDelivery(
 
   return {
     ...outbox,
-    deliver() {
-      underWay ??= deliver().finally(() => {
-        underWay = null
-      })
-      return underWay
+    async deliver() {
+      for (;;) {
+        underWay ??= deliver().finally(() => {
+          underWay = null
+        })
+        const isDone = await underWay
+        // Something may have been noted after the last look of a delivery that somebody else has begun.
+        if (!isDone || !outbox.isOwed()) return isDone
+      }
     },
   }
 }

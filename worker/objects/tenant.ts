@@ -85,17 +85,13 @@ export class Tenant extends DurableObject<Env> {
       const { idempotencyKey: key } = intent
       if (admission === 'replay') return await this.#handOut(known!, wanted, 'replayed', caller)
       if (admission === 'claim') return await this.#handOut(withKey(known!, key), wanted, 'created', caller)
-      const record =
-        admission === 'begin'
-          ? beginSignup(orderOf(intent), identity, known, Date.now())
-          : hurry(withKey(known!, key), Date.now())
+      const isNew = admission === 'begin'
+      const record = isNew
+        ? beginSignup(orderOf(intent), identity, known, Date.now())
+        : hurry(withKey(known!, key), Date.now())
       // The caller's own token applies the schema, if it may: one call less.
       const performer = performerFor(this.env, wanted.authorization === 'full-access' ? wanted : undefined)
-      const deed = {
-        ...caller,
-        action: 'signup',
-        outcome: admission === 'begin' ? 'begun' : 'resumed',
-      } as const
+      const deed = { ...caller, action: 'signup', outcome: isNew ? 'begun' : 'resumed' } as const
       const outcome = await this.#provision(record, performer, waitMs, deed)
       if (outcome.kind !== 'active') return outcome
       if (outcome.tenant.status === 'suspended') return { kind: 'suspended' }
@@ -215,12 +211,16 @@ export class Tenant extends DurableObject<Env> {
     return hasDatabase(this.#storage.read(), database)
   }
 
-  /** Deletes at once what may be left. */
-  async hurryOrphans(caller: Caller): Promise<void> {
+  /**
+   * Deletes at once what may be left.
+   *
+   * @returns `false` when there is nothing that may be
+   */
+  async hurryOrphans(caller: Caller): Promise<boolean> {
     const known = this.#storage.read()
-    if (known === undefined || known.orphans.length === 0) return
     const deed = { ...caller, action: 'delete_orphan', outcome: 'hurried' } as const
-    await this.#storage.write(hurryOrphans(known, Date.now()), Date.now(), deed)
+    if (known === undefined || known.orphans.length === 0) return false
+    return await this.#storage.write(hurryOrphans(known, Date.now()), Date.now(), deed)
   }
 
   /** Tells the directory again what this is, for it to be made anew. */

@@ -5,7 +5,7 @@
  */
 import { MAX_LIST_PAGES, STRAYS_PAGE } from '../limits.ts'
 import { DATABASE_NAME } from '../tenant-name.ts'
-import { databasesOf } from '../upstream-databases.ts'
+import { performerFor } from '../turso.ts'
 
 /** In the table `sweeper`, under `strays`. */
 export interface Walk {
@@ -22,7 +22,7 @@ export async function findStrays(
   limit = STRAYS_PAGE,
 ): Promise<{ databases: number; found: number }> {
   const { DIRECTORY } = env
-  const databases = databasesOf(env)
+  const { databases } = performerFor(env, undefined, true)
   const counts = { databases: 0, found: 0 }
   let walk = (await readWalk(DIRECTORY)) ?? { cursor: null, startedAt: null, completedAt: null }
   for (let pages = 0; pages < MAX_LIST_PAGES; pages++) {

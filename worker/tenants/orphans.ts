@@ -8,7 +8,7 @@ import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION } from '../limits.ts'
 import { Problem } from '../problem.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { readOwner, type Owner } from '../schema/owner.ts'
-import { databasesOf } from '../upstream-databases.ts'
+import { performerFor } from '../turso.ts'
 import type { Call } from './operations.ts'
 
 /**
@@ -24,17 +24,16 @@ export async function removeOrphan(
 ): Promise<{ database: string; outcome: 'hurried' | 'deleted' | 'gone' }> {
   const { env, caller } = call
   const orphan = await find(call, database)
-  if (orphan.tenant !== null) {
-    await env.TENANTS.getByName(orphan.tenant).hurryOrphans(caller)
+  // Unless the directory is behind, and the tenant knows nothing of it any more.
+  if (orphan.tenant !== null && (await env.TENANTS.getByName(orphan.tenant).hurryOrphans(caller)))
     return { database, outcome: 'hurried' }
-  }
   const hostname = await hostnameOf(env, database)
   if (hostname !== null) {
     const owner = await ownerOf(env, database, hostname)
     if (owner !== null) await refuseOwned(env, owner, named)
     // Before the deletion: what was deleted without a row would have been deleted by nobody.
     await note(call, 'delete_orphan', database, owner?.tenant ?? null)
-    await attempt(() => databasesOf(env).delete(database), 'missing')
+    await attempt(() => databasesFor(env).delete(database), 'missing')
   }
   await dropOrphan(env.DIRECTORY, database)
   return { database, outcome: hostname === null ? 'gone' : 'deleted' }
@@ -42,13 +41,14 @@ export async function removeOrphan(
 
 /** Somebody else's: it is not shown any more, unless it is asked for. */
 export async function ignore(call: Call, database: string): Promise<OrphanRow> {
-  const orphan = await find(call, database)
-  if (orphan.tenant === null) {
-    await note(call, 'ignore_orphan', database, null)
-    if (await ignoreOrphan(call.env.DIRECTORY, database, Date.now())) return await find(call, database)
-  }
-  throw new Problem('database_in_use', `The tenant "${orphan.tenant}" deletes "${database}"`)
+  const { tenant } = await find(call, database)
+  if (tenant !== null) throw new Problem('database_in_use', `The tenant "${tenant}" deletes "${database}"`)
+  await note(call, 'ignore_orphan', database, null)
+  await ignoreOrphan(call.env.DIRECTORY, database, Date.now())
+  return await find(call, database)
 }
+
+const databasesFor = (env: Env) => performerFor(env, undefined, true).databases
 
 async function find({ env }: Call, database: string): Promise<OrphanRow> {
   const orphan = await findOrphan(env.DIRECTORY, database)
@@ -72,14 +72,14 @@ async function refuseOwned(env: Env, { database, tenant }: Owner, named: string 
 }
 
 async function hostnameOf(env: Env, database: string): Promise<string | null> {
-  const found = await attempt(() => databasesOf(env).retrieve(database), 'missing')
+  const found = await attempt(() => databasesFor(env).retrieve(database), 'missing')
   return found?.hostname ?? null
 }
 
 async function ownerOf(env: Env, name: string, hostname: string): Promise<Owner | null> {
   const { databaseUrlTemplate } = readConfiguration(env)
   const owner = await attempt(async () => {
-    const authToken = await databasesOf(env).createToken(name, {
+    const authToken = await databasesFor(env).createToken(name, {
       expiration: MIGRATION_TOKEN_EXPIRATION,
       authorization: 'read-only',
     })

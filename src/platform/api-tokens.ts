@@ -1,6 +1,7 @@
 /** Tokens of the Platform API itself. */
 import type { CallOptions } from '../http/watch.ts'
 import type { PlatformCallOptions } from './call.ts'
+import { checkScopes } from './checks.ts'
 import type { Endpoints } from './endpoint.ts'
 import type { ApiToken, ApiTokenScope, CreatedApiToken, Raw } from './types.ts'
 
@@ -9,7 +10,7 @@ export interface CreateApiTokenOptions extends CallOptions {
   organization?: string | undefined
   /** The only group that it reaches. Needs an organization and scopes. */
   group?: string | undefined
-  /** What it may do in the group. */
+  /** What it may do in the group; at least one. */
   scopes?: (ApiTokenScope | 'read-only' | 'full-access')[] | undefined
 }
 
@@ -52,6 +53,7 @@ export const apiTokens: Endpoints<ApiTokens> = {
   create: {
     route: 'POST /v1/auth/api-tokens/:name',
     options: 'organization group scopes',
+    check: checkScopes,
     // Version 2 wraps it, and calls the token "value".
     answer: (whole) => {
       const { value } = whole['token']

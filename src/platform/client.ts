@@ -83,7 +83,7 @@ export function createPlatform(options: PlatformOptions): Platform {
       requireNames('The options', given, 'query body isRepeatable signal timeoutMs')
       const { query, body, isRepeatable, ...callOptions } = given
       // Else it could be the rest of another host's name, which would be sent the token.
-      if (path[0] !== '/') throw new TypeError('"path" must begin with a slash')
+      if (path?.[0] !== '/') throw new TypeError('"path" must begin with a slash')
       if (path.includes('#')) throw new TypeError('"path" must not have a "#": what follows it is not sent')
       if (method === 'GET' && body !== undefined) throw new TypeError('"body" is not for GET')
       const search = `${new URLSearchParams(query)}`

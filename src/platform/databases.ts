@@ -1,5 +1,6 @@
 /** Databases. */
 import type { ById, PlatformCallOptions } from './call.ts'
+import { checkNewDatabase, checkSize, checkToken } from './checks.ts'
 import { jwtOf, type Endpoints } from './endpoint.ts'
 import type { Listing } from './pages.ts'
 import type {
@@ -161,6 +162,7 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   create: {
     route: 'POST /v1/organizations/:organization/databases',
     options: 'group seed sizeLimit remoteEncryption useTursodb isSchema schema',
+    check: checkNewDatabase,
     body: 'name',
     answer: 'database',
     fields: CREATED,
@@ -185,6 +187,7 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
   update: {
     route: 'PATCH /v1/organizations/:organization/databases/:name/configuration',
     options: 'sizeLimit allowAttach blockReads blockWrites deleteProtection allowedIps allowedAwsVpcIds',
+    check: checkSize,
     answer: '',
     fields: CONFIGURATION,
     scope: 'db:configure',
@@ -193,6 +196,7 @@ export const databases: Endpoints<Omit<Databases, 'ensure'>> = {
     route: 'POST /v1/organizations/:organization/databases/:name/auth/tokens',
     options: TOKEN_OPTIONS,
     query: TOKEN_QUERY,
+    check: checkToken,
     answer: jwtOf,
     isRepeatable: true,
     scope: 'db:mint-token',
@@ -267,6 +271,7 @@ export const databasesById: Endpoints<DatabasesById> = {
   create: {
     route: 'POST /v3/organizations/:organizationId/databases',
     options: 'groupId seed sizeLimit remoteEncryption useTursodb',
+    check: checkNewDatabase,
     body: 'name',
     answer: 'database',
     fields: CREATED,
@@ -286,6 +291,7 @@ export const databasesById: Endpoints<DatabasesById> = {
     route: 'POST /v3/organizations/:organizationId/databases/:id/auth/tokens',
     options: TOKEN_OPTIONS,
     query: TOKEN_QUERY,
+    check: checkToken,
     answer: jwtOf,
     isRepeatable: true,
     scope: 'db:mint-token',

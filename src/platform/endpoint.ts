@@ -1,6 +1,7 @@
 /** An endpoint as data, and what makes a method of it. */
 import { isTursoError, ProtocolError } from '../errors.ts'
 import { path } from '../path.ts'
+import type { Check } from './checks.ts'
 import type { ById, Method, PlatformCall, PlatformCallOptions } from './call.ts'
 import { fromWire, fromWireName, toWire, toWireName } from './names.ts'
 import { isText, requireNames } from './options.ts'
@@ -26,6 +27,7 @@ export interface Endpoint {
    */
   readonly query?: string
   readonly options?: string
+  readonly check?: Check
   /** The member of the answer that is the result, or how to find it. Without such a member it is the answer itself. Default: no result. */
   readonly answer?: string | ((answer: Answer) => unknown)
   /** Of the result: `name` must be a text, `?name` is `null` when it is absent, `!name` is `false` then. */
@@ -90,7 +92,8 @@ async function run(
   const inBody = split(endpoint.body)
   const options = args[inPath.length + inBody.length] ?? {}
   requireNames('The options', options, optionsOf(endpoint))
-  const { signal, timeoutMs, organization, organizationId, ...fields } = options as ById
+  const { signal, timeoutMs, organization, organizationId, ...fields }: ById =
+    endpoint.check?.({ ...options }) ?? options
   // Where the path does not say it, the query or the body does.
   if (!template.includes(':organization')) Object.assign(fields, { organization })
   if (!template.includes(':organizationId')) Object.assign(fields, { organizationId })

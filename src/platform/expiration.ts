@@ -1,7 +1,8 @@
 /** How long a token is valid, in the words of the API. */
 
-/** What an expiration looks like, and how to say so. */
-export const EXPIRATION: readonly [RegExp, string] = [
+import { textOf, type Pattern } from './options.ts'
+
+export const EXPIRATION: Pattern = [
   /^(never|(?=.*[1-9])(\d{1,9}[wdhm])+)$/,
   '"never", or numbers with the units w, d, h and m such as 2w1d30m',
 ]
@@ -13,11 +14,9 @@ const UNIT_SECONDS: Readonly<Record<string, number>> = { w: 604_800, d: 86_400, 
  * @throws {TypeError} for an expiration that the API would refuse
  */
 export function expirationSeconds(expiration: string): number | undefined {
-  const [pattern, expected] = EXPIRATION
-  if (typeof expiration !== 'string' || !pattern.test(expiration))
-    throw new TypeError(`"expiration" must be ${expected}; got "${expiration}"`)
-  if (expiration === 'never') return undefined
+  const text = textOf('expiration', expiration, EXPIRATION)
+  if (text === 'never') return undefined
   let seconds = 0
-  for (const [, amount, unit] of expiration.matchAll(/(\d+)(.)/g)) seconds += +amount! * UNIT_SECONDS[unit!]!
+  for (const [, amount, unit] of text.matchAll(/(\d+)(.)/g)) seconds += +amount! * UNIT_SECONDS[unit!]!
   return seconds
 }

@@ -1,5 +1,6 @@
 /** Groups: where databases live. */
 import type { ById, PlatformCallOptions } from './call.ts'
+import { checkToken } from './checks.ts'
 import { TOKEN_OPTIONS, TOKEN_QUERY } from './databases.ts'
 import { jwtOf, type Endpoint, type Endpoints } from './endpoint.ts'
 import type { Listing } from './pages.ts'
@@ -145,6 +146,7 @@ export const groups: Endpoints<Groups> = {
     route: 'POST /v1/organizations/:organization/groups/:name/auth/tokens',
     options: TOKEN_OPTIONS,
     query: TOKEN_QUERY,
+    check: checkToken,
     answer: jwtOf,
     isRepeatable: true,
     scope: 'group:mint-token',
@@ -233,6 +235,7 @@ export const groupsById: Endpoints<GroupsById> = {
     route: 'POST /v3/organizations/:organizationId/groups/:id/auth/tokens',
     options: TOKEN_OPTIONS,
     query: TOKEN_QUERY,
+    check: checkToken,
     answer: jwtOf,
     isRepeatable: true,
     scope: 'group:mint-token',

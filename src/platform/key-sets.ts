@@ -1,7 +1,7 @@
 /** Key sets of other issuers of tokens, such as Clerk or Auth0. */
 import type { PlatformCallOptions } from './call.ts'
 import { bind, type EndpointContext, type Endpoints } from './endpoint.ts'
-import { isText, requireNames } from './options.ts'
+import { AUTHORIZATION, isText, requireNames, textOf } from './options.ts'
 import { requireRules, type TablePermission } from './permissions.ts'
 import type { KeySet, LocationCode } from './types.ts'
 
@@ -82,10 +82,7 @@ export function claimsOf(
   if ((id === undefined) === (gid === undefined) || !isText(id ?? gid))
     throw new TypeError(`Either ${subjects} must be an id`)
   // A misspelled one must not become the default, which can do everything.
-  if (authorization !== 'full-access' && authorization !== 'read-only')
-    throw new TypeError(
-      `"authorization" must be "full-access" or "read-only"; got "${authorization as string}"`,
-    )
+  textOf('authorization', authorization, AUTHORIZATION)
   if (rid !== undefined && !isText(rid)) throw new TypeError('"rid" must be a text')
   if (fineGrainedPermissions !== undefined) requireRules(fineGrainedPermissions)
   return {

@@ -1,9 +1,5 @@
 /** Between the API's casing, which is mixed, and the camelCase of this library. */
 
-import { EXPIRATION } from './expiration.ts'
-import { requireNames } from './options.ts'
-import { attachedBy, requireRules } from './permissions.ts'
-
 /** What the same thing is called in several ways on the wire has one name here. */
 const RENAMED: ReadonlyMap<string, string> = new Map([
   ['dbId', 'id'],
@@ -18,19 +14,6 @@ const RENAMED: ReadonlyMap<string, string> = new Map([
 
 /** Objects whose members are named by somebody else. */
 const OPAQUE = /^(data|failures)$/
-
-/** What is checked before it is sent: its pattern, and what it must be. */
-const CHECKED: ReadonlyMap<string, readonly [RegExp, string]> = new Map([
-  ['expiration', EXPIRATION],
-  ['authorization', [/^(full-access|read-only)$/, '"full-access" or "read-only"']],
-  ['sizeLimit', [/^\d{1,15}([kmgt]?b)?$/i, 'a number of bytes, or one with a unit such as 500mb']],
-])
-
-/** The members of options that are objects. */
-const MEMBERS: ReadonlyMap<string, string> = new Map([
-  ['seed', 'type name timestamp url'],
-  ['remoteEncryption', 'encryptionKey encryptionCipher'],
-])
 
 /** `allowedAwsVpcIds` → `allowed_aws_vpc_ids`. */
 export function toWireName(name: string): string {
@@ -64,34 +47,22 @@ export function fromWire(value: unknown): unknown {
 /**
  * A copy with the API's names, all the way down, without what is `undefined`. A `Date` becomes its text.
  *
- * @throws {TypeError} for an expiration, an authorization, a size or a time that the API would refuse, and for permissions
- * that are malformed or permit nothing
+ * @throws {TypeError} for a `Date` without a time
  */
 export function toWire(value: unknown): unknown {
-  if (value instanceof Date) return value.toISOString()
   if (Array.isArray(value)) return value.map(toWire)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value)
-      .map(([name, member]) => [toWireName(name), toWire(check(name, member))])
-      .filter(([, member]) => member !== undefined),
+      .filter(([, member]) => member !== undefined)
+      .map(([name, member]) => [
+        toWireName(name),
+        member instanceof Date ? textOfTime(name, member) : toWire(member),
+      ]),
   )
 }
 
-function check(name: string, value: unknown): unknown {
-  if (value === undefined) return value
-  if (value instanceof Date && Number.isNaN(value.getTime()))
-    throw new TypeError(`"${name}" must be a time; got an invalid Date`)
-  if (name === 'fineGrainedPermissions') requireRules(value)
-  // AWS databases refuse permissions even when they are empty (turso-api-client-ts#30).
-  if (name === 'permissions' && attachedBy(value).length === 0) return undefined
-  const members = MEMBERS.get(name)
-  if (members !== undefined) requireNames(`"${name}"`, value, members)
-  const [pattern, expected] = CHECKED.get(name) ?? []
-  if (!pattern) return value
-  const text = /string|number/.test(typeof value)
-    ? `${value as string | number}`
-    : Object.prototype.toString.call(value)
-  if (!pattern.test(text)) throw new TypeError(`"${name}" must be ${expected}; got "${text}"`)
-  return text
+function textOfTime(name: string, time: Date): string {
+  if (Number.isNaN(time.getTime())) throw new TypeError(`"${name}" must be a time; got an invalid Date`)
+  return time.toISOString()
 }

@@ -15,6 +15,24 @@ export function requireNames(what: string, value: unknown, names?: string): asse
       throw new TypeError(`${expected}; got an unknown "${name}"`)
 }
 
+/** What a text looks like, and how to say so. */
+export type Pattern = readonly [RegExp, string]
+
+export const AUTHORIZATION: Pattern = [/^(full-access|read-only)$/, '"full-access" or "read-only"']
+
+/**
+ * The text of a text or a number.
+ *
+ * @throws {TypeError} for what does not look like it
+ */
+export function textOf(name: string, value: unknown, [pattern, expected]: Pattern): string {
+  const text = /string|number/.test(typeof value)
+    ? `${value as string | number}`
+    : Object.prototype.toString.call(value)
+  if (!pattern.test(text)) throw new TypeError(`"${name}" must be ${expected}; got "${text}"`)
+  return text
+}
+
 /** Holes in the list are no texts either. */
 export function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && [...(value as unknown[])].every(isText)

@@ -9,6 +9,7 @@ import type { Fault } from '../../local/faults/script.ts'
 import { app } from '../../worker/app.ts'
 import { clearFaults, failNext } from '../support/turso.ts'
 import { call, ORIGIN, signUp, signUpNow } from './client.ts'
+import { greet, openSocket } from './socket-client.ts'
 
 const lines: string[] = []
 
@@ -27,7 +28,7 @@ afterEach(async () => {
 /** All that is stored, as text: of every object, and of every table of the directory. */
 async function dump(): Promise<string> {
   const parts: unknown[] = []
-  for (const namespace of [env.TENANTS, env.SESSIONS, env.UPSTREAM] as DurableObjectNamespace[])
+  for (const namespace of [env.TENANTS, env.SESSIONS, env.SOCKETS, env.UPSTREAM] as DurableObjectNamespace[])
     for (const id of await listDurableObjectIds(namespace))
       parts.push(
         await runInDurableObject(namespace.get(id), (_, { storage }) => {
@@ -131,11 +132,21 @@ test('no secret is in a log line, a storage, the directory, or an answer to some
   await failNext({ kind: 'base_url', on: 'pipeline', url: 'https://canary.evil.example/' })
   await keep(await pipeline('canary', token.jwt, { baton: null, requests: [execute('begin'), insert] }))
 
+  // Over WebSocket: with the right token, in a transaction, and with a wrong one.
+  const socket = await greet(token.jwt, 'canary', 'hrana3', { 'x-canary': 'canary-header' })
+  await socket.get({ type: 'open_stream', stream_id: 1 })
+  for (const request of [execute('begin'), insert, execute('canary-sql')])
+    answers.push(JSON.stringify(await socket.ask({ ...request, stream_id: 1 })).replaceAll('canary-sql', ''))
+  const refused = await openSocket('canary')
+  refused.send({ type: 'hello', jwt: 'canary-forged-token' })
+  answers.push(JSON.stringify(await refused.next()))
+
   // Deleted and gone.
   const authorization = 'Bearer admin-key'
   await keep(await call('/v1/tenants/canary-keyed', { method: 'DELETE', headers: { authorization } }))
 
   const stored = await dump()
+  socket.close()
   const logged = lines.join('\n')
   // What would find a secret finds what is there.
   expect(stored).toContain(database.name)

@@ -102,6 +102,16 @@ describe('an object among the options', () => {
   })
 })
 
+test.each([[], null, 'read', [''], [undefined], Array.from({ length: 1 })])(
+  'a token of the Platform API is not asked for with the scopes %j',
+  async (scopes) => {
+    const { turso, sent } = answeredWith([{ body: { name: 'n', id: 'i', token: 't' } }])
+    const options = { organization: 'o', group: 'g', scopes: scopes as unknown as 'read'[] }
+    await expect(turso.apiTokens.create('ci', options)).rejects.toThrow(/^"scopes" must be a list/)
+    expect(sent).toEqual([])
+  },
+)
+
 test('arguments of the body are texts, as those of the path are', async () => {
   const { turso, sent } = answeredWith([{ body: {} }])
   const wrong = [undefined, null, '', 5, { organization: 'x' }] as unknown[] as string[]

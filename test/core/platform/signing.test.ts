@@ -14,7 +14,7 @@ import {
   type SigningKey,
 } from '../../../src/index.ts'
 import { expirationSeconds } from '../../../src/platform/expiration.ts'
-import { toWire } from '../../../src/platform/names.ts'
+import { checkToken } from '../../../src/platform/checks.ts'
 import { createTestDatabase, localPlatform, uniqueName } from '../../support/turso.ts'
 
 const seed = 20_261_123
@@ -316,7 +316,7 @@ describe('a token', () => {
             return !(error instanceof TypeError)
           }
         }
-        expect(isTaken(() => expirationSeconds(expiration))).toBe(isTaken(() => toWire({ expiration })))
+        expect(isTaken(() => expirationSeconds(expiration))).toBe(isTaken(() => checkToken({ expiration })))
       }),
       { seed, numRuns: 1_000 },
     )

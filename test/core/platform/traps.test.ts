@@ -495,7 +495,7 @@ test('a new filter or route does not need a new version (turso-api-client-ts PR#
     '/v1/new/a%2Fb?q=%26',
   ])
   expect(sent[1]!.body).toBe('{"as_is":null}')
-  for (const wrong of ['v1/user', '@evil.example/', '', '.evil.example'])
+  for (const wrong of ['v1/user', '@evil.example/', '', '.evil.example', undefined as unknown as string])
     await expect(turso.request('GET', wrong)).rejects.toThrow(/"path" must begin with a slash/)
   expect(sent).toHaveLength(2)
 })

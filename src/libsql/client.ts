@@ -1,5 +1,6 @@
 /** The interface of `@libsql/client`, over the core. */
 import { connect } from '../database.ts'
+import { tell } from '../hrana/target.ts'
 import { toConnectOptions } from './config.ts'
 import { LibsqlError, toLibsqlError } from './errors.ts'
 import { createLimit } from './limit.ts'
@@ -61,7 +62,9 @@ export function createClient(config: Config): RemoteClient {
       }),
     transaction: (mode = 'write') =>
       call(async () => {
-        const tx = wrapTransaction(await database.transaction({ mode }), () => transactions.delete(tx))
+        const inBackground = (work: Promise<unknown>): void => tell(config.waitUntil, work)
+        const core = await database.transaction({ mode })
+        const tx = wrapTransaction(core, inBackground, () => transactions.delete(tx))
         transactions.add(tx)
         return tx
       }),

@@ -17,7 +17,7 @@ export function toConnectOptions(config: Config): ConnectOptions {
       `Expected client configuration as object, got ${config === null ? 'null' : typeof config}`,
     )
   const { url, tls, authToken } = readUrl(config)
-  const { intMode = 'number', timeoutMs = Infinity, baseUrlSuffixes } = config
+  const { intMode = 'number', timeoutMs = Infinity, baseUrlSuffixes, waitUntil } = config
   if (!['number', 'bigint', 'string'].includes(intMode))
     throw new TypeError(
       `Invalid value for intMode, expected "number", "bigint" or "string", got ${JSON.stringify(intMode)}`,
@@ -34,6 +34,7 @@ export function toConnectOptions(config: Config): ConnectOptions {
     intMode,
     timeoutMs,
     baseUrlSuffixes,
+    waitUntil,
     fetch: config.fetch === undefined ? undefined : withRequest(config.fetch as FetchOfRequest),
     encryptionKey: config.remoteEncryptionKey,
   }

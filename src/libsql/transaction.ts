@@ -5,8 +5,15 @@ import { toResultSet } from './result.ts'
 import { toStatement } from './statement.ts'
 import type { InStatement, ResultSet, Transaction } from './types.ts'
 
-/** @param onEnd called when it has ended, in whatever way, perhaps more than once */
-export function wrapTransaction(tx: CoreTransaction, onEnd: () => void): Transaction {
+/**
+ * @param inBackground told of what nobody waits for, which never rejects
+ * @param onEnd called when it has ended, in whatever way, perhaps more than once
+ */
+export function wrapTransaction(
+  tx: CoreTransaction,
+  inBackground: (work: Promise<unknown>) => void,
+  onEnd: () => void,
+): Transaction {
   let hasEnded = false
   const isClosed = (): boolean => hasEnded || !tx.isOpen
 
@@ -66,7 +73,7 @@ export function wrapTransaction(tx: CoreTransaction, onEnd: () => void): Transac
       if (!isClosed()) await endBy('rollback')
     },
     close() {
-      if (!isClosed()) tx.rollback().catch(() => undefined)
+      if (!isClosed()) inBackground(tx.rollback().catch(() => undefined))
       end()
     },
     get closed() {

@@ -45,6 +45,11 @@ export interface Config {
    * `@libsql/client`, which has no such option, follows to anywhere.
    */
   baseUrlSuffixes?: readonly string[] | undefined
+  /**
+   * Told of what goes on behind a call that has ended, such as the rollback by {@link Transaction.close}: a Worker gives
+   * `waitUntil` of `cloudflare:workers`. `@libsql/client` has no such option.
+   */
+  waitUntil?: ((work: Promise<unknown>) => void) | undefined
 }
 
 export type TransactionMode = 'write' | 'read' | 'deferred'

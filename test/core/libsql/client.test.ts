@@ -237,6 +237,18 @@ describe('a client', () => {
 })
 
 describe('a transaction', () => {
+  test('that is closed tells a Worker what to wait for', async () => {
+    const works: Promise<unknown>[] = []
+    const ours = createClient({ url, authToken: fixture.token, waitUntil: (work) => void works.push(work) })
+    const tx = await ours.transaction('write')
+    await tx.execute("insert into notes (title) values ('never')")
+    tx.close()
+    expect(works).toHaveLength(1)
+    await works[0]
+    expect((await openStreams()).filter(({ database }) => database === fixture.name)).toEqual([])
+    expect(await titles()).toEqual([])
+  })
+
   test('is committed by its commit alone', async () => {
     const tx = await client.transaction('write')
     await tx.execute("insert into notes (title) values ('a')")

@@ -21,6 +21,8 @@ export interface Tenant {
   /** A Turso location code, such as `aws-eu-west-1`. */
   location: string
   group: string
+  /** What its database was copied from, if from anything. */
+  template?: string
   /** The number of the latest migration in its database; 0 for none. */
   schemaVersion: number
   createdAt: string
@@ -97,6 +99,8 @@ export interface SignupOrder {
   group?: string | undefined
   /** A Turso location code. */
   location?: string | undefined
+  /** One of the Worker's `TEMPLATES`, which the database begins as a copy of. */
+  template?: string | undefined
   /** Any JSON object; kept and given back. */
   metadata?: Record<string, unknown> | undefined
   /** Default: for a day, with all rights. */

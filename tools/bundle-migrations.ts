@@ -3,6 +3,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { readMigrations, type MigrationFile } from './migrations/read.ts'
+import { checkSeal } from './migrations/seal.ts'
 import { rehearseMigrations } from './migrations/rehearse.ts'
 
 const root = path.join(import.meta.dirname, '..')
@@ -19,6 +20,7 @@ export const REPOSITORY_MIGRATIONS = {
  */
 export async function bundleMigrations({ from, to }: { from: string; to: string }): Promise<number> {
   const files = await readMigrations(from)
+  await checkSeal(from, files)
   rehearseMigrations(files)
   const source = renderModule(files)
   if ((await readFile(to, 'utf8').catch(() => undefined)) !== source) await writeWhole(to, source)

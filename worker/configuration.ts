@@ -26,6 +26,8 @@ export interface Configuration {
   sessionLimits: SessionLimits
   /** Where callers reach the Worker, without a slash at its end; `null`: where each request says. */
   publicUrl: string | null
+  /** Databases that a signup may ask for a copy of. */
+  templates: string[]
   /** For how long a deleted tenant can be restored. */
   deletionGraceMs: number
   /** What the rate-limit bindings are set to, which they do not tell themselves; only to be told to callers. */
@@ -115,6 +117,7 @@ export function readConfiguration(env: Env): Configuration {
       origin,
       null,
     ),
+    templates: read('TEMPLATES', 'names of databases, separated by commas', names, []),
     deletionGraceMs: read(
       'DELETION_GRACE_DAYS',
       'for how many days a deleted tenant can be restored, from 0 to 365',
@@ -144,6 +147,11 @@ function httpUrl(text: string): string | undefined {
 function origin(text: string): string | undefined {
   const url = httpUrl(text)
   return url !== undefined && new URL(url).pathname === '/' ? new URL(url).origin : undefined
+}
+
+function names(text: string): string[] | undefined {
+  const list = text.split(',').map((name) => name.trim())
+  return list.every((name) => /^[a-z0-9][a-z0-9-]{0,63}$/.test(name)) ? list : undefined
 }
 
 function days(text: string): number | undefined {

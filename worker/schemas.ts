@@ -51,6 +51,7 @@ export const signupRequest = z.strictObject({
   name: z.optional(displayName),
   group: z.optional(slug('a group name')),
   location: z.optional(slug('a location code such as aws-eu-west-1')),
+  template: z.optional(slug('a template')),
   metadata: z.optional(metadata),
   token: z.optional(z.strictObject(tokenShape)),
 })

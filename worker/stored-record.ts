@@ -26,15 +26,17 @@ export interface FirstTenantRecord {
   idempotencyKeys: string[]
 }
 
-/** Before a tenant could be suspended. */
-export type SecondTenantRecord = Omit<TenantRecord, 'version' | 'suspension' | 'access'> & { version: 2 }
+/** Before a tenant could be suspended, or made from a template. */
+export type SecondTenantRecord = Omit<TenantRecord, 'version' | 'suspension' | 'access' | 'template'> & {
+  version: 2
+}
 
 export type StoredRecord = TenantRecord | SecondTenantRecord | FirstTenantRecord
 
 /** @throws {Error} for a record of a later version: this one must not write over what it does not understand */
 export function readRecord(stored: StoredRecord): TenantRecord {
   if (stored.version === 3) return stored
-  if (stored.version === 2) return { ...stored, version: 3, suspension: null, access: OPEN }
+  if (stored.version === 2) return { ...stored, version: 3, suspension: null, access: OPEN, template: null }
   if (stored.version !== undefined) throw new Error('The tenant was stored by a later version of the Worker')
   const { nonce, databaseName, status, step, databaseId, hostname, schemaVersion, createdAt } = stored
   const since = Date.parse(createdAt)
@@ -47,7 +49,7 @@ export function readRecord(stored: StoredRecord): TenantRecord {
     absences: 0,
   })
   return {
-    ...beginSignup(stored, { nonce, databaseName }, undefined, since),
+    ...beginSignup({ ...stored, template: null }, { nonce, databaseName }, undefined, since),
     status,
     step,
     mayAppear: stored.mayHaveDatabase && databaseId === null,

@@ -93,13 +93,13 @@ export function withKey(record: TenantRecord, key: string | null): TenantRecord 
 /** What a signup asks for: what is left when it begins anew. */
 export type Order = Pick<
   TenantRecord,
-  'id' | 'name' | 'metadata' | 'group' | 'location' | 'fingerprint' | 'idempotencyKeys'
+  'id' | 'name' | 'metadata' | 'group' | 'location' | 'template' | 'fingerprint' | 'idempotencyKeys'
 >
 
 export function orderOf({ request, group, location, fingerprint, idempotencyKey }: SignupIntent): Order {
-  const { id, name = null, metadata = {} } = request
+  const { id, name = null, metadata = {}, template = null } = request
   const idempotencyKeys = idempotencyKey === null ? [] : [idempotencyKey]
-  return { id, name, metadata, group, location, fingerprint, idempotencyKeys }
+  return { id, name, metadata, group, location, template, fingerprint, idempotencyKeys }
 }
 
 /**
@@ -113,7 +113,7 @@ export function beginSignup(
   former: TenantRecord | undefined,
   now: number,
 ): TenantRecord {
-  const { id, name, metadata, group, location, fingerprint, idempotencyKeys } = order
+  const { id, name, metadata, group, location, template, fingerprint, idempotencyKeys } = order
   return {
     version: 3,
     id,
@@ -121,6 +121,7 @@ export function beginSignup(
     metadata,
     group,
     location,
+    template,
     ...identity,
     status: 'provisioning',
     step: 'create_database',

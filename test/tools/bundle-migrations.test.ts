@@ -3,6 +3,8 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readMigrations } from '../../tools/migrations/read.ts'
+import { SEAL, writeSeal } from '../../tools/migrations/seal.ts'
 import { bundleMigrations } from '../../tools/bundle-migrations.ts'
 
 let root: string
@@ -125,6 +127,35 @@ describe('bundleMigrations', () => {
     await expect(bundle({ '0001_a.sql': Uint8Array.of(0xff, 0xfe) })).rejects.toThrow(
       '0001_a.sql: is not UTF-8 text',
     )
+  })
+
+  describe('with a note of what was deployed', () => {
+    const sql = { '0001_a.sql': 'create table a (x)', '0003_c.sql': 'create table c (x)' }
+    beforeEach(async () => {
+      await bundle(sql)
+      await writeSeal(from, await readMigrations(from))
+    })
+
+    it('accepts what is the same, and what comes after it', async () => {
+      expect(await bundle({ '0004_d.sql': 'create table d (x)' })).toHaveLength(3)
+    })
+
+    it('refuses a file that was changed, that is gone, or that comes before', async () => {
+      await expect(bundle({ '0001_a.sql': 'create table a (y)' })).rejects.toThrow(
+        '0001_a.sql: was changed after it was deployed',
+      )
+      await expect(bundle({ ...sql, '0002_b.sql': 'create table b (x)' })).rejects.toThrow(
+        '0002_b.sql: comes before a migration that was deployed',
+      )
+      await rm(path.join(from, '0002_b.sql'))
+      await rm(path.join(from, '0003_c.sql'))
+      await expect(bundle({})).rejects.toThrow('0003_c.sql: was deployed, and is not there any more')
+    })
+
+    it('refuses a note that it cannot read', async () => {
+      await writeFile(path.join(from, SEAL), 'nonsense')
+      await expect(bundle({})).rejects.toThrow('is not a checksum and a file name')
+    })
   })
 
   it('accepts the migrations of this repository', async () => {

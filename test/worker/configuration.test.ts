@@ -37,6 +37,8 @@ describe('configuration', () => {
     ['BATON_KEY', 'abcd'],
     ['PUBLIC_URL', 'tenants.example'],
     ['PUBLIC_URL', 'https://tenants.example/api'],
+    ['TEMPLATES', 'My Template'],
+    ['TEMPLATES', 'a,,b'],
     ['DELETION_GRACE_DAYS', '-1'],
     ['DELETION_GRACE_DAYS', '366'],
     ['DELETION_GRACE_DAYS', 'a week'],

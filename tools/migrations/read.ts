@@ -18,7 +18,9 @@ export interface MigrationFile {
 
 /** The migrations of a folder in the order in which they are to be applied. */
 export async function readMigrations(folder: string): Promise<MigrationFile[]> {
-  const fileNames = (await readdir(folder)).filter((name) => !name.startsWith('.') && !name.endsWith('.md'))
+  const fileNames = (await readdir(folder)).filter(
+    (name) => !name.startsWith('.') && !/\.(md|sha256)$/.test(name),
+  )
   const files = await Promise.all(fileNames.map((name) => readMigration(path.join(folder, name))))
   files.sort((a, b) => a.version - b.version)
   files.forEach((file, index) => {

@@ -18,6 +18,7 @@ export const tenant = z.strictObject({
   failure: z.optional(z.strictObject({ step, detail: z.string() })),
   location: z.string(),
   group: z.string(),
+  template: z.optional(z.string()),
   schema_version: count,
   created_at: time,
   metadata: z.record(z.string(), z.unknown()),

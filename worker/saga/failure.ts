@@ -1,5 +1,6 @@
 /** An error of a call to Turso as the saga understands it. Pure. */
 import { isTursoError, type HttpError } from '../../src/index.ts'
+import { SchemaError } from '../schema/history.ts'
 import { ForeignDatabaseError } from '../schema/owner.ts'
 import { isRefusal, provesNothingWasDone } from '../upstream-errors.ts'
 import type { Failure } from './state.ts'
@@ -9,7 +10,7 @@ export function describeFailure(error: unknown): Failure {
   return {
     reason: reasonOf(error),
     detail: error instanceof Error ? error.message : String(error),
-    isHarmless: provesNothingWasDone(error),
+    isHarmless: error instanceof SchemaError || provesNothingWasDone(error),
     isInvalid: isTursoError(error, 'invalid_request'),
     retryAfterMs,
     requestId,
@@ -18,6 +19,7 @@ export function describeFailure(error: unknown): Failure {
 
 function reasonOf(error: unknown): Failure['reason'] {
   if (error instanceof ForeignDatabaseError) return 'foreign'
+  if (error instanceof SchemaError) return 'refused'
   if (isTursoError(error, 'already_exists')) return 'exists'
   if (isTursoError(error, 'not_found')) return 'missing'
   if (isTursoError(error, 'unauthorized')) return 'unauthorized'

@@ -7,6 +7,7 @@
  * was interrupted: every call is harmless to repeat, or is looked into before it is.
  */
 import { FAILED_MEMORY_MS, MAX_DETAIL_CHARACTERS, MAX_TIMELINE_ENTRIES } from '../limits.ts'
+import type { Beginning } from '../schema/migrate.ts'
 import {
   accessBegun,
   accessEffect,
@@ -64,18 +65,23 @@ export function decide(state: SagaState, now: number, hasToken: boolean): Decisi
 }
 
 function stepEffect(state: SagaState, hasToken: boolean): Effect {
-  const { step, id: tenant, nonce, databaseName: name, group, location, hostname, mayHaveSchema } = state
+  const { step, id: tenant, nonce, databaseName: name, group, location, template, hostname } = state
   switch (step) {
     case 'create_database':
-      return { kind: step, name, group, location }
+      return { kind: step, name, group, location, template }
     case 'find_database':
     case 'create_token':
       return { kind: step, name }
     case 'migrate':
       // Whoever takes the signup up again has no token.
       if (!hasToken) return { kind: 'create_token', name }
-      return { kind: step, name, hostname: hostname ?? '', isFresh: !mayHaveSchema, tenant, nonce }
+      return { kind: step, name, hostname: hostname ?? '', beginning: beginningOf(state), tenant, nonce }
   }
+}
+
+function beginningOf({ template, mayHaveSchema }: SagaState): Beginning {
+  if (template !== null) return 'seeded'
+  return mayHaveSchema ? 'unknown' : 'fresh'
 }
 
 export function advance(state: SagaState, event: SagaEvent): SagaState {

@@ -1,5 +1,5 @@
 /** Carries out what the saga asks for, and says how it went. Never throws for what Turso does. */
-import { connect, createDatabasesClient, type Databases, type Fetch } from '../../src/index.ts'
+import { connect, createDatabasesClient, isTursoError, type Databases, type Fetch } from '../../src/index.ts'
 import type { Configuration } from '../configuration.ts'
 import { databaseHttpUrl, locationOfHostname } from '../database-url.ts'
 import type { Gate } from '../gate.ts'
@@ -9,11 +9,12 @@ import {
   MIGRATION_TOKEN_EXPIRATION,
   PLATFORM_TIMEOUT_MS,
 } from '../limits.ts'
+import { SchemaError } from '../schema/history.ts'
 import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
 import type { TokenOptions } from '../token-options.ts'
 import { describeFailure } from './failure.ts'
-import type { Effect, EffectResult } from './state.ts'
+import type { Effect, EffectOf, EffectResult } from './state.ts'
 
 export interface Performer {
   databases: Databases
@@ -55,14 +56,26 @@ export function createPerformer(
     fetch: gate.fetch,
   })
 
+  /** Only from a template: any other database of the organisation is somebody's. */
+  async function create({ name, group, location, template }: EffectOf<'create_database'>) {
+    if (template === null) return await databases.create(name, { group, location })
+    if (!configuration.templates.includes(template))
+      throw new SchemaError(`TEMPLATES does not have the template "${template}"`)
+    try {
+      return await databases.create(name, { group, location, seed: { type: 'database', name: template } })
+    } catch (error) {
+      if (!isTursoError(error, 'invalid_request') || !/could not find database/i.test(error.message))
+        throw error
+      throw new SchemaError(`Turso does not have the template "${template}"`)
+    }
+  }
+
   async function call(effect: Effect): Promise<Omit<Extract<EffectResult, { kind: 'done' }>, 'requestId'>> {
     switch (effect.kind) {
       case 'create_database':
       case 'find_database': {
         const { id, hostname } =
-          effect.kind === 'find_database'
-            ? await databases.retrieve(effect.name)
-            : await databases.create(effect.name, { group: effect.group, location: effect.location })
+          effect.kind === 'find_database' ? await databases.retrieve(effect.name) : await create(effect)
         return { kind: 'done', database: { id, hostname, location: locationOfHostname(hostname) } }
       }
       case 'create_token':
@@ -75,7 +88,7 @@ export function createPerformer(
         const owner = { database: effect.name, tenant: effect.tenant, nonce: effect.nonce }
         return {
           kind: 'done',
-          schemaVersion: await applyMigrations(database, migrations, owner, effect.isFresh),
+          schemaVersion: await applyMigrations(database, migrations, owner, effect.beginning),
         }
       }
       case 'delete_database':

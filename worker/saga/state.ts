@@ -1,4 +1,6 @@
 /** What the saga knows of a signup, what it asks to be done, and what it is told. Data only. */
+import type { Beginning } from '../schema/migrate.ts'
+
 /** The steps of a signup, in order. `find_database` comes in when Turso says that the database exists already. */
 export type SignupStep = 'create_database' | 'find_database' | 'create_token' | 'migrate'
 
@@ -22,6 +24,8 @@ export interface SagaState {
   databaseName: string
   group: string
   location: string
+  /** Name of the database that this one is a copy of; `null`: it begins empty. */
+  template: string | null
   /** Whether a call that creates the database ended in a way that does not tell: there may be one, now or later. */
   mayAppear: boolean
   /** Whether a call that applies the schema was ever begun. */
@@ -82,10 +86,10 @@ export interface TimelineEntry {
 
 /** A call to Turso. */
 export type Effect =
-  | { kind: 'create_database'; name: string; group: string; location: string }
+  | { kind: 'create_database'; name: string; group: string; location: string; template: string | null }
   | { kind: 'find_database'; name: string }
   | { kind: 'create_token'; name: string }
-  | { kind: 'migrate'; name: string; hostname: string; isFresh: boolean; tenant: string; nonce: string }
+  | { kind: 'migrate'; name: string; hostname: string; beginning: Beginning; tenant: string; nonce: string }
   | { kind: 'delete_database'; name: string }
   | { kind: 'block_database'; name: string }
   | { kind: 'unblock_database'; name: string }

@@ -1,14 +1,19 @@
 /** Applies the tenants' schema to a database: all of it in one atomic batch, each migration at most once. */
 import { isTursoError, type Database, type Statement } from '../../src/index.ts'
+import { checkHistory, readHistory, SchemaError, versionOf, type AppliedMigration } from './history.ts'
 import { claim, refuseForeign, type Owner } from './owner.ts'
 
-export interface Migration {
-  version: number
-  name: string
-  /** SHA-256 of the file, in hex. */
-  checksum: string
+export interface Migration extends AppliedMigration {
   statements: readonly string[]
 }
+
+/** What is known of a database before anything is read from it. */
+export type Beginning =
+  /** It has just been created, so that nothing needs to be read first: one request instead of two. */
+  | 'fresh'
+  /** It is a copy of a template, which must have come about by migrations of this Worker. */
+  | 'seeded'
+  | 'unknown'
 
 /** A version lives in a table because Turso Cloud lets nobody write `PRAGMA user_version`. */
 const CREATE_HISTORY = `create table if not exists _turso_edge_migrations (
@@ -16,19 +21,23 @@ const CREATE_HISTORY = `create table if not exists _turso_edge_migrations (
   applied_at text not null default current_timestamp)`
 
 /**
- * Marks the database as its owner's, applies what is not applied yet, and returns the version that the database then has, 0 without migrations.
+ * Marks the database as its owner's, applies what is not applied yet, and returns the version that the database then has, 0
+ * without migrations.
  *
- * @param isFresh the database has just been created, so that nothing needs to be read first: one request instead of two
- * @throws what `batch` throws; after a failure nothing of the schema is there. {@link ForeignDatabaseError}: it is somebody else's
+ * @throws what `batch` throws; after a failure nothing of the schema is there. {@link ForeignDatabaseError}: it is somebody
+ * else's; {@link SchemaError}: what is applied is not of this Worker
  */
 export async function applyMigrations(
   database: Database,
   migrations: readonly Migration[],
   owner: Owner,
-  isFresh: boolean,
+  beginning: Beginning,
 ): Promise<number> {
-  const applied = isFresh ? 0 : await readVersion(database)
-  const pending = migrations.filter((migration) => migration.version > applied)
+  const history = beginning === 'fresh' ? null : await readHistory(database)
+  if (beginning === 'seeded' && versionOf(history) === 0 && migrations.length > 0)
+    throw new SchemaError('The template has no migrations in it: it is no database that this Worker has made')
+  checkHistory(history ?? [], migrations)
+  const pending = migrations.filter(({ version }) => version > versionOf(history))
   const statements: Statement[] = [...claim(owner), CREATE_HISTORY]
   for (const { version, name, checksum, statements: body } of pending) {
     statements.push({
@@ -37,24 +46,16 @@ export async function applyMigrations(
     })
     statements.push(...body)
   }
-  const wanted = pending.at(-1)?.version ?? applied
+  const wanted = versionOf(pending) || versionOf(history)
   try {
     await database.batch(statements)
   } catch (error) {
     if (!isTursoError(error, 'sql_error')) throw error
     await refuseForeign(database, owner)
     // An earlier attempt whose answer was lost, or this one on its way a second time, may have made it fail.
-    if ((await readVersion(database)) < wanted) throw error
+    const present = await readHistory(database)
+    if (versionOf(present) < wanted) throw error
+    checkHistory(present ?? [], migrations)
   }
   return wanted
-}
-
-async function readVersion(database: Database): Promise<number> {
-  try {
-    const { rows } = await database.execute('select max(version) as version from _turso_edge_migrations')
-    return Number(rows[0]?.['version'] ?? 0)
-  } catch (error) {
-    if (isTursoError(error, 'sql_error') && /no such table/i.test(error.message)) return 0
-    throw error
-  }
 }

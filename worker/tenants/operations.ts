@@ -8,7 +8,7 @@ import type { Caller } from '../directory/audit.ts'
 import { fingerprint, sha256Hex } from '../idempotency.ts'
 import { DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES } from '../limits.ts'
 import type { Tenant } from '../objects/tenant.ts'
-import { Problem, retryAfter } from '../problem.ts'
+import { invalidRequest, Problem, retryAfter } from '../problem.ts'
 import type { UsageQuery } from '../queries.ts'
 import { mayComeBack } from '../saga/access.ts'
 import { describeFailure } from '../saga/failure.ts'
@@ -208,6 +208,9 @@ async function toIntent(
   key: string | null,
   configuration: Configuration,
 ): Promise<SignupIntent> {
+  const { template } = request
+  if (template !== undefined && !configuration.templates.includes(template))
+    throw invalidRequest([{ field: 'template', detail: 'is none of the templates' }])
   const location = request.location ?? configuration.location
   return {
     request,

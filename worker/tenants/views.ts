@@ -38,6 +38,7 @@ function tenantOf(record: TenantRecord): Tenant {
     ...(failure === null ? {} : { failure: { step: failure.step, detail: failure.detail } }),
     location,
     group,
+    ...(record.template === null ? {} : { template: record.template }),
     schemaVersion: record.schemaVersion,
     createdAt: record.createdAt,
     metadata: record.metadata,

@@ -12,6 +12,7 @@ export const testBindings = {
   TURSO_PLATFORM_TOKEN: 'local-platform-token',
   API_KEYS: `app:signup:${sha256('signup-key')},ops:admin:${sha256('admin-key')}`,
   BATON_KEY: 'b1'.repeat(32),
+  TEMPLATES: 'template, template-missing, template-later, template-changed, template-foreign',
 }
 
 /** Far from what the tests do together, and `TIGHT_LIMIT` for those that want to be refused. */

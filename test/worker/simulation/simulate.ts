@@ -139,7 +139,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   function signUp(object: SimulatedObject, body: string, key: string | null, waitMs: number): void {
     if (object.isBusy()) return
     const intent = {
-      request: { id: object.id },
+      // Half of the tenants begin as a copy.
+      request: object.id === 't1' ? { id: object.id, template: 'template' } : { id: object.id },
       group: 'default',
       location: 'here',
       fingerprint: body,

@@ -10,6 +10,7 @@ export interface SimulatedDatabase {
   servedFrom: number
   hasSchema: boolean
   isBlocked: boolean
+  template: string | null
 }
 
 export interface SimulatedTurso {
@@ -88,7 +89,13 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
       case 'create_database': {
         if (found) return no('exists')
         const servedFrom = now() + (random.chance(0.3) ? random.between(0, 8_000) : 0)
-        databases.set(effect.name, { name: effect.name, servedFrom, hasSchema: false, isBlocked: false })
+        databases.set(effect.name, {
+          name: effect.name,
+          servedFrom,
+          hasSchema: false,
+          isBlocked: false,
+          template: effect.template,
+        })
         return done({ database })
       }
       case 'find_database':
@@ -100,6 +107,10 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
         if (!found || !isServed) return no('missing')
         if (token === null || !token.endsWith(` for ${effect.name}`))
           throw new Error(`the schema of ${effect.name} was applied with the token ${token}`)
+        if ((effect.beginning === 'seeded') !== (found.template !== null))
+          throw new Error(
+            `${effect.name} is a copy of ${found.template}, and ${effect.beginning} to the saga`,
+          )
         // A late one, of a signup that is long over.
         if (found.isBlocked) return no('refused')
         found.hasSchema = true

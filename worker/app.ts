@@ -11,6 +11,7 @@ import { documentation } from './routes/documentation.ts'
 import { gateway } from './routes/gateway.ts'
 import { meta } from './routes/meta.ts'
 import { metrics } from './routes/metrics.ts'
+import { sessions } from './routes/sessions.ts'
 import { sockets } from './routes/sockets.ts'
 import { tenants } from './routes/tenants.ts'
 
@@ -27,6 +28,7 @@ export const app = new Hono<AppEnvironment>({ getPath })
   .route('/', documentation)
   .route('/', metrics)
   .route('/', tenants)
+  .route('/', sessions)
   .route('/', gateway)
   .route('/', sockets)
   .notFound(onNotFound)

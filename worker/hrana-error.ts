@@ -17,6 +17,9 @@ export type HranaErrorCode =
   /** Too many requests wait for one stream, or have waited too long; this one did not run. */
   | 'QUEUE_FULL'
   | 'QUEUE_TIMEOUT'
+  /** The tenant has as many sessions as it may have, or an operator lets none begin; this request did not run. */
+  | 'SESSION_LIMIT'
+  | 'SESSIONS_DRAINED'
   /** The database serves nobody, for a quota or by its owner's will. */
   | 'BLOCKED'
   | 'AUTH_HEADER_NOT_FOUND'
@@ -56,15 +59,22 @@ export interface HranaError {
   message: string
   /** What is known about the effect: of a transaction that was open on a stream, or of the request itself. */
   outcome?: 'rolled_back' | 'unknown'
+  /** When to come back, told as a header. */
+  retryAfterMs?: number
 }
 
 export function hranaErrorResponse(
-  { status, ...body }: HranaError,
+  { status, retryAfterMs, ...body }: HranaError,
   headers: Record<string, string> = {},
 ): Response {
   return new Response(JSON.stringify(body), {
     status,
-    headers: { ...headers, 'content-type': 'application/json', 'cache-control': 'no-store' },
+    headers: {
+      ...(retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
+      ...headers,
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+    },
   })
 }
 

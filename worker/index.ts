@@ -5,6 +5,7 @@ import { sweep } from './sweeper/sweep.ts'
 export { Session } from './objects/session.ts'
 export { Socket } from './objects/socket.ts'
 export { Tenant } from './objects/tenant.ts'
+export { TenantSessions } from './objects/tenant-sessions.ts'
 export { Upstream } from './objects/upstream.ts'
 export { Tenants } from './tenants/service.ts'
 

@@ -152,6 +152,17 @@ export const MAX_STORED_SQL_CHARACTERS = 500_000
 /** Sessions of one tenant that hold a stream at once: sqld has 128 connections for all of its databases. */
 export const DEFAULT_SESSION_LIMIT = 100
 
+/** A session that says nothing for so long counts no more. Longer than a transaction may take, reopening and all. */
+export const SESSION_LEASE_MS = 180_000
+
+/** How many tenants' objects a page of all sessions asks at most: each is a call of its own. */
+export const MAX_TENANTS_PER_PAGE = 20
+
+/** Default and maximum of a drain: for how long transactions may go on, and for how long nothing begins. */
+export const DRAIN_WITHIN_SECONDS = 30
+export const DRAIN_FOR_SECONDS = 300
+export const MAX_DRAIN_SECONDS = 86_400
+
 /** For how long an isolate serves a tenant without asking its object, and so for how long after its suspension at most. */
 export const LOCATION_MEMORY_MS = 60_000
 

@@ -66,3 +66,12 @@ export function newId(
 ): DurableObjectId {
   return namespace.newUniqueId(jurisdiction === null ? {} : { jurisdiction })
 }
+
+/** The object of this name, where it must stay. */
+export function named<T extends Rpc.DurableObjectBranded>(
+  namespace: DurableObjectNamespace<T>,
+  name: string,
+  jurisdiction: DurableObjectJurisdiction | null,
+): DurableObjectStub<T> {
+  return (jurisdiction === null ? namespace : namespace.jurisdiction(jurisdiction)).getByName(name)
+}

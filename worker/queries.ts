@@ -59,6 +59,9 @@ export const purgeQuery = z.strictObject({
   purge: z.optional(z.enum(['true', 'false'], 'must be true or false')),
 })
 
+export const sessionQuery = z.strictObject({ tenant: z.optional(tenantId), cursor, limit })
+export type SessionQuery = z.infer<typeof sessionQuery>
+
 /** With an offset, since Turso asks for one. */
 const instant = z.optional(
   z.iso.datetime({ offset: true, error: 'must be a time such as 2026-11-01T00:00:00Z' }),

@@ -1,7 +1,7 @@
 /** What the API takes, as schemas: the source of its validation and its types. */
 import * as z from 'zod/mini'
 import { permissions } from '../src/index.ts'
-import { MAX_JSON_DEPTH, MAX_REBUILT } from './limits.ts'
+import { MAX_DRAIN_SECONDS, MAX_JSON_DEPTH, MAX_REBUILT } from './limits.ts'
 import { invalidRequest, type FieldError } from './problem.ts'
 import { TENANT_ID } from './tenant-name.ts'
 import { tokenOptions, type TokenOptions } from './token-options.ts'
@@ -138,6 +138,26 @@ export function parseRebuild(body: string): string[] {
 /** @throws {Problem} `invalid_request` that names every refused field */
 export function parseCheck(body: string): CheckRequest {
   return parse(checkRequest, parseJson(body))
+}
+
+const seconds = z.optional(
+  z
+    .int(`must be a whole number from 0 to ${MAX_DRAIN_SECONDS}`)
+    .check(
+      z.gte(0, 'must not be negative'),
+      z.lte(MAX_DRAIN_SECONDS, `must be at most ${MAX_DRAIN_SECONDS}`),
+    ),
+)
+
+export const drainRequest = z.strictObject({
+  tenant: tenantId,
+  within_seconds: seconds,
+  for_seconds: seconds,
+})
+
+/** @throws {Problem} `invalid_request` that names every refused field */
+export function parseDrain(body: string): z.infer<typeof drainRequest> {
+  return parse(drainRequest, parseJson(body))
 }
 
 /** @throws {Problem} `invalid_request` naming `id` */

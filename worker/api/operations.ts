@@ -4,6 +4,7 @@ import { purgeQuery, usageQuery } from '../queries.ts'
 import { signupRequest, tokenRequest, updateRequest } from '../schemas.ts'
 import { health, signupAnswer, tenantAnswer, tenantHistory, tokenAnswer, usage, version } from './answers.ts'
 import { directoryOperations } from './directory-operations.ts'
+import { sessionOperations } from './session-operations.ts'
 import { gatewayOperations } from './gateway-operations.ts'
 import type { Answer, Operation, Parameter } from './operation.ts'
 
@@ -27,6 +28,7 @@ const unfinished: Answer = {
 
 export const operations: readonly Operation[] = [
   ...directoryOperations,
+  ...sessionOperations,
   {
     method: 'post',
     path: '/v1/tenants',

@@ -65,6 +65,7 @@ const VERSIONS: readonly (readonly string[])[] = [
     'create index audit_by_action on audit (action, id)',
     'create table sweeper (name text primary key, value text not null) without rowid',
   ],
+  ['create table live_tenants (tenant text primary key, since integer not null) without rowid'],
 ]
 
 /** Begins each searchable text twice; no text has it. */

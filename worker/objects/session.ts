@@ -8,11 +8,14 @@ import { DurableObject } from 'cloudflare:workers'
 import { locationOfHostname } from '../database-url.ts'
 import type { HranaError } from '../hrana-error.ts'
 import { SESSION_PARKED_MS } from '../limits.ts'
+import { createAdmission, type Holder } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
+import type { StreamAnswer, StreamCall } from '../session/calls.ts'
 import type { Destination } from '../session/exchange.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
 import { createStreamStore } from '../session/store.ts'
-import { createStreams, type StreamAnswer, type StreamCall, type Streams } from '../session/streams.ts'
+import { createStreams, type Streams } from '../session/streams.ts'
+import type { StreamView } from '../session/view.ts'
 
 /** One pipeline or cursor of a client, already authenticated by its baton if it has one. */
 export interface SessionCall extends Destination {
@@ -20,6 +23,9 @@ export interface SessionCall extends Destination {
   sequence: number | null
   /** `requests` or `batch` as the client wrote it, in UTF-8: as text it could double in size on the way. */
   requests: Uint8Array
+  /** Whose session it is, and where it was wished for. */
+  tenantId?: string
+  hint?: string | null
 }
 
 export type SessionCursorAnswer =
@@ -50,9 +56,17 @@ export class Session extends DurableObject<Env> {
     limits: { ...STREAM_LIMITS, parkedMs: SESSION_PARKED_MS },
     waitUntil: (work) => this.ctx.waitUntil(work),
     wakeBy: this.#alarm.wakeBy,
+    admission: createAdmission(
+      this.env,
+      (work) => this.ctx.waitUntil(work),
+      () => this.#holder,
+    ),
   })
+  /** As the latest request says; not stored, so a lease that an earlier instance has taken ends by itself. */
+  #holder: Holder | null = null
 
   async pipeline(call: SessionCall): Promise<SessionAnswer> {
+    this.#remember(call)
     const answer = await this.#streams.pipeline(STREAM, toStreamCall(call))
     if (answer.kind !== 'results') return toRefusal(answer)
     // Of a session that its client closes, nothing is left.
@@ -67,10 +81,34 @@ export class Session extends DurableObject<Env> {
   }
 
   async cursor(call: SessionCall): Promise<SessionCursorAnswer> {
+    this.#remember(call)
     const answer = await this.#streams.cursor(STREAM, toStreamCall(call))
     return answer.kind === 'cursor'
       ? { kind: 'cursor', body: answer.body, sequence: answer.turn }
       : toRefusal(answer)
+  }
+
+  describe(): StreamView[] {
+    return this.#streams.list()
+  }
+
+  kill(): boolean {
+    return this.#streams.kill(STREAM)
+  }
+
+  /** Lets a transaction end until then, and has the session let go of the database. */
+  drain(by: number): void {
+    this.#streams.drain(STREAM, by)
+  }
+
+  #remember({ tenantId, hint = null }: SessionCall): void {
+    if (tenantId === undefined) return
+    this.#holder = {
+      tenantId,
+      hint: hint ?? this.#holder?.hint ?? null,
+      objectId: this.ctx.id.toString(),
+      kind: 'http',
+    }
   }
 
   override async alarm(): Promise<void> {
@@ -85,8 +123,8 @@ export class Session extends DurableObject<Env> {
   }
 }
 
-function toStreamCall({ sequence, requests, ...destination }: SessionCall): StreamCall {
-  return { ...destination, turn: sequence ?? 'new', requests: new TextDecoder().decode(requests) }
+function toStreamCall({ sequence, requests, ...call }: SessionCall): StreamCall {
+  return { ...call, turn: sequence ?? 'new', requests: new TextDecoder().decode(requests) }
 }
 
 function toRefusal(

@@ -7,10 +7,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
 import { HELLO_MS, SOCKET_SLOTS } from '../limits.ts'
+import { createAdmission, type Holder } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
 import { createStreamStore } from '../session/store.ts'
-import { createStreams, type CursorAnswer, type StreamAnswer } from '../session/streams.ts'
+import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
+import { createStreams } from '../session/streams.ts'
+import type { StreamView } from '../session/view.ts'
 import { authenticate } from '../socket/authenticate.ts'
 import {
   createConnection,
@@ -30,6 +33,8 @@ export interface SocketOrder {
   /** Of Hrana, 2 or 3, and the subprotocol that says so. */
   version: number
   subprotocol: string
+  /** Where the object was wished for. */
+  hint?: string | null
 }
 
 /** The header of an upgrade in which the Worker tells the object about it: a {@link SocketOrder} as JSON, percent-encoded. */
@@ -56,7 +61,13 @@ export class Socket extends DurableObject<Env> {
     waitUntil: (work) => this.ctx.waitUntil(work),
     wakeBy: this.#alarm.wakeBy,
     recallToken: async () => this.#token,
+    admission: createAdmission(
+      this.env,
+      (work) => this.ctx.waitUntil(work),
+      () => this.#holder,
+    ),
   })
+  #holder: Holder | null = null
   readonly #slots = createSlots(SOCKET_SLOTS)
   #token: string | null = null
   #connection: Connection | null = null
@@ -69,7 +80,7 @@ export class Socket extends DurableObject<Env> {
   /** The upgrade, which the Worker has checked. */
   override fetch(request: Request): Response {
     const order = JSON.parse(decodeURIComponent(request.headers.get(SOCKET_ORDER)!)) as SocketOrder
-    const { tenantId, databaseUrl, version, subprotocol } = order
+    const { tenantId, databaseUrl, version, subprotocol, hint = null } = order
     const { 0: client, 1: server } = new WebSocketPair()
     const helloBy = Date.now() + HELLO_MS
     this.ctx.acceptWebSocket(server)
@@ -78,6 +89,7 @@ export class Socket extends DurableObject<Env> {
       tenantId,
       databaseUrl,
       version,
+      hint,
       helloBy,
       isGreeted: false,
       streams: new Map(),
@@ -141,7 +153,25 @@ export class Socket extends DurableObject<Env> {
       connection.shut(1012, 'The token is not readable any more: connect again')
   }
 
+  describe(): StreamView[] {
+    return this.#streams.list()
+  }
+
+  kill(): boolean {
+    if (this.#connection === null) return false
+    for (const { id } of this.#streams.list()) this.#streams.kill(id)
+    this.#connection.shut(1001, 'SESSION_KILLED: the session was closed by an operator')
+    return true
+  }
+
+  /** Lets transactions end until then, and has the streams let go of the database. */
+  drain(by: number): void {
+    for (const { id } of this.#streams.list()) this.#streams.drain(id, by)
+  }
+
   #connect(socket: WebSocket, attachment: Attachment): Connection {
+    const { tenantId, hint = null } = attachment
+    this.#holder = { tenantId, hint, objectId: this.ctx.id.toString(), kind: 'websocket' }
     const { databaseUrl, version, isGreeted, streams, cursors } = attachment
     const texts = Array.from(this.ctx.storage.kv.list<string>({ prefix: 'text/' }), ([key, sql]) => {
       return [Number(key.slice('text/'.length)), sql] as const

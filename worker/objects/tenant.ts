@@ -60,15 +60,10 @@ export class Tenant extends DurableObject<Env> {
   /** Where the tenant's database is, `null` until it is ready. */
   locate(): TenantLocation | null {
     const record = this.#storage.read()
-    if (record?.status === 'suspended') return { kind: 'suspended' }
-    if (record?.status !== 'active') return null
-    const { databaseUrlTemplate } = readConfiguration(this.env)
+    if (record?.status !== 'active') return record?.status === 'suspended' ? { kind: 'suspended' } : null
     const { databaseName: name, hostname, location } = record
-    return {
-      kind: 'open',
-      url: databaseHttpUrl(databaseUrlTemplate, { name, hostname: hostname ?? '' }),
-      location,
-    }
+    const { databaseUrlTemplate: template } = readConfiguration(this.env)
+    return { kind: 'open', url: databaseHttpUrl(template, { name, hostname: hostname ?? '' }), location }
   }
 
   /** @param waitMs after which the caller wants an answer, however far the signup is */

@@ -79,6 +79,8 @@ export const gateway = new Hono<AppEnvironment>()
 
 interface FoundSession {
   stub: DurableObjectStub<Session>
+  /** Where a session that begins is wished for. */
+  hint: string | null
   /** Of the client's baton; `null` begins a session. */
   sequence: number | null
   /** The baton for another request. */
@@ -95,9 +97,10 @@ async function findSession(c: Context<AppEnvironment>, baton: string | null): Pr
   const isNew = ticket === null
   const id = isNew ? newId(SESSIONS, jurisdiction) : SESSIONS.idFromString(ticket.sessionId)
   const near = isNew && jurisdiction === null ? binding.location : null
-  const { stub } = placeNear(near, (options) => SESSIONS.get(id, options))
+  const { stub, hint } = placeNear(near, (options) => SESSIONS.get(id, options))
   return {
     stub,
+    hint,
     sequence: ticket?.sequence ?? null,
     seal: (sequence) => sealBaton({ sessionId: id.toString(), sequence }, binding, batonKeys[0]),
   }
@@ -109,8 +112,9 @@ function destinationOf(c: Context<AppEnvironment>): Destination {
   return { databaseUrl, token, baseUrlSuffixes: readConfiguration(c.env).baseUrlSuffixes, logged }
 }
 
-function callOf(c: Context<AppEnvironment>, { sequence }: FoundSession, requests: string): SessionCall {
-  return { ...destinationOf(c), sequence, requests: new TextEncoder().encode(requests) }
+function callOf(c: Context<AppEnvironment>, { sequence, hint }: FoundSession, requests: string): SessionCall {
+  const { tenantId } = c.get('upstream')
+  return { ...destinationOf(c), tenantId, hint, sequence, requests: new TextEncoder().encode(requests) }
 }
 
 function refusal(answer: Extract<SessionAnswer, { kind: 'error' | 'refused' }>): Response {

@@ -21,11 +21,16 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   const location: TenantLocation | null = await locateTenant(c.env, tenantId)
   if (location === null) return hranaErrorResponse(NO_TENANT)
   if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
+  const { jurisdiction } = readConfiguration(c.env)
+  const id = newId(c.env.SOCKETS, jurisdiction)
+  const near = jurisdiction === null ? location.location : null
+  const { stub, hint } = placeNear(near, (options) => c.env.SOCKETS.get(id, options))
   const order: SocketOrder = {
     tenantId,
     databaseUrl: location.url,
     version: chosen.version,
     subprotocol: chosen.name,
+    hint,
   }
   const headers = new Headers({
     upgrade: 'websocket',
@@ -33,10 +38,6 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   })
   const authorization = c.req.header('authorization')
   if (authorization !== undefined) headers.set('authorization', authorization)
-  const { jurisdiction } = readConfiguration(c.env)
-  const id = newId(c.env.SOCKETS, jurisdiction)
-  const near = jurisdiction === null ? location.location : null
-  const { stub } = placeNear(near, (options) => c.env.SOCKETS.get(id, options))
   return await stub.fetch('https://socket/', { headers })
 }
 

@@ -10,6 +10,8 @@ export interface RequestFacts {
   isClosing: boolean
   /** They may open a transaction. */
   mayBegin: boolean
+  /** They begin with a transaction, and end none: as long as that is open afterwards, all of them can be taken back. */
+  isUndoable: boolean
   /** They may leave something on their stream that another stream would not have. */
   leavesState: boolean
   /** They may ask for what an earlier statement left there, such as `last_insert_rowid()`. */
@@ -43,6 +45,11 @@ const ASKS_FOR_HISTORY = word(
   String.raw`(?:last_insert_rowid|total_changes)\b|changes(?:\s|\\[nrt])*(?:\(|/\*|--)`,
 )
 const CHANGES_ROWS = word(String.raw`(?:insert|replace|update|delete)\b`)
+const BEGINS_WITH_BEGIN = /^\[\s*\{\s*"type"\s*:\s*"execute"\s*,\s*"stmt"\s*:\s*\{\s*"sql"\s*:\s*"\s*begin\b/i
+/** What may end a transaction, or begin another after the first has failed. */
+const MORE_THAN_BEGIN = word(
+  String.raw`(?:commit|end|rollback|release|savepoint)\b|begin\b[^]*(?<!\w)begin\b`,
+)
 const STORES = /_sql"/
 const STORED = /"sql_id"/
 
@@ -50,6 +57,7 @@ const STORED = /"sql_id"/
 export const NO_FACTS: RequestFacts = {
   isClosing: false,
   mayBegin: false,
+  isUndoable: false,
   leavesState: false,
   needsHistory: false,
   storing: [],
@@ -61,6 +69,7 @@ export function readRequests(requests: string): RequestFacts {
   const isObscure = ESCAPED_LETTER.test(requests)
   return {
     ...readSql(requests),
+    isUndoable: !isObscure && BEGINS_WITH_BEGIN.test(requests) && !MORE_THAN_BEGIN.test(requests),
     // An argument may be the same text.
     isClosing: (isObscure || requests.includes('"close"')) && hasClose(requests),
     storing: isObscure || STORES.test(requests) ? readStoring(requests) : [],

@@ -3,15 +3,30 @@
  * before what follows from it leaves the object.
  */
 import { invalidRequestError, type HranaError } from '../hrana-error.ts'
+import type { Admission } from './admission.ts'
+import {
+  refuse,
+  withoutResults,
+  isUnused,
+  isHolding,
+  undone,
+  isSame,
+  withUsage,
+  type CursorAnswer,
+  type Refused,
+  type Sending,
+  type StreamAnswer,
+  type StreamCall,
+} from './calls.ts'
 import { openCursor, settleCursor } from './cursor.ts'
-import { closeUpstream, exchange, type Destination, type Exchange, type Exchanged } from './exchange.ts'
+import { closeUpstream, exchange, type Exchanged } from './exchange.ts'
 import { advance } from './machine.ts'
 import { Queue, QueueError, type QueueLimits } from './queue.ts'
 import { describeRefusal, QUEUE_FULL, QUEUE_TIMEOUT, STREAM_LOST } from './refusals.ts'
 import { readBatch, readRequests, type RequestFacts } from './requests.ts'
 import {
   deadlineOf,
-  isParked,
+  isEnded,
   newStream,
   type Step,
   type StreamEvent,
@@ -22,25 +37,6 @@ import {
 import { NO_USAGE, type StreamRecord, type StreamStore } from './store.ts'
 import { viewOf, type StreamView } from './view.ts'
 
-export interface StreamCall extends Destination {
-  /** The number of the request on its stream; `new` begins one, `ordered` trusts the caller to be in order. */
-  turn: number | 'new' | 'ordered'
-  /** As the client wrote it: the requests of a pipeline, a JSON array; or the batch of a cursor. */
-  requests: string
-}
-
-export type StreamAnswer =
-  /** As the database wrote them; `turn` for the next request, `null` when the stream is closed. */
-  | { kind: 'results'; results: string; turn: number | null }
-  /** The database's own refusal, which ended the stream unless nothing was open upstream. */
-  | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
-  | { kind: 'error'; error: HranaError }
-
-/** The entries come as fast as they are taken; the next request waits for their end. */
-export type CursorAnswer =
-  | { kind: 'cursor'; body: ReadableStream<Uint8Array>; turn: number }
-  | Exclude<StreamAnswer, { kind: 'results' }>
-
 export interface StreamsOptions {
   store: StreamStore
   limits: StreamLimits & QueueLimits
@@ -49,6 +45,8 @@ export interface StreamsOptions {
   wakeBy: (at: number) => void
   /** A token to close streams with that an earlier instance has left; without one the database's own limit ends them. */
   recallToken?: () => Promise<string | null>
+  /** Who is asked before a stream is opened upstream, and told of what becomes of it; nobody where nothing is counted. */
+  admission?: Admission
   now?: () => number
 }
 
@@ -71,7 +69,7 @@ export interface Streams {
 }
 
 export function createStreams(options: StreamsOptions): Streams {
-  const { store, limits, waitUntil, wakeBy, recallToken, now = () => Date.now() } = options
+  const { store, limits, waitUntil, wakeBy, recallToken, admission, now = () => Date.now() } = options
   const queues = new Map<string, Queue>()
   /** Cut off what is under way. */
   const flights = new Map<string, AbortController>()
@@ -105,6 +103,7 @@ export function createStreams(options: StreamsOptions): Streams {
     const token = tokens.get(id)
     const step = advance(record.state, event, limits)
     if (step.state !== record.state) write(id, record, step.state)
+    if (!isHolding(step.state) && isHolding(record.state)) admission?.release(id)
     const { effect } = step
     if (effect?.kind === 'close')
       waitUntil(
@@ -191,6 +190,30 @@ export function createStreams(options: StreamsOptions): Streams {
     return apply(id, withUsage(record, call, exchanged), event)
   }
 
+  /**
+   * Asks for a place before a stream is opened upstream. That takes time, so what can be undone is sent meanwhile.
+   *
+   * @returns `null` when nobody need be asked
+   */
+  function askForPlace(
+    id: string,
+    { upstream, isFirst }: Sending,
+    facts: RequestFacts,
+  ): { refused: Promise<HranaError | null>; isUndoable: boolean } | null {
+    if (admission === undefined || facts.isClosing) return null
+    if (upstream === null) return { refused: admission.admit(id), isUndoable: isFirst && facts.isUndoable }
+    admission.touch(id)
+    return null
+  }
+
+  /** A place was refused before anything was sent. */
+  function turnAway(id: string, sent: StreamInFlight, error: HranaError): Refused {
+    const record = read(id)
+    if (record !== undefined && isSame(record.state, sent))
+      apply(id, record, { kind: 'turned_away', now: now(), fence: sent.fence, needsHistory: false })
+    return refuse(error)
+  }
+
   /** Sends it, and once more on another upstream stream if the machine says so. */
   async function run(id: string, call: StreamCall): Promise<StreamAnswer> {
     let facts: RequestFacts
@@ -203,7 +226,13 @@ export function createStreams(options: StreamsOptions): Streams {
       let step = asked
       for (;;) {
         const { sent, ...order } = sending(id, call, step)
-        const exchanged = await exchange({ ...order, facts, signal })
+        const place = askForPlace(id, order, facts)
+        const early = place?.isUndoable === false ? await place.refused : null
+        if (early !== null) return turnAway(id, sent, early)
+        let exchanged = await exchange({ ...order, facts, signal })
+        const late = place?.isUndoable === true ? await place.refused : null
+        if (late !== null && exchanged.event.kind === 'answered' && exchanged.event.isAutocommit === false)
+          exchanged = undone(exchanged, exchanged.event, late)
         const next = conclude(id, sent, call, exchanged)
         if ('kind' in next) return next
         if (next.effect?.kind !== 'send') return answered(id, next, exchanged)
@@ -224,6 +253,8 @@ export function createStreams(options: StreamsOptions): Streams {
       for (;;) {
         const { sent, ...rest } = sending(id, call, step)
         const order = { ...rest, facts, signal }
+        const refused = (await askForPlace(id, rest, facts)?.refused) ?? null
+        if (refused !== null) return turnAway(id, sent, refused)
         const cursor = await openCursor(order)
         if ('event' in cursor) {
           const next = conclude(id, sent, call, cursor)
@@ -292,8 +323,10 @@ export function createStreams(options: StreamsOptions): Streams {
       }),
     leave: (id) => void interrupt(id, { kind: 'left', now: now() }),
     kill(id) {
-      const before = read(id)?.state
-      return interrupt(id, { kind: 'kill', now: now() })?.state !== before
+      const record = read(id)
+      if (record === undefined || isEnded(record.state)) return false
+      interrupt(id, { kind: 'kill', now: now() })
+      return true
     },
     drain: (id, by) => void interrupt(id, { kind: 'drain', now: now(), by }),
     tick() {
@@ -311,31 +344,5 @@ export function createStreams(options: StreamsOptions): Streams {
       return state?.kind === 'idle' || state?.kind === 'in_transaction' ? (state.upstream?.url ?? null) : null
     },
     list: () => [...store.list(), ...unstored].map(([id, record]) => viewOf(id, record)),
-  }
-}
-
-type Refused = Extract<StreamAnswer, { kind: 'error' }>
-type Sending = Omit<Exchange, 'facts' | 'signal'>
-
-const refuse = (error: HranaError): Refused => ({ kind: 'error', error })
-
-/** A pipeline that prepared a cursor has no results for the client. */
-const withoutResults = (answer: StreamAnswer): Exclude<StreamAnswer, { kind: 'results' }> =>
-  answer.kind === 'results' ? refuse(STREAM_LOST) : answer
-
-const isUnused = (state: StreamState): boolean => isParked(state) && state.turn === 0
-
-const isSame = (state: StreamState, sent: StreamInFlight): boolean =>
-  state.kind === 'in_flight' && state.fence === sent.fence
-
-function withUsage(record: StreamRecord, { requests }: StreamCall, { bytes, rows }: Exchanged): StreamRecord {
-  const { usage } = record
-  return {
-    ...record,
-    usage: {
-      requests: usage.requests + 1,
-      rows: usage.rows + rows,
-      bytes: usage.bytes + requests.length + bytes,
-    },
   }
 }

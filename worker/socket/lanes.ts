@@ -1,5 +1,5 @@
 /** What is to be done on each stream of a socket, in order. A stream that has nothing to do costs nothing. */
-import type { CursorAnswer, StreamAnswer } from '../session/streams.ts'
+import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
 import { CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
 import { readEntries } from './cursor-entries.ts'
 

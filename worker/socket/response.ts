@@ -2,7 +2,7 @@
 import { elementsOf, readShortString, sliceMembers } from '../envelope.ts'
 import { NO_ANSWER, UPSTREAM_REDIRECTS, type HranaError } from '../hrana-error.ts'
 import { MAX_REFUSAL_CHARACTERS } from '../limits.ts'
-import type { StreamAnswer } from '../session/streams.ts'
+import type { StreamAnswer } from '../session/calls.ts'
 import type { Entries } from './cursor-entries.ts'
 
 export const HELLO_OK = '{"type":"hello_ok"}'

@@ -13,6 +13,7 @@ export const testBindings = {
   API_KEYS: `app:signup:${sha256('signup-key')},ops:admin:${sha256('admin-key')}`,
   BATON_KEY: 'b1'.repeat(32),
   TEMPLATES: 'template, template-missing, template-later, template-changed, template-foreign',
+  SESSION_LIMITS: '100, limited=2, crowd=2000',
 }
 
 /** Far from what the tests do together, and `TIGHT_LIMIT` for those that want to be refused. */

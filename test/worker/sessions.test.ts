@@ -1,0 +1,196 @@
+import { env } from 'cloudflare:workers'
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { clearFaults, failNext, openStreams } from '../support/turso.ts'
+import { call, signUpNow, type SignupAnswer } from './client.ts'
+import { putClockForward, resetClock } from './clock.ts'
+import { alarmAfter, answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
+
+const tenants = new Map<string, SignupAnswer>()
+
+beforeAll(async () => {
+  for (const id of ['limited', 'operated', 'drained']) tenants.set(id, await signUpNow({ id }))
+})
+beforeEach(clearFaults)
+afterEach(resetClock)
+
+function send(tenant: string, requests: object[], baton: string | null = null): Promise<Response> {
+  return call(`/t/${tenant}/v3/pipeline`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tenants.get(tenant)!.token.jwt}` },
+    body: JSON.stringify({ baton, requests }),
+  })
+}
+const begin = async (tenant: string, ...more: object[]): Promise<string> =>
+  (await answerOf(send(tenant, [execute('begin'), ...more]))).baton!
+
+const streamsOf = async (tenant: string): Promise<unknown[]> =>
+  (await openStreams()).filter(({ database }) => database === tenants.get(tenant)!.database.name)
+
+function operate(path: string, method = 'GET', body?: object): Promise<Response> {
+  const headers = { authorization: 'Bearer admin-key', 'content-type': 'application/json' }
+  return call(`/v1/sessions${path}`, {
+    method,
+    headers,
+    body: body === undefined ? null : JSON.stringify(body),
+  })
+}
+
+interface List {
+  sessions: {
+    id: string
+    tenant: string
+    status: string
+    in_transaction: boolean
+    rows: number
+    bytes: number
+    age_ms: number
+    idle_ms: number
+    location_hint: string | null
+  }[]
+  next_cursor: string | null
+}
+const list = async (query = ''): Promise<List> => await (await operate(query)).json()
+
+const titles = async (tenant: string): Promise<string[]> => {
+  const { results } = await answerOf(send(tenant, [execute('select title from notes order by id'), close]))
+  return results[0]!.response!.result!.rows.map(([title]) => title!.value)
+}
+
+describe("a tenant's sessions", () => {
+  test('are as many as it may have: one more is told when to come back, and nothing of it stays', async () => {
+    const [one, two] = await Promise.all([begin('limited'), begin('limited')])
+    for (const requests of [[execute('begin'), insert('begun')], [insert('not begun')]]) {
+      const response = await send('limited', requests)
+      expect(response.headers.get('retry-after')).toBe('2')
+      expect(await refusalOf(Promise.resolve(response))).toMatchObject({ status: 429, code: 'SESSION_LIMIT' })
+    }
+    await expect.poll(() => streamsOf('limited')).toHaveLength(2)
+    expect(await titles('limited')).toEqual([])
+    // Another place is there as soon as one of them ends.
+    await answerOf(send('limited', [close], one))
+    await expect.poll(async () => (await send('limited', [execute('begin'), close])).status).toBe(200)
+    const three = await begin('limited')
+    await answerOf(send('limited', [close], two))
+    await answerOf(send('limited', [close], three))
+  })
+
+  test('count only as long as they hold a stream', async () => {
+    const { baton: idle } = await answerOf(send('limited', [execute('select 1')]))
+    await alarmAfter(9_000, idle!)
+    const [one, two] = await Promise.all([begin('limited'), begin('limited')])
+    // It wants a stream again, and has to wait for it with its baton.
+    const refused = { status: 429, code: 'SESSION_LIMIT' }
+    expect(await refusalOf(send('limited', [execute('select 1')], idle))).toMatchObject(refused)
+    await answerOf(send('limited', [close], one))
+    const again = await answerOf(send('limited', [execute('select 1')], idle))
+    for (const baton of [two, again.baton]) await answerOf(send('limited', [close], baton))
+  })
+
+  test('that end without a word take no place for long', async () => {
+    const batons = await Promise.all([begin('limited'), begin('limited')])
+    for (const baton of batons) await evictDurableObject(sessionOf(baton))
+    expect(await refusalOf(send('limited', [execute('begin')]))).toMatchObject({ status: 429 })
+    putClockForward(180_000)
+    const baton = await begin('limited')
+    await answerOf(send('limited', [close], baton))
+  })
+})
+
+describe('operators', () => {
+  test('list sessions, of one tenant or of all, page by page', async () => {
+    const batons = [await begin('operated', insert('one')), await begin('operated'), await begin('drained')]
+    const { sessions } = await list('?tenant=operated')
+    expect(sessions.map(({ id }) => id).toSorted()).toEqual(
+      batons
+        .slice(0, 2)
+        .map((baton) => sessionOf(baton).id.toString())
+        .toSorted(),
+    )
+    const written = sessions.find(({ rows }) => rows > 0)
+    expect(written).toMatchObject({
+      tenant: 'operated',
+      status: 'in_transaction',
+      in_transaction: true,
+      location_hint: 'weur',
+    })
+    expect(written!.bytes).toBeGreaterThan(100)
+    const ids: string[] = []
+    let cursor: string | null = ''
+    for (let pages = 0; cursor !== null && pages < 20; pages++) {
+      const page: List = await list(`?limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`)
+      ids.push(...page.sessions.map(({ id }) => id))
+      cursor = page.next_cursor
+    }
+    expect(ids).toEqual(expect.arrayContaining(batons.map((baton) => sessionOf(baton).id.toString())))
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const [index, baton] of batons.entries())
+      await answerOf(send(index < 2 ? 'operated' : 'drained', [close], baton))
+    await expect.poll(async () => (await list('?tenant=operated')).sessions).toEqual([])
+    // The list of all does not keep a tenant whose sessions have all ended.
+    expect(await runDurableObjectAlarm(env.TENANT_SESSIONS.getByName('operated'))).toBe(true)
+    const { results } = await env.DIRECTORY.prepare('select tenant from live_tenants').all()
+    expect(results).not.toContainEqual({ tenant: 'operated' })
+  })
+
+  test('kill a session: its transaction is rolled back, and its client is told', async () => {
+    const baton = await begin('operated', insert('killed'))
+    const id = sessionOf(baton).id.toString()
+    expect((await operate(`/${id}`, 'DELETE')).status).toBe(200)
+    await expect.poll(() => streamsOf('operated')).toEqual([])
+    const killed = { status: 400, code: 'SESSION_KILLED', outcome: 'rolled_back' }
+    expect(await refusalOf(send('operated', [execute('commit')], baton))).toMatchObject(killed)
+    expect(await titles('operated')).not.toContain('killed')
+    expect((await operate(`/${id}`, 'DELETE')).status).toBe(404)
+    for (const none of ['nonsense', '0'.repeat(64)])
+      expect((await operate(`/${none}`, 'DELETE')).status).toBe(404)
+  })
+
+  test('kill a session in the middle of a request: what that did is not known', async () => {
+    const baton = await begin('operated')
+    await failNext({ kind: 'latency', on: 'pipeline', ms: 2_000 })
+    const running = refusalOf(send('operated', [insert('in flight')], baton))
+    await expect.poll(async () => (await list('?tenant=operated')).sessions[0]?.status).toBe('in_flight')
+    expect((await operate(`/${sessionOf(baton).id.toString()}`, 'DELETE')).status).toBe(200)
+    expect(await running).toMatchObject({ status: 400, code: 'SESSION_KILLED', outcome: 'unknown' })
+  })
+
+  test('drain a tenant: transactions may end, the others let go at once, and none begins', async () => {
+    const busy = await begin('drained', insert('let through'))
+    const late = await begin('drained')
+    const { baton: idle } = await answerOf(send('drained', [execute('select 1')]))
+    const drain = { tenant: 'drained', within_seconds: 5, for_seconds: 60 }
+    const response = await operate('/drain', 'POST', drain)
+    expect([response.status, await response.json()]).toMatchObject([202, { tenant: 'drained', sessions: 3 }])
+    await expect.poll(() => streamsOf('drained')).toHaveLength(2)
+    const refused = { status: 503, code: 'SESSIONS_DRAINED' }
+    expect(await refusalOf(send('drained', [execute('begin')]))).toMatchObject(refused)
+    expect(await refusalOf(send('drained', [execute('select 1')], idle))).toMatchObject(refused)
+    const committed = await answerOf(send('drained', [execute('commit')], busy))
+    await expect.poll(() => streamsOf('drained')).toHaveLength(1)
+    await alarmAfter(5_000, late)
+    const killed = { code: 'SESSION_KILLED', outcome: 'rolled_back' }
+    expect(await refusalOf(send('drained', [execute('commit')], late))).toMatchObject(killed)
+    expect(await titles('drained')).toEqual(['let through'])
+    // Over, and both go on.
+    expect((await operate('/drain', 'POST', { ...drain, for_seconds: 0 })).status).toBe(202)
+    for (const baton of [committed.baton, idle]) {
+      const next = await answerOf(send('drained', [execute('select 1')], baton))
+      await answerOf(send('drained', [close], next.baton))
+    }
+  })
+
+  test('are those with a key of the scope admin, who ask for what there is', async () => {
+    for (const [path, method] of [
+      ['', 'GET'],
+      ['/drain', 'POST'],
+      [`/${'0'.repeat(64)}`, 'DELETE'],
+    ] as const) {
+      const headers = { authorization: 'Bearer signup-key' }
+      expect((await call(`/v1/sessions${path}`, { method, headers })).status).toBe(403)
+    }
+    expect((await operate('?tenant=a/b')).status).toBe(400)
+    expect((await operate('/drain', 'POST', { tenant: 'drained', within_seconds: -1 })).status).toBe(400)
+    expect((await operate('', 'POST')).status).toBe(405)
+  })
+})

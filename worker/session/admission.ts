@@ -1,0 +1,93 @@
+/** The leases of one object's streams: asked for before an upstream stream is opened, renewed while it is used, given back. */
+import { readConfiguration } from '../configuration.ts'
+import type { HranaError } from '../hrana-error.ts'
+import { SESSION_LEASE_MS } from '../limits.ts'
+import { errorText, log } from '../log.ts'
+import { named } from '../placement.ts'
+import type { Admission as Answer, LeaseRequest } from './leases.ts'
+
+/** Whose streams they are. */
+export interface Holder {
+  tenantId: string
+  objectId: string
+  kind: LeaseRequest['kind']
+  hint: string | null
+}
+
+export interface Admission {
+  /** @returns what the client is told instead, if no stream may be opened for it */
+  admit: (streamId: string) => Promise<HranaError | null>
+  /** To be called with each use; renews what would end soon. */
+  touch: (streamId: string) => void
+  release: (streamId: string) => void
+}
+
+/** @param holder `null` as long as it is not known whose streams these are: then nothing is counted */
+export function createAdmission(
+  env: Env,
+  waitUntil: (work: Promise<unknown>) => void,
+  holder: () => Holder | null,
+): Admission {
+  const heldUntil = new Map<string, number>()
+
+  const registry = ({ tenantId }: Holder) =>
+    named(env.TENANT_SESSIONS, tenantId, readConfiguration(env).jurisdiction)
+  const leaseOf = ({ objectId, kind, hint }: Holder, streamId: string): LeaseRequest => ({
+    id: kind === 'http' ? objectId : `${objectId}/${streamId}`,
+    kind,
+    hint,
+  })
+
+  async function admit(streamId: string): Promise<HranaError | null> {
+    const known = holder()
+    if (known === null) return null
+    let answer: Answer
+    try {
+      answer = await registry(known).admit(leaseOf(known, streamId))
+    } catch (error) {
+      // Who only counts must not stand in the way.
+      log('warn', 'admission_failed', { tenant: known.tenantId, detail: errorText(error) })
+      return null
+    }
+    if (answer.kind !== 'admitted') return refusalOf(answer)
+    heldUntil.set(streamId, answer.until)
+    return null
+  }
+
+  return {
+    admit,
+    touch(streamId) {
+      const until = heldUntil.get(streamId)
+      if (until !== undefined && until - Date.now() < SESSION_LEASE_MS / 2) waitUntil(admit(streamId))
+    },
+    release(streamId) {
+      const known = holder()
+      if (!heldUntil.delete(streamId) || known === null) return
+      // If it fails, the lease ends by itself.
+      waitUntil(
+        registry(known)
+          .release(leaseOf(known, streamId).id)
+          .catch(() => undefined),
+      )
+    },
+  }
+}
+
+function refusalOf(answer: Exclude<Answer, { kind: 'admitted' }>): HranaError {
+  if (answer.kind === 'full')
+    return {
+      status: 429,
+      code: 'SESSION_LIMIT',
+      message: `The tenant has ${answer.limit} sessions that hold a stream, which is its limit. This request did not run.`,
+      retryAfterMs: RETRY_FULL_MS,
+    }
+  return {
+    status: 503,
+    code: 'SESSIONS_DRAINED',
+    message: 'No session of this tenant may begin for the time being. This request did not run.',
+    retryAfterMs: Math.max(0, answer.until - Date.now()),
+  }
+}
+
+/** Most sessions are over within seconds. */
+const RETRY_FULL_MS = 2_000

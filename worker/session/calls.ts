@@ -1,0 +1,69 @@
+/** What is asked of a stream, and what it answers. Pure. */
+import type { HranaError } from '../hrana-error.ts'
+import type { Destination, Exchange, Exchanged } from './exchange.ts'
+import { STREAM_LOST } from './refusals.ts'
+import { isEnded, isParked, type StreamInFlight, type StreamState } from './state.ts'
+import type { StreamRecord } from './store.ts'
+
+export interface StreamCall extends Destination {
+  /** The number of the request on its stream; `new` begins one, `ordered` trusts the caller to be in order. */
+  turn: number | 'new' | 'ordered'
+  /** As the client wrote it: the requests of a pipeline, a JSON array; or the batch of a cursor. */
+  requests: string
+}
+
+export type StreamAnswer =
+  /** As the database wrote them; `turn` for the next request, `null` when the stream is closed. */
+  | { kind: 'results'; results: string; turn: number | null }
+  /** The database's own refusal, which ended the stream unless nothing was open upstream. */
+  | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
+  | { kind: 'error'; error: HranaError }
+
+/** The entries come as fast as they are taken; the next request waits for their end. */
+export type CursorAnswer =
+  | { kind: 'cursor'; body: ReadableStream<Uint8Array>; turn: number }
+  | Exclude<StreamAnswer, { kind: 'results' }>
+
+export type Refused = Extract<StreamAnswer, { kind: 'error' }>
+export type Sending = Omit<Exchange, 'facts' | 'signal'>
+
+export const refuse = (error: HranaError): Refused => ({ kind: 'error', error })
+
+/** A pipeline that prepared a cursor has no results for the client. */
+export const withoutResults = (answer: StreamAnswer): Exclude<StreamAnswer, { kind: 'results' }> =>
+  answer.kind === 'results' ? refuse(STREAM_LOST) : answer
+
+export const isUnused = (state: StreamState): boolean => isParked(state) && state.turn === 0
+
+/** Whether there is a stream upstream, or may be. */
+export const isHolding = (state: StreamState | null): boolean =>
+  state !== null && !isEnded(state) && !isParked(state)
+
+/** There is no place for the transaction that was begun: it is rolled back, with all that was in the request. */
+export function undone(
+  exchanged: Exchanged,
+  { baton, url }: { baton: string | null; url: string },
+  error: HranaError,
+): Exchanged {
+  const reply = refuse({ ...error, outcome: 'rolled_back' })
+  return { ...exchanged, event: { kind: 'failed', baton, url }, reply }
+}
+
+export const isSame = (state: StreamState, sent: StreamInFlight): boolean =>
+  state.kind === 'in_flight' && state.fence === sent.fence
+
+export function withUsage(
+  record: StreamRecord,
+  { requests }: StreamCall,
+  { bytes, rows }: Exchanged,
+): StreamRecord {
+  const { usage } = record
+  return {
+    ...record,
+    usage: {
+      requests: usage.requests + 1,
+      rows: usage.rows + rows,
+      bytes: usage.bytes + requests.length + bytes,
+    },
+  }
+}

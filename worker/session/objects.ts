@@ -1,0 +1,24 @@
+/** The objects that hold streams, by their id alone: sessions over HTTP and sockets. */
+import type { StreamView } from './view.ts'
+
+/** What operators can do with either. */
+export interface OperatedObject {
+  /** Its streams; none of an object that is over. */
+  describe: () => Promise<StreamView[]>
+  /** @returns `false` if there is nothing to end */
+  kill: () => Promise<boolean>
+  drain: (by: number) => Promise<void>
+}
+
+/** @returns `null` for what is no id of theirs */
+export function objectOf(env: Env, id: string): OperatedObject | null {
+  if (!/^[0-9a-f]{64}$/.test(id)) return null
+  for (const namespace of [env.SESSIONS, env.SOCKETS] as DurableObjectNamespace[]) {
+    try {
+      return namespace.get(namespace.idFromString(id)) as unknown as OperatedObject
+    } catch {
+      // Of another kind.
+    }
+  }
+  return null
+}

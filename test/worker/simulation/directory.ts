@@ -8,7 +8,7 @@ import type { DirectoryRow } from '../../../worker/directory/row.ts'
 import type { Random } from './random.ts'
 
 export interface SimulatedDirectory {
-  rows: Map<string, { revision: number; row: DirectoryRow }>
+  rows: Map<string, { revision: number; row: DirectoryRow; expectedBy: number | null }>
   audit: Map<string, AuditEntry>
   apply: (publication: Publication) => Receipt
 }
@@ -28,8 +28,8 @@ export function createDirectory(): SimulatedDirectory {
         if (known < revision) rows.delete(tenant)
         if (gone < revision) forgotten.set(tenant, revision)
       } else {
-        const { expectedBy: _, ...content } = row
-        if (known < revision && gone < revision) rows.set(tenant, { revision, row: content })
+        const { expectedBy, ...content } = row
+        if (known < revision && gone < revision) rows.set(tenant, { revision, row: content, expectedBy })
         if (gone < revision) forgotten.delete(tenant)
       }
       const held = rows.get(tenant)

@@ -49,6 +49,10 @@ export interface SimulatedObject {
     deed?: Deed,
   ) => void
   alarm: (budgetMs: number) => void
+  /** As the cron does. `false`: there is nothing here. */
+  wake: () => boolean
+  /** An alarm that will never come. Not while the directory is behind: the cron looks only where that says. */
+  loseAlarm: () => void
   /** @param livesOn whether the instance goes on beside the new one until it is noticed */
   evict: (livesOn: boolean) => void
 }
@@ -196,6 +200,14 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
         object.alarmAt = world.clock() + WATCHDOG_MS
         deliver(own)
       }
+    },
+    wake() {
+      if (!outbox.renew(object.read(), world.clock())) return false
+      object.alarmAt = world.clock()
+      return true
+    },
+    loseAlarm() {
+      if (!outbox.isOwed()) object.alarmAt = null
     },
     evict(livesOn) {
       if (livesOn && busy > 0) zombies.add(instance)

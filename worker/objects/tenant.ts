@@ -10,7 +10,6 @@ import { errorText, log } from '../log.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { isReady, mayComeBack } from '../saga/access.ts'
 import type { Performer } from '../saga/perform.ts'
-import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
 import { databaseName } from '../tenant-name.ts'
 import {
   outcomeOf,
@@ -44,7 +43,7 @@ import {
 } from '../tenant-record.ts'
 import { tokenOptions, type TokenOptions } from '../token-options.ts'
 import { performerFor } from '../turso.ts'
-import { report } from './report.ts'
+import { drive } from './drive.ts'
 import { createTenantStorage } from './tenant-storage.ts'
 
 export class Tenant extends DurableObject<Env> {
@@ -280,51 +279,13 @@ export class Tenant extends DurableObject<Env> {
   }
 
   /** @param deed what it is done for: kept with the first write */
-  async #run(
+  #run(
     start: TenantRecord,
     performer: Performer,
     sleepUntil: number,
     deed?: Deed,
   ): Promise<TenantRecord | null> {
-    return await this.#counted(async () => {
-      const commands = runSaga(start, Date.now(), sleepUntil)
-      let next = commands.next()
-      while (next.done !== true) {
-        const reply = await this.#carryOut(next.value, performer, deed)
-        // What is stored is of whoever has overtaken this run.
-        if (reply === null) return this.#storage.read() ?? null
-        next = commands.next({ now: Date.now(), random: Math.random(), ...reply })
-      }
-      if (next.value !== null) report(next.value, deed?.requestId)
-      return next.value
-    })
-  }
-
-  async #carryOut(
-    command: Command<TenantRecord>,
-    performer: Performer,
-    deed?: Deed,
-  ): Promise<Pick<Reply, 'result'> | null> {
-    switch (command.kind) {
-      case 'write':
-        return (await this.#storage.write(
-          command.state,
-          command.alarmAt,
-          command.isFirst ? deed : undefined,
-          command.isFirst,
-        ))
-          ? {}
-          : null
-      case 'forget':
-        if (isOvertaken(this.#storage.read(), command.state)) return null
-        await this.#storage.store(undefined, null)
-        return {}
-      case 'sleep':
-        await scheduler.wait(command.ms)
-        return {}
-      case 'perform':
-        return { result: await performer.perform(command.effect) }
-    }
+    return this.#counted(() => drive(this.#storage, start, performer, sleepUntil, deed))
   }
 
   async #handOut(

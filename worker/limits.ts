@@ -214,8 +214,11 @@ export const MAX_CURSOR_MESSAGE_CHARACTERS = 512 * 1024
 /** One line of a cursor: a row, whose values sqld bounds to 5 MB. */
 export const MAX_CURSOR_LINE_CHARACTERS = MAX_ANSWER_BYTES
 
-/** A cursor keeps its object in memory and a snapshot of the database; whoever fetches nothing for so long has gone. */
-export const CURSOR_IDLE_MS = 60_000
+/**
+ * A cursor keeps its object in memory and a snapshot of the database; whoever fetches nothing for so long has gone. Before
+ * the body that it reads is cut off for standing still, so that the client can be told why.
+ */
+export const CURSOR_IDLE_MS = 25_000
 
 /** By then a socket must have said a hello that the database accepts. */
 export const HELLO_MS = 5_000

@@ -1,9 +1,9 @@
-import { readFile, readdir } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { signUp, startStack, type RunningStack, type Signup } from './worker-and-turso.ts'
+import { workerMemory } from './worker-memory.ts'
 
 /** `TURSO_EDGE_ROWS=1000000` for more. */
 const ROWS = Number(process.env['TURSO_EDGE_ROWS'] ?? 200_000)
@@ -47,24 +47,6 @@ async function openCursor(way: 'worker' | 'session', sql: string): Promise<Incom
 async function closeAfter(piece: Buffer): Promise<void> {
   const { baton } = JSON.parse(piece.toString().split('\n')[0]!) as { baton: string | null }
   if (baton !== null) await post('v3/pipeline', { baton, requests: [{ type: 'close' }] })
-}
-
-/** Of all processes that run the Worker, in bytes. */
-async function workerMemory(): Promise<number> {
-  const stats = await Promise.all(
-    (await readdir('/proc'))
-      .filter((name) => /^\d+$/.test(name))
-      .map((pid) => readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')),
-  )
-  const fieldOf = (status: string, name: string): string =>
-    new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1] ?? ''
-  const children = (parent: string): string[] =>
-    stats
-      .filter((status) => fieldOf(status, 'PPid') === parent)
-      .flatMap((status) => [status, ...children(fieldOf(status, 'Pid'))])
-  return children(String(process.pid))
-    .filter((status) => fieldOf(status, 'Name') === 'workerd')
-    .reduce((sum, status) => sum + Number(fieldOf(status, 'VmRSS')) * 1024, 0)
 }
 
 describe.each(['worker', 'session'] as const)(`${ROWS} rows by way of the %s`, (way) => {

@@ -8,7 +8,7 @@ type Json = any // oxlint-disable-line typescript/no-explicit-any -- what a serv
 export interface SocketRemote {
   /** Sends all of them at once, and resolves with their outcomes. */
   run(operations: Operation[]): Promise<Outcome[]>
-  close(): void
+  close: () => void
 }
 
 const STREAM_ID = -7
@@ -17,25 +17,27 @@ const CURSOR_ID = 2 ** 31 - 1
 const ENTRIES = 3
 const STORED_TEXTS = 20
 
-/** Stores every text that it repeats, as `@libsql/client` does, and forgets the oldest. */
-export async function connectSocket(url: string, jwt: string): Promise<SocketRemote> {
+export interface HranaSocket {
+  /** Sends a request and resolves with the message that answers it. */
+  ask: (request: object) => Promise<Json>
+  /** Likewise with the response; throws when there is none. */
+  insist: (request: object) => Promise<Json>
+  close: () => void
+}
+
+/** Speaks hrana3, and is greeted with the token. */
+export async function openSocket(url: string, jwt: string): Promise<HranaSocket> {
   const socket = new WebSocket(url, ['hrana3'])
-  const asked: { id: number; resolve: (answer: Json) => void; reject: (error: Error) => void }[] = []
-  const seen = new Set<string>()
-  const stored = new Map<string, number>()
-  let isStreamOpen = false
+  const asked = new Map<number, { resolve: (answer: Json) => void; reject: (error: Error) => void }>()
   let requestId = 0
-  let sqlId = 0
 
   socket.addEventListener('message', ({ data }) => {
     const message = JSON.parse(data as string) as Json
-    if (message.type === 'hello_ok') return
-    // All requests here are on one stream or answered at once, so in the order in which they were sent.
-    const next = asked.findIndex(({ id }) => id === message.request_id)
-    asked.splice(next, 1)[0]!.resolve(message)
+    asked.get(message.request_id)?.resolve(message)
+    asked.delete(message.request_id)
   })
   socket.addEventListener('close', ({ code, reason }) => {
-    for (const { reject } of asked) reject(new Error(`closed with ${code}: ${reason}`))
+    for (const { reject } of asked.values()) reject(new Error(`closed with ${code}: ${reason}`))
   })
   await new Promise((resolve) => socket.addEventListener('open', resolve))
   socket.send(JSON.stringify({ type: 'hello', jwt }))
@@ -43,14 +45,27 @@ export async function connectSocket(url: string, jwt: string): Promise<SocketRem
   function ask(request: object): Promise<Json> {
     const id = requestId++
     socket.send(JSON.stringify({ type: 'request', request_id: id, request }))
-    return new Promise((resolve, reject) => asked.push({ id, resolve, reject }))
+    return new Promise((resolve, reject) => asked.set(id, { resolve, reject }))
   }
 
-  async function insist(request: object): Promise<Json> {
-    const answer = await ask(request)
-    if (answer.type !== 'response_ok') throw new Error(JSON.stringify(answer))
-    return answer.response
+  return {
+    ask,
+    async insist(request) {
+      const answer = await ask(request)
+      if (answer.type !== 'response_ok') throw new Error(JSON.stringify(answer))
+      return answer.response
+    },
+    close: () => socket.close(),
   }
+}
+
+/** Stores every text that it repeats, as `@libsql/client` does, and forgets the oldest. */
+export async function connectSocket(url: string, jwt: string): Promise<SocketRemote> {
+  const { ask, insist, close } = await openSocket(url, jwt)
+  const seen = new Set<string>()
+  const stored = new Map<string, number>()
+  let isStreamOpen = false
+  let sqlId = 0
 
   /** The id of a text that was seen before; the text itself the first time. */
   function store(sql: string, waiting: Promise<unknown>[]): { sql: string } | { sql_id: number } {
@@ -119,7 +134,7 @@ export async function connectSocket(url: string, jwt: string): Promise<SocketRem
       await Promise.all(waiting)
       return await Promise.all(outcomes)
     },
-    close: () => socket.close(),
+    close,
   }
 }
 

@@ -1,6 +1,7 @@
 /** Turso as the Worker calls it: for one run of calls, one after the other, at the pace of all tenants. */
 import { readConfiguration } from './configuration.ts'
 import { createGate } from './gate.ts'
+import { endSessions } from './session/end.ts'
 import { createPerformer, type Performer } from './saga/perform.ts'
 import type { TokenOptions } from './token-options.ts'
 
@@ -11,5 +12,12 @@ import type { TokenOptions } from './token-options.ts'
 export function performerFor(env: Env, tokenOptions?: TokenOptions, isRetry = false): Performer {
   const configuration = readConfiguration(env)
   const upstream = env.UPSTREAM.getByName(configuration.organization)
-  return createPerformer(configuration, (fetch) => createGate(upstream, fetch, isRetry), tokenOptions)
+  return createPerformer(
+    configuration,
+    {
+      createGate: (fetch) => createGate(upstream, fetch, isRetry),
+      endSessions: (tenantId) => endSessions(env, tenantId),
+    },
+    tokenOptions,
+  )
 }

@@ -98,6 +98,32 @@ describe('a suspended tenant', () => {
     ])
   })
 
+  test('has no session left: a transaction that was open is rolled back', async () => {
+    const signup = await signUpNow({ id: 'in-session' })
+    const pipeline = (baton: string | null, sql: string): Promise<Response> =>
+      call(`${new URL(signup.database.gateway_url).pathname}v3/pipeline`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${signup.token.jwt}` },
+        body: JSON.stringify({
+          baton,
+          requests: ['begin', sql].map((text) => ({ type: 'execute', stmt: { sql: text } })),
+        }),
+      })
+    expect((await pipeline(null, "insert into notes (title) values ('never')")).status).toBe(200)
+    const sessions = async (): Promise<number> => {
+      const response = await call('/v1/sessions?tenant=in-session', { headers: admin })
+      return ((await response.json()) as { sessions: unknown[] }).sessions.length
+    }
+    await expect.poll(sessions).toBe(1)
+    expect((await patch('in-session', { suspended: true })).status).toBe(200)
+    await expect.poll(sessions).toBe(0)
+    await patch('in-session', { suspended: false })
+    const db = connect({ url: signup.database.http_url, authToken: signup.token.jwt })
+    expect((await db.execute('select title from notes')).rows).toEqual([])
+    // Others may begin at once.
+    expect((await pipeline(null, 'select 1')).status).toBe(200)
+  })
+
   test('is refused by the gateway while Turso does not answer, and closed there by an alarm', async () => {
     const signup = await signUpNow({ id: 'unreachable' })
     await failNext({

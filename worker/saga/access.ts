@@ -35,8 +35,8 @@ export function isAccessPending(state: SagaState): boolean {
   return mayComeBack(state) && (mayChange || isBlocked !== (state.suspension !== null))
 }
 
-export function accessEffect({ suspension, databaseName: name }: SagaState): Effect {
-  return { kind: suspension === null ? 'unblock_database' : 'block_database', name }
+export function accessEffect({ id: tenant, suspension, databaseName: name }: SagaState): Effect {
+  return { kind: suspension === null ? 'unblock_database' : 'block_database', name, tenant }
 }
 
 /** A call was interrupted: nobody knows whether it arrives. */

@@ -28,13 +28,18 @@ const MIGRATION_TOKEN: TokenOptions = {
   expiration: MIGRATION_TOKEN_EXPIRATION,
 }
 
+interface Surroundings {
+  /** What the calls to the Platform API, but not those to a database, go through. */
+  createGate: (fetch: Fetch) => Gate
+  endSessions: (tenantId: string) => Promise<void>
+}
+
 /**
- * @param createGate what the calls to the Platform API, but not those to a database, go through
  * @param tokenOptions of the token that applies the schema, so that the caller's own can do it; default: a short one
  */
 export function createPerformer(
   configuration: Configuration,
-  createGate: (fetch: Fetch) => Gate,
+  { createGate, endSessions }: Surroundings,
   tokenOptions: TokenOptions = MIGRATION_TOKEN,
 ): Performer {
   const { platformToken, organization, apiUrl } = configuration
@@ -98,6 +103,8 @@ export function createPerformer(
       case 'unblock_database': {
         const isBlocked = effect.kind === 'block_database'
         await databases.update(effect.name, { blockReads: isBlocked, blockWrites: isBlocked })
+        // Behind it nothing that is still open can do more than be told so.
+        if (isBlocked) await endSessions(effect.tenant)
         return { kind: 'done' }
       }
     }

@@ -91,8 +91,8 @@ export type Effect =
   | { kind: 'create_token'; name: string }
   | { kind: 'migrate'; name: string; hostname: string; beginning: Beginning; tenant: string; nonce: string }
   | { kind: 'delete_database'; name: string }
-  | { kind: 'block_database'; name: string }
-  | { kind: 'unblock_database'; name: string }
+  | { kind: 'block_database'; name: string; tenant: string }
+  | { kind: 'unblock_database'; name: string; tenant: string }
 
 export type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>
 

@@ -7,6 +7,7 @@ import { readConfiguration, type Configuration } from '../configuration.ts'
 import type { Caller } from '../directory/audit.ts'
 import { fingerprint, sha256Hex } from '../idempotency.ts'
 import { DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES } from '../limits.ts'
+import { errorText, log } from '../log.ts'
 import type { Tenant } from '../objects/tenant.ts'
 import { invalidRequest, Problem, retryAfter } from '../problem.ts'
 import type { UsageQuery } from '../queries.ts'
@@ -14,6 +15,7 @@ import { mayComeBack } from '../saga/access.ts'
 import { describeFailure } from '../saga/failure.ts'
 import type { TimelineEntry } from '../saga/state.ts'
 import type { SignupRequest, UpdateRequest } from '../schemas.ts'
+import { endSessions } from '../session/end.ts'
 import type { RemovalOutcome, RetryOutcome } from '../tenant-outcome.ts'
 import type { SignupIntent, TenantRecord } from '../tenant-record.ts'
 import { tokenExpiry } from '../token-expiry.ts'
@@ -183,6 +185,11 @@ export async function retrieveUsage(call: Call, id: string, { from, to }: UsageQ
 export async function remove(call: Call, id: string, isPurge: boolean): Promise<TenantAnswer> {
   const outcome = await tenant(call, id).remove(isPurge, call.caller)
   forgetLocation(call.env, id)
+  if (outcome.kind === 'removed')
+    await endSessions(call.env, id).catch((error: unknown) => {
+      // They end with the database, or by their own limits.
+      log('warn', 'sessions_not_ended', { tenant: id, detail: errorText(error) })
+    })
   return removal(call, id, outcome)
 }
 

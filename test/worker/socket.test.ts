@@ -462,6 +462,19 @@ describe('a socket that hibernates', () => {
     }, 20_000)
   })
 
+  test('is forgotten when it was dropped without a word, as by a deploy', async () => {
+    const [client, object] = await objectOf(greeted)
+    await client.get({ type: 'store_sql', sql_id: 1, sql: 'select 1' })
+    await evictDurableObject(object, { webSockets: 'close' })
+    await client.closed
+    expect(await runDurableObjectAlarm(object)).toBe(true)
+    const kept = await runInDurableObject(object, async (_, state) => [
+      ...(await state.storage.list()).keys(),
+      await state.storage.getAlarm(),
+    ])
+    expect(kept).toEqual([null])
+  })
+
   test('keeps no token and no text of a query that could be read', async () => {
     const [client, object] = await objectOf(greeted)
     await client.get(open())

@@ -6,7 +6,7 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
-import { HELLO_MS, SOCKET_SLOTS } from '../limits.ts'
+import { HELLO_MS, SOCKET_CHECK_MS, SOCKET_SLOTS } from '../limits.ts'
 import { createAdmission, type Holder } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
@@ -124,16 +124,17 @@ export class Socket extends DurableObject<Env> {
     await this.#leave(socket)
   }
 
-  override alarm(): void {
+  override async alarm(): Promise<void> {
     this.#alarm.rang()
     const [socket] = this.ctx.getWebSockets()
-    if (socket === undefined || this.#connection === null) return
+    // A deploy drops sockets without a word. What is open upstream ends by the database's own limit.
+    if (socket === undefined || this.#connection === null) return await this.#forget()
     const { isGreeted, helloBy } = socket.deserializeAttachment() as Attachment
     if (!isGreeted && Date.now() >= helloBy) {
       this.#connection.shut(1008, `No valid hello came within ${HELLO_MS} ms`)
       return
     }
-    if (!isGreeted) this.#alarm.wakeBy(helloBy)
+    this.#alarm.wakeBy(isGreeted ? Date.now() + SOCKET_CHECK_MS : helloBy)
     this.#connection.tick()
     this.#streams.tick()
   }
@@ -245,6 +246,7 @@ export class Socket extends DurableObject<Env> {
     const sealed = await sealToken(token, this.#owner(attachment), batonKeys[0])
     this.#token = token
     this.ctx.storage.kv.put('token', sealed)
+    this.#alarm.wakeBy(Date.now() + SOCKET_CHECK_MS)
     return null
   }
 
@@ -261,6 +263,7 @@ export class Socket extends DurableObject<Env> {
 
   async #forget(): Promise<void> {
     this.#connection = null
+    for (const { id } of this.#streams.list()) this.#streams.leave(id)
     await this.ctx.storage.deleteAll()
     this.#alarm.rang()
   }

@@ -184,6 +184,9 @@ describe('a database that no tenant is known to have', () => {
   test('is deleted by an operator, and the audit says by whom', async () => {
     await makeStray('unmarked-abcdefghij')
     await sweep()
+    // It may be that of a signup under way.
+    expect((await removeOrphan('unmarked-abcdefghij')).status).toBe(404)
+    await age('unmarked-abcdefghij')
     expect(await (await removeOrphan('unmarked-abcdefghij')).json()).toEqual({
       database: 'unmarked-abcdefghij',
       outcome: 'deleted',
@@ -199,6 +202,7 @@ describe('a database that no tenant is known to have', () => {
     await makeStray(name, { database: name, tenant: 'elsewhere' })
     await makeStray('copied-abcdefghij', { database: 'the-template', tenant: 'elsewhere' })
     await sweep()
+    for (const each of [name, 'copied-abcdefghij']) await age(each)
     const refused = await removeOrphan(name)
     expect(refused.status).toBe(409)
     expect(await refused.json()).toMatchObject({ code: 'orphan_has_owner', owner: 'elsewhere' })
@@ -216,6 +220,7 @@ describe('a database that no tenant is known to have', () => {
     await directory.exec("delete from tenants where id = 'unknown-to-d1'")
     await sweep()
     expect(await column('select database from orphans where database = ?', database.name)).toBe(database.name)
+    await age(database.name)
     const refused = await removeOrphan(database.name, '?owner=unknown-to-d1')
     expect((await refused.json()) as ProblemBody).toMatchObject({ status: 409, code: 'database_in_use' })
     await expect.poll(() => statusOf('unknown-to-d1')).toBe('active')
@@ -226,6 +231,7 @@ describe('a database that no tenant is known to have', () => {
   test('is not deleted when it cannot be asked whose it is', async () => {
     await makeStray('silent-abcdefghij')
     await sweep()
+    await age('silent-abcdefghij')
     await failNext({ kind: 'respond', on: 'pipeline', status: 503 })
     expect((await removeOrphan('silent-abcdefghij')).status).toBe(503)
     expect(await databases()).toContain('silent-abcdefghij')

@@ -58,8 +58,15 @@ export async function listOrphans(
   return { orphans: rows.map(toOrphan), nextCursor: sealCursor('orphans', last) }
 }
 
-export async function findOrphan(directory: D1Database, database: string): Promise<OrphanRow | null> {
-  const row = await directory.prepare('select * from orphans where database = ?').bind(database).first<Row>()
+export async function findOrphan(
+  directory: D1Database,
+  database: string,
+  now: number,
+): Promise<OrphanRow | null> {
+  const row = await directory
+    .prepare('select * from orphans where database = ? and (tenant is not null or since <= ?)')
+    .bind(database, now - STRAY_GRACE_MS)
+    .first<Row>()
   return row === null ? null : toOrphan(row)
 }
 

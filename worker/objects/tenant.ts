@@ -208,12 +208,12 @@ export class Tenant extends DurableObject<Env> {
   /**
    * Deletes at once what may be left.
    *
-   * @returns `false` when there is nothing that may be
+   * @returns `false` when this database is not among it
    */
-  async hurryOrphans(caller: Caller): Promise<boolean> {
+  async hurryOrphan(database: string, caller: Caller): Promise<boolean> {
     const known = this.#storage.read()
     const deed = { ...caller, action: 'delete_orphan', outcome: 'hurried' } as const
-    if (known === undefined || known.orphans.length === 0) return false
+    if (!known?.orphans.some(({ name }) => name === database)) return false
     return await this.#storage.write(hurryOrphans(known, Date.now()), Date.now(), deed)
   }
 

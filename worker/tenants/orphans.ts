@@ -25,7 +25,7 @@ export async function removeOrphan(
   const { env, caller } = call
   const orphan = await find(call, database)
   // Unless the directory is behind, and the tenant knows nothing of it any more.
-  if (orphan.tenant !== null && (await env.TENANTS.getByName(orphan.tenant).hurryOrphans(caller)))
+  if (orphan.tenant !== null && (await env.TENANTS.getByName(orphan.tenant).hurryOrphan(database, caller)))
     return { database, outcome: 'hurried' }
   const hostname = await hostnameOf(env, database)
   if (hostname !== null) {
@@ -50,8 +50,9 @@ export async function ignore(call: Call, database: string): Promise<OrphanRow> {
 
 const databasesFor = (env: Env) => performerFor(env, undefined, true).databases
 
+/** What was found without a tenant may be that of a signup under way, until its grace is over. */
 async function find({ env }: Call, database: string): Promise<OrphanRow> {
-  const orphan = await findOrphan(env.DIRECTORY, database)
+  const orphan = await findOrphan(env.DIRECTORY, database, Date.now())
   if (orphan === null) throw new Problem('not_found', `There is no orphan "${database}"`)
   return orphan
 }

@@ -269,6 +269,7 @@ export function handOver(
 ): TenantRecord | 'suspended' | 'overtaken' {
   if (stored?.databaseName !== own.databaseName || stored.status === 'deleting') return 'overtaken'
   if (stored.suspension !== null) return 'suspended'
-  if (own.isHandedOut) return own
+  // Whatever became of it meanwhile, it was handed out before.
+  if (own.isHandedOut) return stored
   return isOvertaken(stored, own) ? 'overtaken' : { ...own, isHandedOut: true }
 }

@@ -122,6 +122,22 @@ describe('a token of a tenant', () => {
     expect(((await (await minting).json()) as ProblemBody).code).toBe('tenant_suspended')
   })
 
+  test('that was on its way while the tenant was changed takes nothing of that back', async () => {
+    await signUpNow({ id: 'changed-meanwhile', metadata: { plan: 'old' } })
+    await requestsSeen()
+    await failNext({ kind: 'latency', ms: 400, on: 'databases.createToken' })
+    const minting = mint('changed-meanwhile')
+    await expect.poll(async () => (await requestsSeen()).join()).toContain('/auth/tokens')
+    const body = '{"metadata":{"plan":"new"}}'
+    expect(
+      (await call('/v1/tenants/changed-meanwhile', { method: 'PATCH', headers: admin, body })).status,
+    ).toBe(200)
+    expect((await minting).status).toBe(201)
+    expect(await (await call('/v1/tenants/changed-meanwhile', { headers: admin })).json()).toMatchObject({
+      tenant: { metadata: { plan: 'new' } },
+    })
+  })
+
   test('when Turso is unavailable is 503, and the same request may be sent again', async () => {
     await signUpNow({ id: 'no-turso' })
     await failNext({

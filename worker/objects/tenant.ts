@@ -125,7 +125,7 @@ export class Tenant extends DurableObject<Env> {
     const tenant = change(known, wanted, Date.now())
     if (tenant === null) return { kind: 'too_late' }
     if (tenant === known) return updateOutcome(known)
-    if (JSON.stringify(tenant.metadata).length > MAX_REQUEST_BYTES) return { kind: 'too_large' }
+    if (byteLength(JSON.stringify(tenant.metadata)) > MAX_REQUEST_BYTES) return { kind: 'too_large' }
     const { suspended } = wanted
     const action = suspended === undefined ? 'update' : suspended ? 'suspend' : 'resume'
     const deed = { ...caller, action, outcome: 'accepted' } as const
@@ -309,7 +309,7 @@ export class Tenant extends DurableObject<Env> {
     if (handedOver === 'suspended') return { kind: 'suspended' }
     if (handedOver === 'overtaken') return { kind: 'in_progress' }
     await this.#storage.store(handedOver, undefined, { ...caller, action: 'token', outcome: kind })
-    return { kind, tenant, jwt, authorization: wanted.authorization }
+    return { kind, tenant: handedOver, jwt, authorization: wanted.authorization }
   }
 
   async #drawIdentity(tenantId: string): Promise<Pick<TenantRecord, 'nonce' | 'databaseName'>> {
@@ -327,3 +327,5 @@ export class Tenant extends DurableObject<Env> {
     }
   }
 }
+
+const byteLength = (text: string): number => new TextEncoder().encode(text).byteLength

@@ -1,0 +1,165 @@
+import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Fault } from '../../local/faults/script.ts'
+import { Queue, type QueueError } from '../../worker/session/queue.ts'
+import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from '../support/turso.ts'
+import { call, signUpNow, type SignupAnswer } from './client.ts'
+import { resetClock } from './clock.ts'
+import { answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
+
+let tenant: SignupAnswer
+
+beforeAll(async () => {
+  tenant = await signUpNow({ id: 'faults' })
+})
+beforeEach(clearFaults)
+afterEach(resetClock)
+
+function send(requests: object[], baton: string | null = null, token = tenant.token.jwt): Promise<Response> {
+  return call('/t/faults/v3/pipeline', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify({ baton, requests }),
+  })
+}
+
+const titles = async (): Promise<string[]> => {
+  const { results } = await answerOf(send([execute('select title from notes order by id'), close]))
+  return results[0]!.response!.result!.rows.map(([title]) => title!.value)
+}
+
+const streams = async (): Promise<unknown[]> =>
+  (await openStreams()).filter(({ database }) => database === tenant.database.name)
+
+describe('an object that is gone', () => {
+  /** A transaction, request by request. */
+  const around = (middle: object): object[][] => [
+    [execute('begin')],
+    [middle],
+    [execute('select 1')],
+    [execute('commit'), close],
+  ]
+
+  test('between any two requests of a transaction is not noticed', async () => {
+    let baton: string | null = null
+    for (const requests of around(insert('kept'))) {
+      if (baton !== null) await evictDurableObject(sessionOf(baton))
+      baton = (await answerOf(send(requests, baton))).baton
+    }
+    expect(await titles()).toEqual(['kept'])
+    await answerOf(send([execute('delete from notes'), close]))
+  })
+
+  test.each(
+    [1, 2, 3].flatMap(
+      (at) =>
+        [
+          [at, 'before it had any effect', { kind: 'reset_before', on: 'pipeline' } as Fault],
+          [at, 'behind its effect', { kind: 'reset_after', on: 'pipeline' } as Fault],
+        ] as const,
+    ),
+  )(
+    'in the middle of request %i, %s, leaves the outcome unknown, and sends nothing again',
+    async (at, _, fault) => {
+      // Nothing that would hold the write lock until the database finds out.
+      const steps = around(execute('select title from notes'))
+      let baton: string | null = null
+      for (const requests of steps.slice(0, at)) baton = (await answerOf(send(requests, baton))).baton
+      await requestsSeen()
+      // The request waits upstream as long as it takes for the object to go.
+      await failNext({ kind: 'latency', on: 'pipeline', ms: 300 })
+      await failNext({ ...fault, nth: 1 })
+      const running = send(steps[at]!, baton)
+      await expect.poll(requestsSeen).toHaveLength(1)
+      await abortAllDurableObjects()
+      const unanswered = await refusalOf(running)
+      expect(unanswered).toMatchObject({ outcome: 'unknown' })
+      await clearFaults()
+      const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
+      expect(await refusalOf(send([execute('commit')], baton))).toMatchObject(lost)
+      expect((await requestsSeen()).filter((line) => line.includes(tenant.database.hostname))).toEqual([])
+    },
+  )
+})
+
+describe('a database that', () => {
+  test('has no connection free is asked again for a stream, and only for that', async () => {
+    await requestsSeen()
+    await failNext({ kind: 'rate_limited', on: 'pipeline', times: 2 })
+    const { baton } = await answerOf(send([execute('begin')]))
+    expect(await requestsSeen()).toHaveLength(3)
+    await failNext({ kind: 'rate_limited', on: 'pipeline' })
+    expect((await send([execute('select 1')], baton)).status).toBe(429)
+    await expect.poll(streams).toEqual([])
+    expect(await refusalOf(send([execute('commit')], baton))).toMatchObject({ outcome: 'unknown' })
+  })
+
+  test('is blocked says so with 403, and is not asked again', async () => {
+    const body = '{"error":"Operation was blocked: SQL read operations are forbidden (quota)"}'
+    for (const requests of [[execute('begin')], [execute('select 1'), close]]) {
+      await failNext({ kind: 'respond', on: 'pipeline', status: 500, body })
+      const blocked = await refusalOf(send(requests))
+      expect(blocked).toMatchObject({
+        status: 403,
+        code: 'BLOCKED',
+        message: expect.stringContaining('quota') as string,
+      })
+    }
+    expect((await requestsSeen()).length).toBeLessThanOrEqual(2)
+  })
+
+  test('does not take the token of a session any more ends it with its own words; another token begins another', async () => {
+    const own = await signUpNow({ id: 'rotating' })
+    const ask = (requests: object[], baton: string | null, token: string): Promise<Response> =>
+      call('/t/rotating/v3/pipeline', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+        body: JSON.stringify({ baton, requests }),
+      })
+    const { baton } = await answerOf(ask([execute('begin'), insert('by the old token')], null, own.token.jwt))
+    const { databases } = localPlatform()
+    await databases.invalidateTokens(own.database.name)
+    expect((await ask([execute('commit')], baton, own.token.jwt)).status).toBe(401)
+    const fresh = await databases.createToken(own.database.name)
+    // Its baton is of the old token.
+    expect(await refusalOf(ask([execute('commit')], baton, fresh))).toMatchObject({ code: 'BATON_INVALID' })
+    const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
+    expect(await refusalOf(ask([execute('commit')], baton, own.token.jwt))).toMatchObject(lost)
+    const next = await answerOf(ask([execute('begin'), execute('select 1')], null, fresh))
+    await answerOf(ask([close], next.baton, fresh))
+  })
+})
+
+describe('the queue of a stream', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  test('is in order, has an end, and nobody waits in it for ever', async () => {
+    vi.useFakeTimers()
+    const queue = new Queue({ maxWaiting: 2, maxWaitMs: 1_000 })
+    const ran: number[] = []
+    const first = Promise.withResolvers<undefined>()
+    const runs = [
+      queue.run(() => first.promise),
+      ...[1, 2].map((n) => queue.run(async () => void ran.push(n))),
+    ]
+    const reasonOf = (run: Promise<unknown>): Promise<string> =>
+      run.then(
+        () => 'ran',
+        (error: unknown) => (error as QueueError).reason,
+      )
+    expect(await reasonOf(queue.run(async () => void ran.push(3)))).toBe('full')
+    first.resolve(undefined)
+    await Promise.all(runs)
+    expect(ran).toEqual([1, 2])
+    const second = Promise.withResolvers<undefined>()
+    const holding = queue.run(() => second.promise)
+    const waiting = reasonOf(queue.run(async () => void ran.push(4)))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await waiting).toBe('timeout')
+    second.resolve(undefined)
+    await holding
+    await queue.run(async () => void ran.push(5))
+    expect(ran).toEqual([1, 2, 5])
+    expect(queue.isBusy).toBe(false)
+  })
+})

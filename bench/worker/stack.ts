@@ -84,9 +84,10 @@ export async function fillDirectory(folder: string, tenants: number): Promise<vo
     await migrateDirectory(env.DIRECTORY)
     await env.DIRECTORY.prepare(
       `with recursive n (i) as (select 0 union all select i + 1 from n where i < ?1 - 1)
-       insert into tenants (id, revision, name, status, group_name, location, database, schema_version, created_at)
+       insert into tenants (id, revision, name, status, group_name, location, database, schema_version, created_at,
+         published_at)
        select printf('customer-%06d', i), 1, 'Customer ' || i, 'active', 'default', 'here',
-         printf('customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z' from n`,
+         printf('customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z', 0 from n`,
     )
       .bind(tenants)
       .run()

@@ -2,13 +2,13 @@
  * `npm run bench:worker`: the deployed Worker in workerd over the local Turso, beside the same work done by hand in the same run.
  * Writes bench/worker-results.md. `--quick` takes a tenth of it, and writes nothing.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism, loadavg } from 'node:os'
 import path from 'node:path'
 import { offlineWrangler } from '../tools/wrangler-environment.ts'
 import { measureGateway, measureParsing } from './worker/gateway.ts'
 import { measureDirectory, measureSignups, type DirectoryRow, type SignupRow } from './worker/signups.ts'
-import { fillDirectory, startStack } from './worker/stack.ts'
+import { startStack } from './worker/stack.ts'
 
 Object.assign(process.env, offlineWrangler, { WRANGLER_LOG: 'error' })
 
@@ -32,35 +32,32 @@ async function withStack<T>(
   tenants: number,
   use: (stack: Awaited<ReturnType<typeof startStack>>) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'bench-worker-'))
+  const stack = await startStack(tenants)
   try {
-    if (tenants > 0) await fillDirectory(folder, tenants)
-    const stack = await startStack(folder)
-    try {
-      return await use(stack)
-    } finally {
-      await stack.close()
-    }
+    return await use(stack)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await stack.close()
   }
 }
 
+const loads = [loadavg()[0]!]
 const signups: SignupRow[] = []
 const lists: DirectoryRow[] = []
 for (const tenants of [0, TENANTS])
   await withStack(tenants, async (stack) => {
-    signups.push(...(await measureSignups(stack, tenants, count(150))))
+    signups.push(...(await measureSignups(stack, tenants, count(200))))
     lists.push(...(await measureDirectory(stack, tenants, count(100))))
   })
 const gateway = await withStack(0, async (stack) => await measureGateway(stack, count(300)))
 const parsing = await measureParsing()
+loads.push(loadavg()[0]!)
 
 const report = `# The Worker, measured
 
 By \`npm run bench:worker\`, Node ${process.version}, ${availableParallelism()} cores that the Worker, the local Turso and the callers
 share. So nothing here says what Cloudflare or Turso take; what counts is the ratio to the same work by hand, in the same
-run. Times in milliseconds. The local Turso slows down as databases are added; both sides meet that alike.
+run. Load average ${loads.map((load) => load.toFixed(1)).join(' before and ')} after: where it is far above the cores, others were at work
+too, and a ratio may be off by half. Times in milliseconds. The local Turso slows down as databases are added; both sides meet that alike.
 
 ## Signups
 
@@ -92,7 +89,7 @@ ${table(
 ## The gateway
 
 Beside the local Turso itself, which answers a statement in less than a network takes for one hop. The first row is the
-Worker without any database: what wrangler's proxy and workerd's socket cost here, and is in all rows below.
+Worker without any database: what workerd and its socket cost here, and is in all rows below.
 
 ${table(
   ['what', 'statements a second', 'p50', 'p99', 'direct: a second', 'p50', 'p99', 'p50 to p50'],

@@ -1,7 +1,15 @@
 /** The Worker in workerd and a local Turso, each behind a socket of this machine. */
-import { devNull } from 'node:os'
+import { rm, mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { getPlatformProxy, unstable_startWorker as startWorker } from 'wrangler'
+import { build } from 'esbuild'
+import {
+  convertV4MiniflareOptions,
+  Miniflare,
+  type V4MiniflareOptions,
+  type V4WorkerOptions,
+} from 'miniflare'
+import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from 'wrangler'
 import { createLocalTurso } from '../../local/index.ts'
 import { serveLocalTurso } from '../../local/serve.ts'
 import { testBindings } from '../../test/support/node/test-bindings.ts'
@@ -17,8 +25,15 @@ export interface BenchStack {
   close: () => Promise<void>
 }
 
-/** @param folder where the Worker keeps its state */
-export async function startStack(folder: string): Promise<BenchStack> {
+const root = path.join(import.meta.dirname, '../..')
+
+/**
+ * By Miniflare itself: the proxy of `wrangler dev` takes more time than the Worker.
+ *
+ * @param tenants that the directory knows from the beginning, as if they had signed up
+ */
+export async function startStack(tenants: number): Promise<BenchStack> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'bench-worker-'))
   const turso = createLocalTurso()
   let pipeline = ''
   const server = await serveLocalTurso(
@@ -32,70 +47,75 @@ export async function startStack(folder: string): Promise<BenchStack> {
     { port: 0 },
   )
   const { url: tursoUrl } = server
-  const variables = { ...testBindings, TURSO_API_URL: tursoUrl, TURSO_DATABASE_URL: `${tursoUrl}/db/{name}/` }
-  // The simulator of the rate limits is an object with a database; what it costs is nothing like the real thing.
-  const unlimited = { type: 'ratelimit', namespace_id: '1', simple: { limit: 1e9, period: 60 } } as const
-  const worker = await startWorker({
-    config: path.join(import.meta.dirname, '../../wrangler.toml'),
-    envFiles: [devNull],
-    bindings: {
-      ...Object.fromEntries(
-        Object.entries(variables).map(([name, value]) => [name, { type: 'plain_text' as const, value }]),
-      ),
-      SIGNUP_LIMIT: unlimited,
-      ADMIN_LIMIT: unlimited,
-      WRONG_KEY_LIMIT: unlimited,
-    },
-    dev: {
-      server: { hostname: '127.0.0.1', port: 0 },
-      inspector: false,
-      persist: folder,
-      watch: false,
-      logLevel: 'error',
-      structuredLogsHandler: () => undefined,
-    },
+  const scriptPath = path.join(folder, 'worker.js')
+  await build({
+    entryPoints: [path.join(root, 'worker/index.ts')],
+    outfile: scriptPath,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*'],
   })
-  await worker.ready
+  const { compatibilityDate, compatibilityFlags, durableObjects, d1Databases, bindings } = readWorkerOptions(
+    path.join(root, 'wrangler.toml'),
+  ).workerOptions as V4WorkerOptions
+  // Without the rate limits: their simulator is an object with a database, which the real thing is not.
+  const options = {
+    compatibilityDate,
+    compatibilityFlags,
+    durableObjects,
+    d1Databases,
+    bindings: {
+      ...bindings,
+      ...testBindings,
+      TURSO_API_URL: tursoUrl,
+      TURSO_DATABASE_URL: `${tursoUrl}/db/{name}/`,
+      SESSION_LIMITS: '1000',
+    },
+    modules: true,
+    modulesRoot: folder,
+    scriptPath,
+    host: '127.0.0.1',
+    port: 0,
+    cf: false,
+  }
+  const miniflare = new Miniflare(convertV4MiniflareOptions(options as V4MiniflareOptions))
+  const url = (await miniflare.ready).origin
+  await fill(await miniflare.getD1Database('DIRECTORY'), tenants)
   return {
-    url: (await worker.url).origin,
+    url,
     tursoUrl,
     lastPipeline: () => pipeline,
     async close() {
-      await worker.dispose()
+      await miniflare.dispose()
       await server.close()
       await turso.close()
+      await rm(folder, { recursive: true, force: true })
     },
-  }
-}
-
-/** Writes tenants into the directory that a stack with the same folder will have, as if they had signed up. */
-export async function fillDirectory(folder: string, tenants: number): Promise<void> {
-  const { env, dispose } = await getPlatformProxy<{ DIRECTORY: Directory }>({
-    configPath: path.join(import.meta.dirname, '../../wrangler.toml'),
-    persist: { path: path.join(folder, 'v3') },
-    envFiles: [],
-  })
-  try {
-    // By a path that TypeScript does not follow: the Worker's files are checked under its own globals, not Node's.
-    const file = path.join(import.meta.dirname, '../../worker/directory/schema.ts')
-    const { migrateDirectory }: { migrateDirectory: (directory: Directory) => Promise<void> } = await import(
-      file
-    )
-    await migrateDirectory(env.DIRECTORY)
-    await env.DIRECTORY.prepare(
-      `with recursive n (i) as (select 0 union all select i + 1 from n where i < ?1 - 1)
-       insert into tenants (id, revision, name, status, group_name, location, database, schema_version, created_at,
-         published_at)
-       select printf('customer-%06d', i), 1, 'Customer ' || i, 'active', 'default', 'here',
-         printf('customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z', 0 from n`,
-    )
-      .bind(tenants)
-      .run()
-  } finally {
-    await dispose()
   }
 }
 
 interface Directory {
   prepare: (sql: string) => { bind: (...args: number[]) => { run: () => Promise<unknown> } }
+}
+
+async function fill(directory: Directory, tenants: number): Promise<void> {
+  // By a path that TypeScript does not follow: the Worker's files are checked under its own globals, not Node's.
+  const file = path.join(root, 'worker/directory/schema.ts')
+  const { migrateDirectory }: { migrateDirectory: (directory: Directory) => Promise<void> } = await import(
+    file
+  )
+  await migrateDirectory(directory)
+  await directory
+    .prepare(
+      `with recursive n (i) as (select 0 union all select i + 1 from n where i < ?1 - 1)
+       insert into tenants (id, revision, name, status, group_name, location, database, schema_version, created_at,
+         published_at)
+       select printf('customer-%06d', i), 1, 'Customer ' || i, 'active', 'default', 'here',
+         printf('customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z', 0 from n where i < ?1`,
+    )
+    .bind(tenants)
+    .run()
 }

@@ -387,6 +387,62 @@ describe('streams', () => {
   })
 })
 
+describe('when the database', () => {
+  test('restarts, a stream that holds nothing goes on, and a transaction is told that it is rolled back', async () => {
+    const client = await greeted()
+    await client.get(open(1))
+    await client.get(open(2))
+    await client.get(execute('select 1', 1))
+    await client.get(execute('begin immediate', 2))
+    await client.get(insert('restarted', 2))
+    await failNext({ kind: 'restart', on: 'pipeline' })
+    expect(await valueOf(client, execute('select 1', 1))).toBe('1')
+    expect(await client.ask(execute('commit', 2))).toMatchObject({
+      error: { code: 'STREAM_EXPIRED', outcome: 'rolled_back' },
+    })
+    expect(await client.ask(insert('restarted', 2))).toMatchObject({ error: { code: 'STREAM_EXPIRED' } })
+    expect(await titles()).not.toContain('restarted')
+    client.close()
+  })
+
+  test('sends a stream to a host that is not its own, the token does not go there', async () => {
+    const client = await greeted()
+    await client.get(open())
+    await failNext({
+      kind: 'replace',
+      on: 'pipeline',
+      from: '"base_url":null',
+      to: '"base_url":"https://evil.example/"',
+    })
+    await client.get(execute('begin')).catch(() => undefined)
+    await client.ask(insert('elsewhere'))
+    expect((await requestsSeen()).filter((line) => line.includes('evil'))).toEqual([])
+    await client.get(close())
+    client.close()
+  })
+
+  test('does not know the token any more, another hello brings one that it knows', async () => {
+    const tenant = await signUpNow({ id: 'socket-rotated' })
+    const admin = { authorization: 'Bearer admin-key', 'content-type': 'application/json' }
+    const client = await greet(tenant.token.jwt, 'socket-rotated')
+    await client.get(open())
+    expect(
+      (await call('/v1/tenants/socket-rotated/tokens', { method: 'DELETE', headers: admin })).status,
+    ).toBeLessThan(300)
+    expect(await client.ask(execute('select 1'))).toMatchObject({ error: { code: 'AUTH_REJECTED' } })
+    const minted = await call('/v1/tenants/socket-rotated/tokens', {
+      method: 'POST',
+      headers: admin,
+      body: '{}',
+    })
+    const { token } = await minted.json<{ token: { jwt: string } }>()
+    client.send({ type: 'hello', jwt: token.jwt })
+    expect(await client.next()).toEqual({ type: 'hello_ok' })
+    expect(await valueOf(client, execute('select 1'))).toBe('1')
+    client.close()
+  })
+})
+
 describe('stored texts', () => {
   test('belong to the connection, whichever stream names them, and are gone when closed', async () => {
     const client = await greeted()

@@ -3,14 +3,9 @@
  * stream are in order; streams do not wait for each other.
  */
 import type { HranaError } from '../hrana-error.ts'
-import {
-  CURSOR_IDLE_MS,
-  MAX_SOCKET_PENDING,
-  MAX_SOCKET_PENDING_CHARACTERS,
-  MAX_SOCKET_STREAMS,
-} from '../limits.ts'
+import { MAX_SOCKET_PENDING, MAX_SOCKET_PENDING_CHARACTERS, MAX_SOCKET_STREAMS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
-import { createCursor, CURSOR_EXPIRED, CURSOR_LOST, CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
+import { createCursors } from './cursors.ts'
 import { createLanes, type UpstreamStreams } from './lanes.ts'
 import { parseMessage, type ClientMessage, type SocketRequest } from './message.ts'
 import { ProtocolViolation } from './protocol.ts'
@@ -73,20 +68,15 @@ type Request = Extract<ClientMessage, { type: 'request' }>
 type RequestOf<Type extends SocketRequest['type']> = Extract<SocketRequest, { type: Type }>
 
 export function createConnection(ports: ConnectionPorts): Connection {
-  const { memory, streams, now } = ports
-  const cursors = new Map<number, SocketCursor>()
+  const { memory, streams } = ports
+  const { now, wakeBy } = ports
+  const cursors = createCursors({ streamIds: memory.cursors, now, wakeBy, failed: fail })
   const lanes = createLanes(streams, fail)
   let state: 'silent' | 'greeting' | 'open' | 'ended' = memory.isGreeted ? 'open' : 'silent'
   /** Came while the database was asked about a token. */
   let backlog: ClientMessage[] = []
   let pending = 0
   let pendingCharacters = 0
-
-  for (const [cursorId, streamId] of memory.cursors) {
-    const cursor = createCursor(streamId, now)
-    cursors.set(cursorId, cursor)
-    cursor.fail(CURSOR_LOST).catch(fail)
-  }
 
   const is = (expected: typeof state): boolean => state === expected
 
@@ -182,19 +172,17 @@ export function createConnection(ports: ConnectionPorts): Connection {
         return openCursor(message, request, (told) =>
           told === null ? confirm('open_cursor') : answer(message, answerMessage(requestId, told)),
         )
-      case 'fetch_cursor': {
-        const cursor = cursors.get(request.cursorId)
-        if (cursor === undefined) return refuse(CURSOR_NOT_OPEN)
-        cursor
-          .fetch(request.maxCount)
+      case 'fetch_cursor':
+        cursors
+          .fetch(request.cursorId, request.maxCount)
           .then((told) =>
             'error' in told ? refuse(told.error) : answer(message, entriesMessage(requestId, told)),
           )
           .catch(fail)
-        return ports.wakeBy(now() + CURSOR_IDLE_MS)
-      }
+        return
       case 'close_cursor':
-        closeCursor(request.cursorId)
+        cursors
+          .close(request.cursorId)
           .then(() => confirm('close_cursor'))
           .catch(fail)
         return
@@ -222,8 +210,7 @@ export function createConnection(ports: ConnectionPorts): Connection {
 
   function closeStream({ streamId }: RequestOf<'open_stream' | 'close_stream'>, confirm: () => void): void {
     if (!memory.streams.has(streamId)) return confirm()
-    for (const [cursorId, cursor] of cursors)
-      if (cursor.streamId === streamId) closeCursor(cursorId).catch(fail)
+    cursors.closeOf(streamId).catch(fail)
     lanes.add(streamId, {
       type: 'close',
       answer: () => {
@@ -250,26 +237,13 @@ export function createConnection(ports: ConnectionPorts): Connection {
     { streamId, cursorId, batch }: RequestOf<'open_cursor'>,
     told: (refusal: Parameters<typeof answerMessage>[1] | null) => void,
   ): void {
-    if (cursors.has(cursorId))
-      throw new ProtocolViolation(1008, `Cursor ${cursorId} is in use: close_cursor comes first`)
-    if (cursors.size >= MAX_SOCKET_STREAMS) throw new ProtocolViolation(1008, 'Too many cursors are open')
-    const cursor = createCursor(streamId, now)
-    cursors.set(cursorId, cursor)
-    memory.cursors.set(cursorId, streamId)
+    const cursor = cursors.add(cursorId, streamId)
     const json = prepare(message, streamId, batch)
     if (typeof json !== 'string') {
       cursor.fail(json.error).catch(fail)
       return told({ kind: 'error', error: json.error })
     }
     lanes.add(streamId, { type: 'cursor', batch: json, cursor, answer: told })
-    ports.wakeBy(now() + CURSOR_IDLE_MS)
-  }
-
-  async function closeCursor(cursorId: number): Promise<void> {
-    const cursor = cursors.get(cursorId)
-    cursors.delete(cursorId)
-    memory.cursors.delete(cursorId)
-    await cursor?.close()
   }
 
   function storeSql({ sqlId, sql }: RequestOf<'store_sql'>): HranaError | undefined {
@@ -292,20 +266,13 @@ export function createConnection(ports: ConnectionPorts): Connection {
     state = 'ended'
     backlog = []
     lanes.clear()
-    for (const cursor of cursors.values()) cursor.fail(CURSOR_NOT_OPEN).catch(() => undefined)
+    cursors.end()
     for (const streamId of memory.streams.keys()) streams.leave(streamId)
   }
 
   return {
     receive,
-    tick() {
-      for (const cursor of cursors.values()) {
-        const since = cursor.idleSince()
-        if (since === null) continue
-        if (now() >= since + CURSOR_IDLE_MS) cursor.fail(CURSOR_EXPIRED).catch(fail)
-        else ports.wakeBy(since + CURSOR_IDLE_MS)
-      }
-    },
+    tick: cursors.tick,
     shut,
     left,
   }

@@ -451,8 +451,8 @@ describe('trouble upstream', () => {
     expect((await signUp({ id: 'late-batch' })).status).toBe(202)
     // The second attempt looks before the first one's batch has landed: it sees no schema.
     const nothing = {
-      cols: [{ name: 'version' }],
-      rows: [[{ type: 'null' }]],
+      cols: [{ name: 'version' }, { name: 'name' }, { name: 'checksum' }],
+      rows: [],
       affected_row_count: 0,
       last_insert_rowid: null,
     }

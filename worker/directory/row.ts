@@ -33,6 +33,8 @@ export function rowOf(record: TenantRecord): DirectoryRow {
 /** Whether the directory must hear of a change. */
 export function isNews(before: TenantRecord | undefined, after: TenantRecord | undefined): boolean {
   if (before === undefined || after === undefined) return before !== after
+  // By what is pending the cron knows whom to wake.
+  if (isAccessPending(before) !== isAccessPending(after)) return true
   return JSON.stringify(rowOf(before)) !== JSON.stringify(rowOf(after))
 }
 

@@ -29,10 +29,15 @@ export function mayComeBack(state: Pick<SagaState, 'status' | 'purgeAt'>): boole
   return isReady(state) || (state.status === 'deleting' && state.purgeAt !== null)
 }
 
+export const isAccess = (kind: Effect['kind']): boolean =>
+  kind === 'block_database' || kind === 'unblock_database'
+
 /** Whether Turso is still to be told. */
 export function isAccessPending(state: SagaState): boolean {
   const { isBlocked, mayChange } = state.access
-  return mayComeBack(state) && (mayChange || isBlocked !== (state.suspension !== null))
+  // Of a call that is under way, or was when its object was gone, nobody knows yet what it does.
+  const isUnderWay = state.inFlight !== null && isAccess(state.inFlight.effect)
+  return mayComeBack(state) && (isUnderWay || mayChange || isBlocked !== (state.suspension !== null))
 }
 
 export function accessEffect({ id: tenant, suspension, databaseName: name }: SagaState): Effect {
@@ -62,7 +67,7 @@ export function accessEnded(
   const { attempts } = access
   if (result.kind === 'failed') {
     const retryAt = now + delayAfter(ACCESS_RETRY, attempts, random, result.retryAfterMs)
-    return { ...access, mayChange: access.mayChange || !result.isHarmless, retryAt }
+    return result.isHarmless ? { ...access, retryAt } : { ...accessInDoubt(access), retryAt }
   }
   const isBlocked = effect.kind === 'block_database'
   const confirmations = access.confirmations + 1

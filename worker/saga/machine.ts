@@ -13,6 +13,7 @@ import {
   accessEffect,
   accessEnded,
   accessInDoubt,
+  isAccess,
   isAccessPending,
   OPEN,
   readyStatus,
@@ -157,8 +158,6 @@ function settled(state: SagaState, event: Ended): SagaState {
     return { ...state, access: accessEnded(state.access, effect, result, now, random) }
   return stepped(state, event)
 }
-
-const isAccess = (kind: Effect['kind']): boolean => kind === 'block_database' || kind === 'unblock_database'
 
 function stepped(state: SagaState, { effect, result, now, random }: Ended): SagaState {
   if (result.kind === 'done') {

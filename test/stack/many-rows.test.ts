@@ -78,13 +78,14 @@ describe.each(['worker', 'session'] as const)(`${ROWS} rows by way of the %s`, (
       sent = stack.bytesSent()
       await sleep(300)
     }
-    expect(sent - before).toBeLessThan(60_000_000)
+    // Of 206 MB; how many the kernel's buffers hold depends on how busy the machine is.
+    expect(sent - before).toBeLessThan(120_000_000)
     let bytes = 0
     for await (const piece of response) {
       bytes += (piece as Buffer).length
-      if (bytes > 60_000_000) break
+      if (stack.bytesSent() > sent) break
     }
-    expect(stack.bytesSent()).toBeGreaterThan(sent)
+    expect(bytes).toBeLessThan(120_000_000)
     await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 30_000 })
   })
 })

@@ -23,10 +23,8 @@ export class TenantSessions extends DurableObject<Env> {
       leaseMs: SESSION_LEASE_MS,
       drainUntil: this.ctx.storage.kv.get<number>('drainUntil') ?? null,
     }
-    const leases = this.#read()
-    const before = [...leases.keys()]
+    const leases = this.#current()
     const admission = admit(leases, request, rules, Date.now())
-    for (const id of before) if (!leases.has(id)) this.ctx.storage.kv.delete(`lease/${id}`)
     if (admission.kind === 'admitted') {
       this.ctx.storage.kv.put(`lease/${request.id}`, leases.get(request.id))
       this.#alarm.wakeBy(admission.until)
@@ -42,8 +40,7 @@ export class TenantSessions extends DurableObject<Env> {
 
   /** In the order of their ids, behind the one of this id. */
   list(after: string, limit: number): Lease[] {
-    forgetEnded(this.#read(), Date.now())
-    return [...this.#read().values()]
+    return [...this.#current().values()]
       .filter(({ id }) => id > after)
       .toSorted((a, b) => (a.id < b.id ? -1 : 1))
       .slice(0, limit)
@@ -57,7 +54,7 @@ export class TenantSessions extends DurableObject<Env> {
   async drain(by: number, until: number): Promise<number> {
     this.ctx.storage.kv.put('drainUntil', until)
     this.#alarm.wakeBy(until)
-    const leases = [...this.#read().values()]
+    const leases = [...this.#current().values()]
     const objects = new Set(leases.map(({ id }) => id.split('/')[0]!))
     await Promise.allSettled([...objects].map(async (id) => await objectOf(this.env, id)?.drain(by)))
     return leases.length
@@ -67,10 +64,9 @@ export class TenantSessions extends DurableObject<Env> {
     this.#alarm.rang()
     const now = Date.now()
     const { kv } = this.ctx.storage
-    for (const id of forgetEnded(this.#read(), now)) kv.delete(`lease/${id}`)
     const drainUntil = kv.get<number>('drainUntil')
     if (drainUntil !== undefined && now >= drainUntil) kv.delete('drainUntil')
-    const ends = [...this.#read().values()].map(({ until }) => until)
+    const ends = [...this.#current().values()].map(({ until }) => until)
     if (drainUntil !== undefined && now < drainUntil) ends.push(drainUntil)
     if (ends.length > 0) return this.#alarm.wakeBy(Math.min(...ends))
     await this.#unlist()
@@ -98,6 +94,13 @@ export class TenantSessions extends DurableObject<Env> {
 
   get #tenant(): string {
     return this.ctx.id.name ?? ''
+  }
+
+  /** Those that are not over; the others are forgotten here and in storage. */
+  #current(): Map<string, Lease> {
+    const leases = this.#read()
+    for (const id of forgetEnded(leases, Date.now())) this.ctx.storage.kv.delete(`lease/${id}`)
+    return leases
   }
 
   #read(): Map<string, Lease> {

@@ -57,7 +57,8 @@ const report = `# The Worker, measured
 By \`npm run bench:worker\`, Node ${process.version}, ${availableParallelism()} cores that the Worker, the local Turso and the callers
 share. So nothing here says what Cloudflare or Turso take; what counts is the ratio to the same work by hand, in the same
 run. Load average ${loads.map((load) => load.toFixed(1)).join(' before and ')} after: where it is far above the cores, others were at work
-too, and a ratio may be off by half. Times in milliseconds. The local Turso slows down as databases are added; both sides meet that alike.
+too, and a ratio may be two or three times what it is on a quiet machine. Times in milliseconds. The local Turso slows down
+as databases are added; both sides meet that alike.
 
 ## Signups
 

@@ -259,8 +259,10 @@ const dueAt = (orphan: Orphan, now: number): Orphan =>
   orphan.mayAppear && orphan.attempts > 0 ? orphan : { ...orphan, retryAt: now }
 
 /**
- * What is stored before a token that was minted for the tenant is given to its caller; the same when it is stored already.
+ * What is stored before a token that was minted for the tenant is given to its caller: what is there by then, since others
+ * may have changed it while the token was on its way.
  *
+ * @param own the tenant as it was before, with the key of its caller
  * @returns why it must not be given: somebody has closed or deleted the tenant meanwhile, or gone on with it
  */
 export function handOver(
@@ -269,7 +271,7 @@ export function handOver(
 ): TenantRecord | 'suspended' | 'overtaken' {
   if (stored?.databaseName !== own.databaseName || stored.status === 'deleting') return 'overtaken'
   if (stored.suspension !== null) return 'suspended'
-  // Whatever became of it meanwhile, it was handed out before.
-  if (own.isHandedOut) return stored
-  return isOvertaken(stored, own) ? 'overtaken' : { ...own, isHandedOut: true }
+  if (!own.isHandedOut && isOvertaken(stored, own)) return 'overtaken'
+  const idempotencyKeys = own.idempotencyKeys.reduce(rememberKey, stored.idempotencyKeys)
+  return { ...stored, isHandedOut: true, idempotencyKeys }
 }

@@ -84,6 +84,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   const removed = new Set<string>()
   /** Tenants that are suspended by the last word of their operator. */
   const suspended = new Set<string>()
+  /** How an operator has called tenants last. */
+  const names = new Map<string, string>()
   let identities = 0
 
   function check(): void {
@@ -115,12 +117,15 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       active.delete(object.id)
       removed.delete(object.id)
       suspended.delete(object.id)
+      names.delete(object.id)
       for (const caller of handedOut.keys()) if (caller.startsWith(`${object.id} `)) handedOut.delete(caller)
     }
     check()
     // I11: the last word counts, whatever else goes on.
     if (record !== undefined && (record.suspension !== null) !== suspended.has(object.id))
       violated(`I11: ${object.id} is ${record.suspension === null ? 'not ' : ''}suspended`)
+    if (record !== undefined && record.name !== (names.get(object.id) ?? null))
+      violated(`I11: ${object.id} was named ${names.get(object.id)} and is ${record.name}`)
     if (record?.status === 'deleting') return
     if (removed.has(object.id)) violated(`I1: ${object.id} was deleted and is ${record?.status}`)
     if (record?.status === (suspended.has(object.id) ? 'active' : 'suspended'))
@@ -178,6 +183,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
             : hurry(withKey(known!, key), clock())
         const deadline = time + waitMs
         deeds += 1
+        if (admission === 'begin') names.delete(object.id)
         object.run(
           record,
           clock() + waitMs,
@@ -193,6 +199,20 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       }
       default:
     }
+  }
+
+  /** A token on demand: Turso takes its time, and all else goes on meanwhile. */
+  function mint(object: SimulatedObject): void {
+    const known = object.read()
+    if (known?.status !== 'active') return
+    if (random.chance(0.5)) after(random.between(0, 5_000), () => suspendOrResume(object))
+    after(random.between(1, 10_000), () => {
+      const handedOver = handOver(object.read(), known)
+      if (typeof handedOver === 'string') return
+      if (suspended.has(object.id)) violated(`I11: ${object.id} is suspended and was handed out`)
+      deeds += 1
+      object.store(handedOver, { ...CALLER, action: 'token', outcome: 'created' })
+    })
   }
 
   function retry(object: SimulatedObject): void {
@@ -226,8 +246,10 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   function suspendOrResume(object: SimulatedObject): void {
     const known = object.read()
     const isSuspended = random.chance(0.5)
-    const next = known && change(known, { suspended: isSuspended }, clock())
+    const name = random.chance(0.3) ? `name ${time}` : (known?.name ?? null)
+    const next = known && change(known, { suspended: isSuspended, name }, clock())
     if (!next || next === known) return
+    if (name !== null) names.set(object.id, name)
     const action = isSuspended ? 'suspend' : 'resume'
     log(`${time - begin} ${object.id} ${action}`)
     if (isSuspended) suspended.add(object.id)
@@ -270,6 +292,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     for (let count = random.between(0, 8); count > 0; count--)
       after(random.between(0, random.pick([2_000, FAULTY_MS])), () => {
         if (random.chance(0.2)) retry(object)
+        else if (random.chance(0.1)) mint(object)
         else if (random.chance(removals)) removeOrRestore(object)
         else if (random.chance(suspensions)) suspendOrResume(object)
         else

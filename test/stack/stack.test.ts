@@ -1,4 +1,5 @@
 import { createClient, type Client } from '@libsql/client'
+import { connect as connectServerless } from '@tursodatabase/serverless'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { postSignup, signUp, startStack, type RunningStack } from './worker-and-turso.ts'
@@ -80,6 +81,25 @@ describe('an unmodified @libsql/client', () => {
       client.close()
     }
   })
+})
+
+test('an unmodified @tursodatabase/serverless queries and runs transactions through the gateway', async () => {
+  const { database, token } = await signUp(stack, 'serverless')
+  // It adds a path to a URL that has no slash at its end.
+  const db = connectServerless({ url: database.gateway_url.replace(/\/$/, ''), authToken: token.jwt })
+  const add = async (title: string): Promise<void> => {
+    await (await db.prepare('insert into notes (title) values (?)')).run([title])
+  }
+  await add('alone')
+  await db.transaction(add)('committed')
+  const failing = db.transaction(async () => {
+    await add('undone')
+    throw new Error('change of mind')
+  })
+  await expect(failing()).rejects.toThrow('change of mind')
+  const rows = (await (await db.prepare('select title from notes order by id')).all()) as { title: string }[]
+  expect(rows.map(({ title }) => title)).toEqual(['alone', 'committed'])
+  await db.close()
 })
 
 describe('when Turso cannot be reached', () => {

@@ -85,12 +85,14 @@ describe('an object that is gone', () => {
 describe('a database that', () => {
   test('has no connection free is asked again for a stream, and only for that', async () => {
     await requestsSeen()
+    // Those of objects that are gone, until the database gives them up.
+    const left = (await streams()).length
     await failNext({ kind: 'rate_limited', on: 'pipeline', times: 2 })
     const { baton } = await answerOf(send([execute('begin')]))
     expect(await requestsSeen()).toHaveLength(3)
     await failNext({ kind: 'rate_limited', on: 'pipeline' })
     expect((await send([execute('select 1')], baton)).status).toBe(429)
-    await expect.poll(streams).toEqual([])
+    await expect.poll(async () => (await streams()).length).toBeLessThanOrEqual(left)
     expect(await refusalOf(send([execute('commit')], baton))).toMatchObject({ outcome: 'unknown' })
   })
 

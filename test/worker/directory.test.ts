@@ -156,6 +156,31 @@ describe('the directory', () => {
     expect(await outboxOf('meanwhile')).toMatchObject({ attempts: 0, retryAt: null })
   })
 
+  test('that is down for long is asked ever less often, also about a tenant that is gone', async () => {
+    await failNext({ kind: 'respond', on: 'databases.create', status: 400, body: '{"error":"no"}' })
+    expect((await signUp({ id: 'long-gone' })).status).toBe(502)
+    await delivered('long-gone')
+    await directory.exec('alter table forgotten rename to hidden')
+    try {
+      await remove('long-gone')
+      await expect.poll(async () => (await outboxOf('long-gone'))?.attempts).toBeGreaterThan(0)
+      await runInDurableObject(tenantObject('long-gone'), (_, { storage }) => {
+        expect(storage.kv.get('tenant')).toBeUndefined()
+        storage.kv.put('outbox', { ...storage.kv.get<OutboxState>('outbox')!, attempts: 10 })
+      })
+      await runDurableObjectAlarm(tenantObject('long-gone'))
+      expect((await outboxOf('long-gone'))?.attempts).toBe(11)
+      const alarmAt = await runInDurableObject(tenantObject('long-gone'), (_, { storage }) =>
+        storage.getAlarm(),
+      )
+      expect(alarmAt).toBeGreaterThan(Date.now() + 1_500_000)
+    } finally {
+      await directory.exec('alter table hidden rename to forgotten')
+    }
+    await runDurableObjectAlarm(tenantObject('long-gone'))
+    expect(await outboxOf('long-gone')).toBeUndefined()
+  })
+
   test('that never answers holds nobody up', async () => {
     const answer = Promise.withResolvers<never>()
     const batch = vi.spyOn(Object.getPrototypeOf(directory) as D1Database, 'batch')

@@ -105,7 +105,9 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
     },
     alarmCame: () => void (setTo = null),
     async comeBack() {
-      setTo = sagaAt = Date.now() + WATCHDOG_MS
+      setTo = Date.now() + WATCHDOG_MS
+      // For a tenant that is gone only the directory has something to wait for.
+      if (read() !== undefined) sagaAt = setTo
       await ctx.storage.setAlarm(setTo)
     },
   }

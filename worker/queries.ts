@@ -85,7 +85,11 @@ export const orphanQuery = z.strictObject({
 })
 export type OrphanQuery = z.infer<typeof orphanQuery>
 
-export const removalQuery = z.strictObject({ owner: z.optional(tenantId) })
+export const removalQuery = z.strictObject({
+  owner: z.optional(tenantId),
+  unmarked: z.optional(z.enum(['true', 'false'], 'must be true or false')),
+})
+export type RemovalQuery = z.infer<typeof removalQuery>
 
 /** @throws {Problem} `invalid_request` naming `database` */
 export function parseDatabaseName(name: string): string {

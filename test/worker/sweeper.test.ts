@@ -228,6 +228,22 @@ describe('a database that no tenant is known to have', () => {
     expect(await databases()).toContain(database.name)
   })
 
+  test('is not deleted when it only has a name like ours, unless that is what the operator says', async () => {
+    const { hostname } = await localPlatform().databases.create('shop-production', {
+      location: 'aws-eu-west-1',
+    })
+    const authToken = await localPlatform().databases.createToken('shop-production')
+    await connect({ url: `https://${hostname}`, authToken }).execute('create table orders (id integer)')
+    await sweep()
+    await age('shop-production')
+    const refused = await removeOrphan('shop-production')
+    expect((await refused.json()) as ProblemBody).toMatchObject({ status: 409, code: 'orphan_unmarked' })
+    expect((await removeOrphan('shop-production', '?owner=shop')).status).toBe(409)
+    expect(await databases()).toContain('shop-production')
+    expect((await removeOrphan('shop-production', '?unmarked=true')).status).toBe(200)
+    expect(await databases()).not.toContain('shop-production')
+  })
+
   test('is not deleted when it cannot be asked whose it is', async () => {
     await makeStray('silent-abcdefghij')
     await sweep()

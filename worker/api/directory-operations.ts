@@ -151,6 +151,10 @@ export const directoryOperations: readonly Operation[] = [
         description: 'The tenant that it is marked as the database of, if this Worker does not have it',
         schema: removalQuery.shape.owner,
       },
+      unmarked: {
+        description: '`true`: also if it has tables, and no mark at all',
+        schema: removalQuery.shape.unmarked,
+      },
     },
     answers: {
       200: {
@@ -165,6 +169,7 @@ export const directoryOperations: readonly Operation[] = [
       'not_found',
       'database_in_use',
       'orphan_has_owner',
+      'orphan_unmarked',
       'directory_unavailable',
       'upstream_unavailable',
       'upstream_refused',

@@ -1,4 +1,5 @@
 /** What can be counted over all tenants at once, from the directory's indexes: the same cost for ten and for 100,000. */
+import { STRAY_GRACE_MS } from '../limits.ts'
 import type { Metric } from '../metrics.ts'
 import { auditTime } from './audit.ts'
 import { withTables } from './schema.ts'
@@ -11,7 +12,12 @@ export async function readGauges(directory: D1Database, now: number): Promise<Me
   const statements = [
     directory.prepare('select status, tenants as n from tenant_counts'),
     directory.prepare('select count(*) as n from tenants where expected_by < ?').bind(now),
-    directory.prepare('select count(*) as n, min(since) as since from orphans where ignored_at is null'),
+    directory
+      .prepare(
+        `select count(*) as n, min(since) as since from orphans
+         where ignored_at is null and (tenant is not null or since <= ?)`,
+      )
+      .bind(now - STRAY_GRACE_MS),
     directory
       .prepare('select action, outcome, count(*) as n from audit where id >= ? group by action, outcome')
       .bind(auditTime(now - WINDOW_MS)),

@@ -56,8 +56,8 @@ export const directory = new Hono<AppEnvironment>()
   .all('/v1/orphans', methodNotAllowed('GET'))
   .delete('/v1/orphans/:database', authenticate('admin'), async (c) => {
     const database = parseDatabaseName(c.req.param('database'))
-    const { owner } = parseQuery(removalQuery, c.req.url)
-    return c.json(toJson(await look(c, () => removeOrphan(callOf(c), database, owner))))
+    const query = parseQuery(removalQuery, c.req.url)
+    return c.json(toJson(await look(c, () => removeOrphan(callOf(c), database, query))))
   })
   .all('/v1/orphans/:database', methodNotAllowed('DELETE'))
   .post('/v1/orphans/:database/ignore', authenticate('admin'), async (c) => {

@@ -48,6 +48,18 @@ export async function readOwner(database: Database, name: string): Promise<Owner
   }
 }
 
+/**
+ * Whether there is something in a database, and no mark of any kind: a copy has that of what it was copied from. What this
+ * Worker creates is empty until its mark is there.
+ */
+export async function isUnmarked(database: Database): Promise<boolean> {
+  const { rows } = await database.execute(
+    `select name from sqlite_schema where type = 'table'
+      and name not like 'sqlite~_%' escape '~' and name not like 'libsql~_%' escape '~'`,
+  )
+  return rows.length > 0 && !rows.some(({ name }) => name === '_turso_edge_owner')
+}
+
 /** @throws {ForeignDatabaseError} */
 export async function refuseForeign(database: Database, own: Owner): Promise<void> {
   const owner = await readOwner(database, own.database)

@@ -6,21 +6,22 @@ import { auditId, type AuditAction } from '../directory/audit.ts'
 import { dropOrphan, findOrphan, ignoreOrphan, type OrphanRow } from '../directory/orphans.ts'
 import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION } from '../limits.ts'
 import { Problem } from '../problem.ts'
+import type { RemovalQuery } from '../queries.ts'
 import { describeFailure } from '../saga/failure.ts'
-import { readOwner, type Owner } from '../schema/owner.ts'
+import { isUnmarked, readOwner, type Owner } from '../schema/owner.ts'
 import { performerFor } from '../turso.ts'
 import type { Call } from './operations.ts'
 
 /**
  * What a tenant deletes is deleted by its object, which is told to do so at once. What nobody knows is deleted here, if
- * its own mark does not say that somebody has it.
+ * its own mark does not say that somebody has it, and it does not look like somebody else's.
  *
- * @param named the tenant of the mark, as the operator has repeated it
+ * @param insistence what the operator was told, and says again
  */
 export async function removeOrphan(
   call: Call,
   database: string,
-  named: string | undefined,
+  insistence: RemovalQuery,
 ): Promise<{ database: string; outcome: 'hurried' | 'deleted' | 'gone' }> {
   const { env, caller } = call
   const orphan = await find(call, database)
@@ -29,8 +30,9 @@ export async function removeOrphan(
     return { database, outcome: 'hurried' }
   const hostname = await hostnameOf(env, database)
   if (hostname !== null) {
-    const owner = await ownerOf(env, database, hostname)
-    if (owner !== null) await refuseOwned(env, owner, named)
+    const { owner, hasNoMark } = await markOf(env, database, hostname)
+    if (owner !== null) await refuseOwned(env, owner, insistence.owner)
+    if (hasNoMark && insistence.unmarked !== 'true') throw unmarked(database)
     // Before the deletion: what was deleted without a row would have been deleted by nobody.
     await note(call, 'delete_orphan', database, owner?.tenant ?? null)
     await attempt(() => databasesFor(env).delete(database), 'missing')
@@ -77,17 +79,30 @@ async function hostnameOf(env: Env, database: string): Promise<string | null> {
   return found?.hostname ?? null
 }
 
-async function ownerOf(env: Env, name: string, hostname: string): Promise<Owner | null> {
+const unmarked = (database: string): Problem =>
+  new Problem(
+    'orphan_unmarked',
+    `"${database}" has tables, and no mark of this Worker: perhaps it only has a name like ours. If it is to be deleted all ` +
+      'the same, repeat the request with ?unmarked=true',
+  )
+
+async function markOf(
+  env: Env,
+  name: string,
+  hostname: string,
+): Promise<{ owner: Owner | null; hasNoMark: boolean }> {
   const { databaseUrlTemplate } = readConfiguration(env)
-  const owner = await attempt(async () => {
+  const mark = await attempt(async () => {
     const authToken = await databasesFor(env).createToken(name, {
       expiration: MIGRATION_TOKEN_EXPIRATION,
       authorization: 'read-only',
     })
     const url = databaseHttpUrl(databaseUrlTemplate, { name, hostname })
-    return await readOwner(connect({ url, authToken, timeoutMs: MIGRATION_TIMEOUT_MS, retry: false }), name)
+    const database = connect({ url, authToken, timeoutMs: MIGRATION_TIMEOUT_MS, retry: false })
+    return { owner: await readOwner(database, name), hasNoMark: await isUnmarked(database) }
   })
-  return owner ?? null
+  // Nothing was expected to be missing.
+  return mark!
 }
 
 /** @throws {Problem} for all that Turso does but what is expected, which gives `undefined` */

@@ -46,6 +46,8 @@ export interface DirectoryWorld {
   random: Random
   after: (ms: number, action: () => void) => void
   isFaulty: () => boolean
+  /** Whether D1 answers nobody. */
+  isDown: () => boolean
 }
 
 const LONGEST_CALL_MS = 10_000
@@ -54,11 +56,12 @@ const LATEST_MS = 60_000
 /** Deliveries that get lost before and after their effect, come late, or twice. */
 export function createPublisher(
   directory: SimulatedDirectory,
-  { random, after, isFaulty }: DirectoryWorld,
+  { random, after, isFaulty, isDown }: DirectoryWorld,
   faultiness: number,
 ): (publication: Publication, settle: (receipt: Receipt | null) => void) => void {
   return (publication, settle) => {
     const ms = random.between(1, 200)
+    if (isDown()) return after(ms, () => settle(null))
     if (!isFaulty() || !random.chance(faultiness))
       return after(ms, () => {
         const receipt = directory.apply(publication)

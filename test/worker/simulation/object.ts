@@ -194,8 +194,10 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
       object.alarmAt = null
       const record = object.read()
       const own = instance
-      if (busy > 0) object.alarmAt = sagaAt = world.clock() + WATCHDOG_MS
-      else if (record) object.run(record, world.clock() + budgetMs, () => deliver(own))
+      if (busy > 0) {
+        object.alarmAt = world.clock() + WATCHDOG_MS
+        if (record) sagaAt = object.alarmAt
+      } else if (record) object.run(record, world.clock() + budgetMs, () => deliver(own))
       else {
         object.alarmAt = world.clock() + WATCHDOG_MS
         deliver(own)

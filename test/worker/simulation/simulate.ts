@@ -44,6 +44,9 @@ const QUIET_MS = 24 * HOUR_MS
 const FORGETFUL_MS = 10 * QUIET_MS
 const CRON_MS = 600_000
 const MAX_EVENTS = 20_000
+/** For how long D1 is down in some seeds, and how often an object may ask it in the last eleven hours of that. */
+const OUTAGE_MS = 12 * HOUR_MS
+const MAX_ASKED = 80
 
 /** @throws {Error} that says which invariant did not hold */
 export function simulate(seed: number, log: (line: string) => void = () => {}): Summary {
@@ -72,7 +75,16 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     random.pick([0, 0.1, 0.3, 0.6]),
   )
   const directory = createDirectory()
-  const publish = createPublisher(directory, { random, after, isFaulty }, random.pick([0, 0.2, 0.5]))
+  const outageMs = random.pick([0, 0, 0, OUTAGE_MS])
+  const isDown = (): boolean => time - begin < outageMs
+  const send = createPublisher(directory, { random, after, isFaulty, isDown }, random.pick([0, 0.2, 0.5]))
+  let asked = 0
+  const publish: typeof send = (publication, settle) => {
+    // I12: what is down costs little, however long it is.
+    if (isDown() && time - begin > FAULTY_MS + HOUR_MS && (asked += 1) > MAX_ASKED * objects.length)
+      violated('I12: D1 is down and asked over and over')
+    send(publication, settle)
+  }
   const objects = Array.from({ length: random.between(1, 3) }, (_, index) =>
     createObject(`t${index}`, { clock, random: random.next, after, send: turso.send, publish, stored }),
   )
@@ -241,6 +253,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     deeds += 1
     const action = isRestored ? 'restore' : 'delete'
     object.store(next, { ...CALLER, action, outcome: 'done' }, clock())
+    if (random.chance(0.5)) after(random.between(0, 10_000), () => removeOrRestore(object))
+    else if (random.chance(0.5)) after(random.between(0, 10_000), () => suspendOrResume(object))
   }
 
   function suspendOrResume(object: SimulatedObject): void {
@@ -258,6 +272,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     deeds += 1
     const deed = { ...CALLER, action, outcome: 'accepted' } as const
     object.run(next, clock() + random.pick([0, SIGNUP_BUDGET_MS]), () => {}, deed)
+    if (random.chance(0.3)) after(random.between(0, 200_000), () => suspendOrResume(object))
   }
 
   function identity(id: string): Pick<TenantRecord, 'nonce' | 'databaseName'> {

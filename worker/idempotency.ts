@@ -11,6 +11,9 @@ const MAX_KEY_CHARACTERS = 255
  */
 export function parseIdempotencyKey(header: string | undefined): string | null {
   if (header === undefined) return null
+  // A service binding may bring anything.
+  if (typeof header !== 'string')
+    throw invalidRequest([{ field: 'Idempotency-Key', detail: 'must be a string' }])
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header.trim())
   const key = quoted ? quoted[1]!.replaceAll(/\\(.)/g, '$1') : header.trim()
   if (key === '' || key.length > MAX_KEY_CHARACTERS || !/^[\x20-\x7e]+$/.test(key))

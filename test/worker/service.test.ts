@@ -13,6 +13,12 @@ type Entrypoint = (options: { props: unknown }) => TenantsService
 const bound = (props: unknown = { name: 'backend' }): TenantsService =>
   (exports as unknown as { Tenants: Entrypoint }).Tenants({ props })
 
+/** As a Worker without types calls it. */
+type Untyped = Record<
+  'signup' | 'get' | 'delete' | 'createToken' | 'usage',
+  (...args: unknown[]) => Promise<unknown>
+>
+
 const failure = async (answer: Promise<unknown>): Promise<TenantsError> => {
   try {
     await answer
@@ -134,6 +140,28 @@ describe('the Tenants entrypoint', () => {
     ['nobody', (service) => service.get('bound-nobody'), 'not_found'],
   ])('with %s fails by its code', async (_, work, code) => {
     expect((await failure(work(bound()))).code).toBe(code)
+  })
+
+  test.each([
+    [
+      'a key that is no text',
+      'Idempotency-Key',
+      (to: Untyped) => to.signup({ id: 'x' }, { idempotencyKey: 7 }),
+    ],
+    ['an id that is no text', 'id', (to: Untyped) => to.get({ id: 'x' })],
+    ['no order', '', (to: Untyped) => to.signup(undefined)],
+    ['a range of numbers', 'from', (to: Untyped) => to.usage('x', { from: 1 })],
+  ])('is told what is wrong with %s', async (_, field, ask) => {
+    const { code, errors } = await failure(ask(bound() as unknown as Untyped))
+    expect([code, errors?.map((error) => error.field)]).toEqual(['invalid_request', [field]])
+  })
+
+  test('takes null for options that are left out', async () => {
+    const untyped = bound() as unknown as Untyped
+    expect(await failure(untyped.signup({ id: '-' }, null))).toMatchObject({ code: 'invalid_request' })
+    expect(await failure(untyped.delete('nobody', null))).toMatchObject({ code: 'not_found' })
+    expect(await failure(untyped.createToken('nobody', null))).toMatchObject({ code: 'not_found' })
+    expect(await failure(untyped.usage('nobody', null))).toMatchObject({ code: 'not_found' })
   })
 
   test('is known in the audit by the name that its binding has, if that is one', async () => {

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect, isTursoError } from '../../src/index.ts'
+import { accessBegun, accessEnded, OPEN } from '../../worker/saga/access.ts'
 import type { TenantRecord } from '../../worker/tenant-record.ts'
 import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type SignupAnswer } from './client.ts'
@@ -322,4 +323,21 @@ describe('a change of a tenant', () => {
     })
     expect((await patch('nobody', {}, { authorization: 'Bearer signup-key' })).status).toBe(403)
   })
+})
+
+test('closing a database that waited with everybody, for hours, comes as soon as the others', () => {
+  const effect = { kind: 'block_database', name: 'a', tenant: 'a' } as const
+  const result = {
+    kind: 'failed',
+    reason: 'held',
+    detail: '',
+    isHarmless: true,
+    isInvalid: false,
+    retryAfterMs: 300_000,
+    requestId: null,
+  } as const
+  let access = OPEN
+  for (let count = 0; count < 50; count++) access = accessEnded(accessBegun(access), effect, result, 0, 1)
+  expect(access.retryAt).toBeGreaterThan(300_000)
+  expect(access.retryAt).toBeLessThan(301_000)
 })

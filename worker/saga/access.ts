@@ -64,10 +64,11 @@ export function accessEnded(
   now: number,
   random: number,
 ): Access {
-  const { attempts } = access
   if (result.kind === 'failed') {
+    // What everybody waits for is no attempt of this tenant.
+    const attempts = access.attempts - (result.reason === 'held' ? 1 : 0)
     const retryAt = now + delayAfter(ACCESS_RETRY, attempts, random, result.retryAfterMs)
-    return result.isHarmless ? { ...access, retryAt } : { ...accessInDoubt(access), retryAt }
+    return { ...(result.isHarmless ? access : accessInDoubt(access)), attempts, retryAt }
   }
   const isBlocked = effect.kind === 'block_database'
   const confirmations = access.confirmations + 1

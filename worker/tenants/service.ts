@@ -32,14 +32,11 @@ interface Props {
 type Pending = TenantAnswer & { isPending: boolean }
 
 export class Tenants extends WorkerEntrypoint<Env, Props> implements TenantsService {
-  signup(
-    order: SignupOrder,
-    { idempotencyKey, waitMs }: NonNullable<Parameters<TenantsService['signup']>[1]> = {},
-  ): Promise<SignupAnswer> {
+  signup(order: SignupOrder, options?: Parameters<TenantsService['signup']>[1]): Promise<SignupAnswer> {
     return this.#answer((call) =>
       operations.signUp(call, parseSignup(bodyOf(order)), {
-        idempotencyKey: parseIdempotencyKey(idempotencyKey),
-        waitMs: within(waitMs),
+        idempotencyKey: parseIdempotencyKey(options?.idempotencyKey),
+        waitMs: within(options?.waitMs),
       }),
     )
   }
@@ -66,17 +63,17 @@ export class Tenants extends WorkerEntrypoint<Env, Props> implements TenantsServ
     return this.update(id, { suspended: false })
   }
 
-  delete(id: string, { purge = false }: { purge?: boolean | undefined } = {}): Promise<TenantAnswer> {
-    return this.#answer((call) => operations.remove(call, parseTenantId(id), purge === true))
+  delete(id: string, options?: { purge?: boolean | undefined }): Promise<TenantAnswer> {
+    return this.#answer((call) => operations.remove(call, parseTenantId(id), options?.purge === true))
   }
 
   restore(id: string): Promise<TenantAnswer> {
     return this.#answer((call) => operations.restore(call, parseTenantId(id)))
   }
 
-  createToken(id: string, order: TokenOrder = {}): Promise<TenantToken> {
+  createToken(id: string, order?: TokenOrder): Promise<TenantToken> {
     return this.#answer(async (call) => {
-      const { token } = await operations.createToken(call, parseTenantId(id), parseToken(bodyOf(order)))
+      const { token } = await operations.createToken(call, parseTenantId(id), parseToken(bodyOf(order ?? {})))
       return token
     })
   }
@@ -85,9 +82,9 @@ export class Tenants extends WorkerEntrypoint<Env, Props> implements TenantsServ
     return this.#answer((call) => operations.invalidateTokens(call, parseTenantId(id)))
   }
 
-  usage(id: string, range: NonNullable<Parameters<TenantsService['usage']>[1]> = {}): Promise<TenantUsage> {
+  usage(id: string, range?: Parameters<TenantsService['usage']>[1]): Promise<TenantUsage> {
     return this.#answer((call) =>
-      operations.retrieveUsage(call, parseTenantId(id), parse(usageQuery, JSON.parse(bodyOf(range)))),
+      operations.retrieveUsage(call, parseTenantId(id), parse(usageQuery, JSON.parse(bodyOf(range ?? {})))),
     )
   }
 

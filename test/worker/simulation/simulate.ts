@@ -253,8 +253,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     deeds += 1
     const action = isRestored ? 'restore' : 'delete'
     object.store(next, { ...CALLER, action, outcome: 'done' }, clock())
-    if (random.chance(0.5)) after(random.between(0, 10_000), () => removeOrRestore(object))
-    else if (random.chance(0.5)) after(random.between(0, 10_000), () => suspendOrResume(object))
+    const follow = random.pick([removeOrRestore, removeOrRestore, suspendOrResume, () => {}])
+    after(random.between(0, 10_000), () => follow(object))
   }
 
   function suspendOrResume(object: SimulatedObject): void {

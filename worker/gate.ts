@@ -78,7 +78,7 @@ export function createGate(upstream: DurableObjectStub<Upstream>, fetch: Fetch, 
         held = { forMs: Math.max(DEFAULT_RETRY_AFTER_MS, pausedForMs), why: null }
       } else if (status === 429) {
         await report({ kind: 'too_many', sentMsAgo, retryAfterMs })
-      } else if (isProbe) await orElse(undefined, async () => await upstream.recovered())
+      } else if (isProbe && status < 500) await orElse(undefined, async () => await upstream.recovered())
       mustAsk = status >= 400
       return response
     },

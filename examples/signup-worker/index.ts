@@ -1,4 +1,7 @@
-/** A sign-up page's backend: POST /signup?id=acme makes the customer's database and hands out a token for it. */
+/**
+ * A sign-up page's backend: POST /signup?id=acme makes the customer's database and hands out a token for it. Whoever sends an id
+ * gets that customer's token, so take it from your own login, not from the request as here.
+ */
 import type { TenantsError, TenantsService } from 'turso-edge'
 
 interface Env {

@@ -1,7 +1,8 @@
-import { runDurableObjectAlarm } from 'cloudflare:test'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
+import { createGate } from '../../worker/gate.ts'
 import { MAX_PACE_WAIT_MS } from '../../worker/limits.ts'
 import { admit, recover, refuse, throttledForMs, UNHURRIED, type Pace } from '../../worker/pace.ts'
 import { clearFaults, failNext, limitRequests, localPlatform, requestsSeen } from '../support/turso.ts'
@@ -121,6 +122,22 @@ describe('the pace after refusals', () => {
     expect(Math.max(...intervals)).toBe(300_000)
     expect(admit(recover(pace), 1e9).admission).toEqual({ kind: 'send', waitMs: 0, isProbe: false })
   })
+})
+
+test('a probe that Turso could not look at says nothing about the token', async () => {
+  const upstream = upstreamObject()
+  const probe = async (status: number): Promise<boolean> => {
+    await runInDurableObject(upstream, (_, { storage }) => {
+      const breaker = { openedAt: 0, nextProbeAt: 0, refusals: 1 }
+      storage.kv.put<Pace>('pace', { ...UNHURRIED, breaker })
+    })
+    const { fetch } = createGate(upstream, async () => new Response(null, { status }), true)
+    const { signal } = new AbortController()
+    await fetch('https://api.turso.tech/', { method: 'GET', headers: {}, redirect: 'manual', signal })
+    return (await upstream.describe()).isTokenRefused
+  }
+  expect(await probe(503)).toBe(true)
+  expect(await probe(404)).toBe(false)
 })
 
 describe('signups of many tenants', () => {

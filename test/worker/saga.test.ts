@@ -194,6 +194,14 @@ describe('a signup that Turso refuses for good', () => {
     body: '{"error":"the plan allows no more databases"}',
   } as const
 
+  test('what Turso calls a request is remembered up to a length', async () => {
+    const headers = { 'x-request-id': 'r'.repeat(10_000), 'retry-after': '60' }
+    await failNext({ kind: 'respond', on: 'databases.create', status: 503, headers })
+    expect((await signUp({ id: 'long-name' })).status).toBe(202)
+    const { timeline } = (await read('long-name')) as unknown as { timeline: { request_id: string }[] }
+    expect(timeline[0]?.request_id).toHaveLength(500)
+  })
+
   test('at the plan limit nothing is made, and the tenant says why', async () => {
     await failNext({ ...planLimit, on: 'databases.create' })
     const refused = await signUp({ id: 'limit' })

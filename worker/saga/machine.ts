@@ -299,7 +299,7 @@ function remember(state: SagaState, { effect, now, outcome, detail, requestId }:
     duration_ms: Math.max(0, now - startedAt),
     outcome,
     detail: detail === null ? null : shorten(detail),
-    request_id: requestId,
+    request_id: requestId === null ? null : shorten(requestId),
   }
   const all = [...state.timeline, entry]
   if (all.length > MAX_TIMELINE_ENTRIES) all.splice(MAX_TIMELINE_ENTRIES / 2, 1)

@@ -307,6 +307,13 @@ describe('a change of a tenant', () => {
     expect((await read('growing')).tenant.metadata).toEqual({ a: 'x'.repeat(40_000) })
   })
 
+  test('suspends whatever the metadata is', async () => {
+    // Written in full these are three times as long as they were sent.
+    const body = `{"id":"sprawling","metadata":{"all":[${Array(12_000).fill('1e15').join()}]}}`
+    expect((await signUp(body)).status).toBe(201)
+    expect((await patch('sprawling', { suspended: true })).status).toBe(200)
+  })
+
   test('of nobody is 404, of one that is being purged 409, with a key for signups 403', async () => {
     expect((await patch('nobody', { name: 'x' })).status).toBe(404)
     await failNext({

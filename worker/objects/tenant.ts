@@ -125,7 +125,9 @@ export class Tenant extends DurableObject<Env> {
     const tenant = change(known, wanted, Date.now())
     if (tenant === null) return { kind: 'too_late' }
     if (tenant === known) return updateOutcome(known)
-    if (byteLength(JSON.stringify(tenant.metadata)) > MAX_REQUEST_BYTES) return { kind: 'too_large' }
+    const isTooLarge = byteLength(JSON.stringify(tenant.metadata)) > MAX_REQUEST_BYTES
+    // What is there already keeps nobody from suspending the tenant.
+    if (isTooLarge && wanted.metadata !== undefined) return { kind: 'too_large' }
     const { suspended } = wanted
     const action = suspended === undefined ? 'update' : suspended ? 'suspend' : 'resume'
     const deed = { ...caller, action, outcome: 'accepted' } as const

@@ -8,12 +8,13 @@ const SIXTETS = Int8Array.from({ length: 256 }, (_, code) => ALPHABET.indexOf(St
 const SHORT_CHARACTERS = 0x80
 /** Characters that are decoded at a time, for the processor's cache; a multiple of 4, so that no byte is cut. */
 const PIECE_CHARACTERS = 0x2000
-/** Bytes that are encoded at a time, each an argument of one call; a multiple of 3, so that only the last is padded. */
-const PIECE_BYTES = 0x1800
+/** Bytes up to which encoding is left to `btoa`, each an argument of one call. */
+const SHORT_BYTES = 0x180
 
 /** Made when they are first used, and kept: for a blob of a kilobyte making them takes longer than the rest. */
 let encoder: InstanceType<typeof TextEncoder> | undefined
 let codes: Uint8Array<ArrayBuffer> | undefined
+let pairs: Uint16Array | undefined
 
 /** ES2026, which Node 24 does not have, nor TypeScript's library. */
 interface NativeEncoder {
@@ -27,13 +28,29 @@ interface NativeDecoder {
 export function encodeBase64(bytes: Uint8Array): string {
   const native = (bytes as NativeEncoder).toBase64?.()
   if (native !== undefined) return native
+  let read = 0
   let base64 = ''
-  for (let start = 0; start < bytes.length; start += PIECE_BYTES) {
-    const piece = bytes.subarray(start, start + PIECE_BYTES)
-    // A spread would take five times as long.
-    base64 += btoa(String.fromCharCode.apply(null, piece as unknown as number[]))
+  if (bytes.length > SHORT_BYTES) {
+    // By way of `btoa`, whose argument is made byte by byte, it would take four times as long.
+    pairs ??= makePairs()
+    const encoded = new Uint16Array(Math.floor(bytes.length / 3) * 2)
+    for (let written = 0; written < encoded.length; read += 3) {
+      const bits = (bytes[read]! << 16) | (bytes[read + 1]! << 8) | bytes[read + 2]!
+      encoded[written++] = pairs[bits >> 12]!
+      encoded[written++] = pairs[bits & 0xfff]!
+    }
+    base64 = new TextDecoder().decode(encoded)
   }
-  return base64
+  // A spread would take five times as long.
+  return base64 + btoa(String.fromCharCode.apply(null, bytes.subarray(read) as unknown as number[]))
+}
+
+/** The two characters of each twelve bits, one behind the other in memory, whatever the machine's order of bytes. */
+function makePairs(): Uint16Array {
+  const characters = Uint8Array.from({ length: 0x2000 }, (_, index) =>
+    ALPHABET.charCodeAt(index & 1 ? (index >> 1) & 63 : index >> 7),
+  )
+  return new Uint16Array(characters.buffer)
 }
 
 /**

@@ -11,7 +11,7 @@ import { offlineWrangler } from './wrangler-environment.ts'
 
 /** In bytes, minified and gzipped, without the packages that a user brings along. */
 const LIMITS: Readonly<Record<string, number>> = {
-  "import { connect, sql } from 'turso-edge'": 14_200,
+  "import { connect, sql } from 'turso-edge'": 14_400,
   "import { createPlatform } from 'turso-edge'": 9_700,
   "import { createDatabasesClient } from 'turso-edge'": 8_100,
   "import { createGroupsClient } from 'turso-edge'": 6_900,
@@ -26,8 +26,8 @@ const LIMITS: Readonly<Record<string, number>> = {
   "import { createDatabasesByIdClient } from 'turso-edge'": 6_800,
   "import { createGroupsByIdClient } from 'turso-edge'": 6_600,
   "import * from 'turso-edge'": 24_500,
-  "import * from 'turso-edge/libsql'": 16_500,
-  "import * from 'turso-edge/drizzle'": 17_100,
+  "import * from 'turso-edge/libsql'": 16_800,
+  "import * from 'turso-edge/drizzle'": 17_300,
   Worker: 98_000,
 }
 

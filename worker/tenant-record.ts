@@ -149,9 +149,11 @@ export function beginSignup(
   }
 }
 
-/** A signup that waits, when somebody wants it now. */
+/** A signup that waits, when somebody wants it now. What comes before its time uses none of its attempts up. */
 export function hurry(record: TenantRecord, now: number): TenantRecord {
-  return { ...hurryOrphans(record, now), retryAt: null }
+  const isEarly = record.retryAt !== null && record.retryAt > now
+  const attempts = Math.max(0, record.attempts - (isEarly ? 1 : 0))
+  return { ...hurryOrphans(record, now), retryAt: null, attempts }
 }
 
 /** Whether a database is this tenant's, or one that it deletes. */

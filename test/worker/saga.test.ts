@@ -3,7 +3,10 @@ import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } fro
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Fault } from '../../local/faults/script.ts'
 import { connect } from '../../src/index.ts'
+import { advance, decide } from '../../worker/saga/machine.ts'
+import type { Effect } from '../../worker/saga/state.ts'
 import type { FirstTenantRecord } from '../../worker/stored-record.ts'
+import { beginSignup, hurry } from '../../worker/tenant-record.ts'
 import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
 import { resetPace } from './pace-control.ts'
@@ -462,4 +465,42 @@ describe('a tenant that an earlier version has stored', () => {
       expect(storage.kv.get('tenant')).toMatchObject({ version: 99 })
     })
   })
+})
+
+test('a caller that repeats a signup over and over while Turso is unavailable does not use its attempts up', () => {
+  const order = {
+    id: 'impatient',
+    name: null,
+    metadata: {},
+    group: 'g',
+    location: 'l',
+    template: null,
+    fingerprint: '',
+    idempotencyKeys: [],
+  }
+  const unavailable = {
+    kind: 'failed',
+    reason: 'unavailable',
+    detail: '',
+    isHarmless: true,
+    isInvalid: false,
+    retryAfterMs: null,
+    requestId: null,
+  } as const
+  let record = beginSignup(order, { nonce: 'n', databaseName: 'impatient-n' }, undefined, 0)
+  const attempt = (now: number): void => {
+    record = { ...record, ...advance(record, { kind: 'woken', now }) }
+    const effect = decide(record, now, false) as Effect
+    record = { ...record, ...advance(record, { kind: 'begun', effect, now }) }
+    const ended = { kind: 'ended', effect, result: unavailable, now, random: 1 } as const
+    record = { ...record, ...advance(record, ended) }
+  }
+  for (let now = 0; now < 100_000; now += 1_000) {
+    record = hurry(record, now)
+    attempt(now)
+  }
+  expect(record.status).toBe('provisioning')
+  // By itself it comes to an end.
+  for (let count = 0; count < 40 && record.status === 'provisioning'; count++) attempt(record.retryAt!)
+  expect(record.status).toBe('failed')
 })

@@ -162,6 +162,14 @@ describe('operators', () => {
     const drain = { tenant: 'drained', within_seconds: 5, for_seconds: 60 }
     const response = await operate('/drain', 'POST', drain)
     expect([response.status, await response.json()]).toMatchObject([202, { tenant: 'drained', sessions: 3 }])
+    await expect
+      .poll(async () => {
+        const audit = await call('/v1/audit?tenant=drained&action=drain_sessions', {
+          headers: { authorization: 'Bearer admin-key' },
+        })
+        return ((await audit.json()) as { audit: object[] }).audit
+      })
+      .toMatchObject([{ actor: 'key:ops', outcome: 'accepted' }])
     await expect.poll(() => streamsOf('drained')).toHaveLength(2)
     const refused = { status: 503, code: 'SESSIONS_DRAINED' }
     expect(await refusalOf(send('drained', [execute('begin')]))).toMatchObject(refused)

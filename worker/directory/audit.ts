@@ -40,6 +40,8 @@ export type AuditAction =
   /** Without a grace period. */
   | 'purge'
   | 'restore'
+  /** Its sessions were to end, and none to begin for a while. */
+  | 'drain_sessions'
   /** Nothing of the tenant is left. */
   | 'forget'
   /** About a database that may be left: its tenant deletes it now, or an operator does; it is somebody else's. */

@@ -219,6 +219,12 @@ export class Tenant extends DurableObject<Env> {
     return await this.#storage.write(hurryOrphans(known, Date.now()), Date.now(), deed)
   }
 
+  /** For the audit: what is done to the tenant elsewhere. */
+  async note(deed: Deed): Promise<void> {
+    const tenant = this.#storage.read()
+    if (tenant !== undefined) await this.#storage.store(tenant, undefined, deed)
+  }
+
   /** Tells the directory again what this is, for it to be made anew. */
   async publish(): Promise<'published' | 'empty' | 'unavailable'> {
     return await this.#storage.publish()

@@ -20,6 +20,7 @@ import { parseQuery, sessionQuery, type SessionQuery } from '../queries.ts'
 import { parseDrain } from '../schemas.ts'
 import type { Lease } from '../session/leases.ts'
 import { objectOf } from '../session/objects.ts'
+import { callOf } from './call.ts'
 
 export const sessions = new Hono<AppEnvironment>()
   .get('/v1/sessions', authenticate('admin'), async (c) => {
@@ -40,6 +41,8 @@ export const sessions = new Hono<AppEnvironment>()
       within_seconds: within = DRAIN_WITHIN_SECONDS,
       for_seconds: howLong = DRAIN_FOR_SECONDS,
     } = parseDrain(await c.req.text())
+    const deed = { ...callOf(c).caller, action: 'drain_sessions', outcome: 'accepted' } as const
+    await c.env.TENANTS.getByName(tenant).note(deed)
     const now = Date.now()
     const until = now + howLong * 1000
     const count = await registryOf(c, tenant).drain(now + within * 1000, until)

@@ -190,6 +190,62 @@ describe('a session without a transaction', () => {
     expect(await refusalOf(send([then], begun.baton))).toMatchObject(expired)
   })
 
+  test('does not forget that another stream has its place: not for a question later, only for an insert on that', async () => {
+    const expired = { status: 400, code: 'STREAM_EXPIRED', outcome: 'rolled_back' }
+    const reopened = async (then: object): Promise<string> => {
+      const begun = await answerOf(send([insert('long ago')]))
+      await alarmAfter(9_000, begun.baton!)
+      return (await answerOf(send([then], begun.baton))).baton!
+    }
+    for (const question of ['last_insert_rowid', 'total_changes']) {
+      const baton = await reopened(execute('select 1'))
+      expect(await refusalOf(send([execute(`select ${question}()`)], baton))).toMatchObject(expired)
+    }
+    await expect.poll(streamsOfAcme).toEqual([])
+    const answer = await answerOf(
+      send([execute('select last_insert_rowid()'), close], await reopened(insert('just now'))),
+    )
+    expect(Number(answer.results[0]!.response!.result!.rows[0]![0]!.value)).toBeGreaterThan(0)
+  })
+
+  test.each([
+    ['an update', 'update notes set title = title', 'select last_insert_rowid()'],
+    ['an argument that looks like one', "select 'update'", 'select changes()'],
+    ['an insert', "insert into notes (title) values ('counted')", 'select total_changes()'],
+  ])('is not taken for one with the last insert on it because of %s', async (_, before, then) => {
+    const begun = await answerOf(send([insert('a row')]))
+    await alarmAfter(9_000, begun.baton!)
+    expect(await refusalOf(send([execute(before), execute(then)], begun.baton))).toMatchObject({
+      code: 'STREAM_EXPIRED',
+    })
+  })
+
+  test('is not given another stream where a stored text asks for the last insert', async () => {
+    const stored = await answerOf(
+      send([{ type: 'store_sql', sql_id: 1, sql: 'select last_insert_rowid()' }, insert('a row')]),
+    )
+    await alarmAfter(9_000, stored.baton!)
+    expect(await refusalOf(send([{ type: 'execute', stmt: { sql_id: 1 } }], stored.baton))).toMatchObject({
+      code: 'STREAM_EXPIRED',
+    })
+  })
+
+  test('has a transaction that a cursor has begun by a stored text', async () => {
+    const stored = await answerOf(send([{ type: 'store_sql', sql_id: 1, sql: 'begin immediate' }]))
+    const cursor = await call('/t/gateway-acme/v3/cursor', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${acme.token.jwt}` },
+      body: JSON.stringify({ baton: stored.baton, batch: { steps: [{ stmt: { sql_id: 1 } }] } }),
+    })
+    const { baton } = JSON.parse((await cursor.text()).split('\n')[0]!) as { baton: string }
+    await expect.poll(async () => JSON.stringify(await storedIn(baton))).toContain('"in_transaction"')
+    await alarmAfter(9_000, baton)
+    expect(await refusalOf(send([insert('in a stored transaction')], baton))).toMatchObject({
+      code: 'STREAM_EXPIRED',
+      outcome: 'rolled_back',
+    })
+  })
+
   test('is turned away with its baton when the database is busy, and may come back with it', async () => {
     const begun = await answerOf(send([execute('select 1')]))
     await alarmAfter(9_000, begun.baton!)

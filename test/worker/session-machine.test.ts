@@ -45,6 +45,7 @@ describe('the life of a stream', () => {
       isAutocommit: true,
       isClosed: false,
       leavesState: false,
+      makesHistory: false,
       ...facts,
     }
     return advance(asked.state!, event, limits).state!

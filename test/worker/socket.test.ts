@@ -303,6 +303,23 @@ describe('a request that is wrong in itself is refused, and the socket goes on',
   })
 })
 
+describe('a stream that was turned away at the door', () => {
+  test('takes nothing that was sent behind: it would run outside the transaction that it counts on', async () => {
+    const client = await greeted()
+    await client.get(open())
+    await failNext({ kind: 'rate_limited', on: 'pipeline', retryAfter: 1 })
+    const [begun, inserted] = await Promise.all([client.ask(execute('begin')), client.ask(insert('outside'))])
+    expect(begun).toMatchObject({ type: 'response_error' })
+    expect(inserted).toMatchObject({ error: { code: 'STREAM_NOT_OPEN' } })
+    expect(await client.ask(insert('outside, later'))).toMatchObject({ error: { code: 'STREAM_NOT_OPEN' } })
+    await client.get(close())
+    await client.get(open())
+    expect(await valueOf(client, execute('select 1'))).toBe('1')
+    client.close()
+    expect((await titles()).filter((title) => title.startsWith('outside'))).toEqual([])
+  })
+})
+
 describe('streams', () => {
   test('are apart from each other, and each in order', async () => {
     const client = await greeted()

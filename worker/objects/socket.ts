@@ -20,6 +20,7 @@ import {
   type Connection,
   type ConnectionMemory,
   type StreamStatus,
+  TURNED_AWAY,
 } from '../socket/connection.ts'
 import type { ToldError } from '../socket/response.ts'
 import { openToken, sealToken } from '../socket/sealed-token.ts'
@@ -197,12 +198,13 @@ export class Socket extends DurableObject<Env> {
       const id = String(streamId)
       const isInTransaction = this.#store.read(id)?.state.kind === 'in_transaction'
       return await this.#slots.run(isInTransaction, async () => {
-        const isFresh = streams.get(streamId) === 'fresh'
-        const answer = await action(id, isFresh ? 'new' : 'ordered')
-        // Turned away at the door: as if it had not been sent.
-        const isUsed = answer.kind !== 'refused' || (answer.status !== 401 && answer.status !== 429)
-        if (isFresh && isUsed && streams.has(streamId)) {
-          streams.set(streamId, 'used')
+        const status = streams.get(streamId)
+        // Its client may count on what was refused, such as a BEGIN.
+        if (status === 'turned_away') return { kind: 'error', error: TURNED_AWAY } as Answer
+        const answer = await action(id, status === 'fresh' ? 'new' : 'ordered')
+        const next = isTurnedAway(answer) ? 'turned_away' : 'used'
+        if (next !== status && streams.has(streamId)) {
+          streams.set(streamId, next)
           save(true)
         }
         return answer
@@ -246,6 +248,10 @@ export class Socket extends DurableObject<Env> {
     const sealed = await sealToken(token, this.#owner(attachment), batonKeys[0])
     this.#token = token
     this.ctx.storage.kv.put('token', sealed)
+    // Who says hello again knows what was refused before.
+    for (const [streamId, status] of attachment.streams)
+      if (status === 'turned_away')
+        attachment.streams.set(streamId, this.#store.read(String(streamId)) === undefined ? 'fresh' : 'used')
     this.#alarm.wakeBy(Date.now() + SOCKET_CHECK_MS)
     return null
   }
@@ -268,6 +274,12 @@ export class Socket extends DurableObject<Env> {
     this.#alarm.rang()
   }
 }
+
+/** Nothing of the request ran, and a stream that holds nothing is none the worse for it. */
+const isTurnedAway = (answer: CursorAnswer | StreamAnswer): boolean =>
+  answer.kind === 'refused'
+    ? answer.status === 401 || answer.status === 429
+    : answer.kind === 'error' && answer.error.retryAfterMs !== undefined
 
 function bearerToken(headers: Headers): string | null {
   return /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null

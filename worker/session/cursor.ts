@@ -72,12 +72,12 @@ export async function settleCursor(
 ): Promise<Exchanged['event']> {
   const baton = upstream?.baton ?? null
   if (!isWhole) return { kind: 'failed', baton, url }
-  const { leavesState } = order.facts
+  const { leavesState, makesHistory } = order.facts
   if (!mayHaveTransaction)
-    return { kind: 'answered', baton, url, isAutocommit: true, isClosed: false, leavesState }
+    return { kind: 'answered', baton, url, isAutocommit: true, isClosed: false, leavesState, makesHistory }
   if (upstream === null) return { kind: 'failed', baton: null, url }
   const { event } = await exchange({ ...order, upstream, requests: '[]', facts: NO_FACTS })
-  if (event.kind === 'answered') return { ...event, leavesState }
+  if (event.kind === 'answered') return { ...event, leavesState, makesHistory }
   // It has run to its end, so nothing of it may be sent again.
   return { kind: 'failed', baton: null, url }
 }

@@ -115,6 +115,7 @@ function settle(order: Exchange, text: string): Exchanged {
       isAutocommit,
       isClosed: facts.isClosing,
       leavesState: facts.leavesState || stored === null,
+      makesHistory: facts.makesHistory,
     },
     reply: { kind: 'results', results },
     stored,

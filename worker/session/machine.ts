@@ -44,9 +44,9 @@ function ask(state: StreamState, { now, turn, needsHistory, isProbe }: EventOf<'
   if (isEnded(state)) return refuse(state, endOf(state, turn))
   if (turn !== null && turn !== state.turn) return refuse(state, { kind: 'reused' })
   // Another upstream stream would give an answer, and a wrong one.
-  if (needsHistory && isParked(state) && state.turn > 0) {
+  if (needsHistory && (state.hasLostHistory || (isParked(state) && state.turn > 0))) {
     const ended = end(state, 'expired', now, 'idle')
-    return refuse(ended, endOf(ended, turn))
+    return { ...refuse(ended, endOf(ended, turn)), effect: closing(state.upstream) }
   }
   return send(state, { now, isProbe })
 }
@@ -59,6 +59,7 @@ function send(before: RestingStream, { now, isProbe }: { now: number; isProbe: b
     turn,
     openedAt,
     isPinned,
+    hasLostHistory: before.hasLostHistory || (upstream === null && turn > 0),
     drainBy,
     before,
     startedAt: now,
@@ -110,6 +111,7 @@ function answered(state: StreamInFlight, event: EventOf<'answered'>, limits: Str
     openedAt: state.openedAt,
     // A database that keeps no stream says that there is nothing to keep.
     isPinned: baton !== null && (state.isPinned || event.leavesState),
+    hasLostHistory: state.hasLostHistory && !event.makesHistory,
     drainBy: state.drainBy,
     since: now,
   }

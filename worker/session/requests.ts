@@ -16,6 +16,8 @@ export interface RequestFacts {
   leavesState: boolean
   /** They may ask for what an earlier statement left there, such as `last_insert_rowid()`. */
   needsHistory: boolean
+  /** They insert, so that what is asked afterwards is about that. */
+  makesHistory: boolean
   /** The texts that they store and forget, in order. */
   storing: StoringRequest[]
 }
@@ -41,10 +43,12 @@ const HARMLESS_PRAGMA =
 const KEEPS_STATE = word(
   String.raw`(?:temp|temporary|attach|detach)\b|pragma\b(?!\s+(?:main\s*\.\s*)?${HARMLESS_PRAGMA}\b)`,
 )
-const ASKS_FOR_HISTORY = word(
-  String.raw`(?:last_insert_rowid|total_changes)\b|changes(?:\s|\\[nrt])*(?:\(|/\*|--)`,
+const ASKS_FOR_HISTORY = new RegExp(
+  String.raw`${START}(?:(last_insert_rowid|total_changes)\b|changes(?:\s|\\[nrt"])*(?:\(|/\*|--))`,
+  'gi',
 )
-const CHANGES_ROWS = word(String.raw`(?:insert|replace|update|delete)\b`)
+const INSERTS = word(String.raw`(?:insert|replace)\b[^;]*?(?<!\w)into\b`)
+const CHANGES_ROWS = /"sql"\s*:\s*"\s*(?:insert|replace|update|delete)\b/i
 const BEGINS_WITH_BEGIN = /^\[\s*\{\s*"type"\s*:\s*"execute"\s*,\s*"stmt"\s*:\s*\{\s*"sql"\s*:\s*"\s*begin\b/i
 /** What may end a transaction, or begin another after the first has failed. */
 const MORE_THAN_BEGIN = word(
@@ -52,6 +56,7 @@ const MORE_THAN_BEGIN = word(
 )
 const STORES = /_sql"/
 const STORED = /"sql_id"/
+const STORED_TEXT = /"sql_id"\s*:\s*(-?\d+)/g
 
 /** Of a pipeline without requests. */
 export const NO_FACTS: RequestFacts = {
@@ -60,15 +65,19 @@ export const NO_FACTS: RequestFacts = {
   isUndoable: false,
   leavesState: false,
   needsHistory: false,
+  makesHistory: false,
   storing: [],
 }
 
-/** @throws {SyntaxError} when a request that stores a text is not what the protocol says */
-export function readRequests(requests: string): RequestFacts {
+/**
+ * @param stored the texts that they may name
+ * @throws {SyntaxError} when a request that stores a text is not what the protocol says
+ */
+export function readRequests(requests: string, stored: StoredSql): RequestFacts {
   if (!requests.startsWith('[') || !requests.endsWith(']')) throw new SyntaxError('not an array')
   const isObscure = ESCAPED_LETTER.test(requests)
   return {
-    ...readSql(requests),
+    ...readSql(fillIn(requests, stored)),
     isUndoable: !isObscure && BEGINS_WITH_BEGIN.test(requests) && !MORE_THAN_BEGIN.test(requests),
     // An argument may be the same text.
     isClosing: (isObscure || requests.includes('"close"')) && hasClose(requests),
@@ -77,7 +86,19 @@ export function readRequests(requests: string): RequestFacts {
 }
 
 /** Of the batch of a cursor. */
-export const readBatch = (batch: string): RequestFacts => ({ ...NO_FACTS, ...readSql(batch) })
+export const readBatch = (batch: string, stored: StoredSql): RequestFacts => ({
+  ...NO_FACTS,
+  ...readSql(fillIn(batch, stored)),
+})
+
+/** With the stored texts where they are named, as far as they are known: only to be looked at. */
+function fillIn(text: string, stored: StoredSql): string {
+  if (!STORED.test(text)) return text
+  return text.replaceAll(STORED_TEXT, (named, id: string) => {
+    const sql = stored[String(Number(id))]
+    return sql === undefined ? named : `"sql":${sql}`
+  })
+}
 
 /** Whether a batch leaves nothing behind, and needs nothing: then its stream can go with it. */
 export function isSelfContained(batch: string): boolean {
@@ -85,21 +106,28 @@ export function isSelfContained(batch: string): boolean {
   return !mayBegin && !leavesState && !STORED.test(batch)
 }
 
-function readSql(text: string): Pick<RequestFacts, 'mayBegin' | 'leavesState' | 'needsHistory'> {
+function readSql(
+  text: string,
+): Pick<RequestFacts, 'mayBegin' | 'leavesState' | 'needsHistory' | 'makesHistory'> {
   const isObscure = ESCAPED_LETTER.test(text)
   return {
     mayBegin: isObscure || BEGINS.test(text),
     leavesState: isObscure || KEEPS_STATE.test(text),
     needsHistory: isObscure || needsHistory(text),
+    makesHistory: INSERTS.test(text),
   }
 }
 
-/** Whether it asks for what was there before it: not if a statement before, in the same pipeline, changes rows. */
+/** Whether it asks for what was there before it: not if a statement before, in the same pipeline, decides the answer. */
 function needsHistory(requests: string): boolean {
-  const asksAt = requests.search(ASKS_FOR_HISTORY)
-  if (asksAt === -1) return false
-  const ownStart = Math.max(requests.lastIndexOf('"sql"', asksAt), requests.lastIndexOf(';', asksAt))
-  return ownStart === -1 || !CHANGES_ROWS.test(requests.slice(0, ownStart))
+  for (const { index, 1: name } of requests.matchAll(ASKS_FOR_HISTORY)) {
+    // A count of all is never about one request alone.
+    if (name?.toLowerCase() === 'total_changes') return true
+    const ownStart = Math.max(requests.lastIndexOf('"sql"', index), requests.lastIndexOf(';', index))
+    const before = requests.slice(0, Math.max(0, ownStart))
+    if (!(name === undefined ? CHANGES_ROWS : INSERTS).test(before)) return true
+  }
+  return false
 }
 
 function hasClose(requests: string): boolean {

@@ -20,6 +20,8 @@ interface Open {
   openedAt: number
   /** Whether it has settings or temporary tables, which another upstream stream would not have. */
   isPinned: boolean
+  /** Whether an earlier upstream stream has taken with it what `last_insert_rowid()` and the like would tell. */
+  hasLostHistory: boolean
   /** By when it must have let go of the database, since an operator wants that. */
   drainBy: number | null
 }
@@ -107,6 +109,8 @@ export type StreamEvent = { now: number } & (
       isClosed: boolean
       /** The requests may have left something that another stream would not have. */
       leavesState: boolean
+      /** They have inserted, so that what was lost of the time before matters no more. */
+      makesHistory: boolean
     }
   /** Refused with certainty that nothing ran: `dead` since its stream had ended before, `turned_away` at the door. */
   | { kind: 'dead' | 'turned_away'; fence: number; needsHistory: boolean }
@@ -152,6 +156,7 @@ export function newStream(now: number): IdleStream {
     turn: 0,
     openedAt: now,
     isPinned: false,
+    hasLostHistory: false,
     drainBy: null,
     upstream: null,
     since: now,

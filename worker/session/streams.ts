@@ -218,7 +218,7 @@ export function createStreams(options: StreamsOptions): Streams {
   async function run(id: string, call: StreamCall): Promise<StreamAnswer> {
     let facts: RequestFacts
     try {
-      facts = readRequests(call.requests)
+      facts = readRequests(call.requests, store.readSql(id))
     } catch {
       return refuse(invalidRequestError('The requests are not what the protocol says'))
     }
@@ -247,7 +247,7 @@ export function createStreams(options: StreamsOptions): Streams {
     call: StreamCall,
     opened: (answer: CursorAnswer) => void,
   ): Promise<CursorAnswer | null> {
-    const facts = readBatch(call.requests)
+    const facts = readBatch(call.requests, store.readSql(id))
     return await inFlight(id, call, facts, async (asked, signal) => {
       let step = asked
       for (;;) {

@@ -21,8 +21,11 @@ import {
 import type { Template } from './statement.ts'
 import { fillIn, refuseSql, type StoredSqls } from './stored-sql.ts'
 
-/** Whether anything was sent on it, or it could not even be opened. */
-export type StreamStatus = 'fresh' | 'used' | 'refused'
+/**
+ * Whether anything was sent on it, or it could not even be opened. One that was `turned_away` takes nothing until it is closed,
+ * or another token is there.
+ */
+export type StreamStatus = 'fresh' | 'used' | 'refused' | 'turned_away'
 
 /** What outlives this instance when the socket hibernates. */
 export interface ConnectionMemory {
@@ -225,6 +228,7 @@ export function createConnection(ports: ConnectionPorts): Connection {
     const status = memory.streams.get(streamId)
     if (status === undefined) return { error: STREAM_NOT_OPEN }
     if (status === 'refused') return { error: TOO_MANY_STREAMS }
+    if (status === 'turned_away') return { error: TURNED_AWAY }
     const filled = fillIn(template, memory.texts)
     if ('error' in filled) return filled
     pendingCharacters -= message.size
@@ -282,6 +286,13 @@ const STREAM_NOT_OPEN: HranaError = {
   status: 400,
   code: 'STREAM_NOT_OPEN',
   message: 'There is no such stream: it was never opened, or has been closed',
+}
+
+export const TURNED_AWAY: HranaError = {
+  status: 400,
+  code: 'STREAM_NOT_OPEN',
+  message:
+    'A request before this one on its stream was turned away, so that this one did not run: close the stream and open another',
 }
 
 const TOO_MANY_STREAMS: HranaError = {

@@ -235,6 +235,7 @@ export class World {
       isAutocommit: fate === 'no_state_said' ? null : !known.inTransaction,
       isClosed: program === 'close',
       leavesState: program === 'set',
+      makesHistory: false,
     }
   }
 

@@ -181,6 +181,26 @@ describe('the directory', () => {
     expect(await outboxOf('long-gone')).toBeUndefined()
   })
 
+  test('that is back gets all that was done meanwhile, some at a time', async () => {
+    await signUpNow({ id: 'much-done' })
+    await delivered('much-done')
+    await runInDurableObject(tenantObject('much-done'), async (_, { storage }) => {
+      const entry = { actor: 'key:app', requestId: null, tenant: 'much-done', action: 'token', outcome: 'x' }
+      for (let count = 100; count < 220; count++) {
+        const id = `000000001-${count}`
+        storage.kv.put(`audit:${id}`, { ...entry, id })
+      }
+      storage.kv.put('outbox', { ...storage.kv.get<OutboxState>('outbox')!, retryAt: Date.now() })
+      await storage.setAlarm(Date.now() + 60_000)
+    })
+    await runDurableObjectAlarm(tenantObject('much-done'))
+    await delivered('much-done')
+    expect((await auditOf('much-done')).filter((row) => row.endsWith(' x'))).toHaveLength(120)
+    await runInDurableObject(tenantObject('much-done'), (_, { storage }) => {
+      expect([...storage.kv.list({ prefix: 'audit:' })]).toEqual([])
+    })
+  })
+
   test('that never answers holds nobody up', async () => {
     const answer = Promise.withResolvers<never>()
     const batch = vi.spyOn(Object.getPrototypeOf(directory) as D1Database, 'batch')

@@ -111,6 +111,9 @@ export const SESSION_IDLE_MS = 9_000
 /** How long a session without a transaction is kept for a client that says nothing: it costs a stored row. */
 export const SESSION_PARKED_MS = 3_600_000
 
+/** How long the database may take to answer a client that has hung up, ms: less than it lets others wait for a lock. */
+export const ABANDONED_CALL_MS = 2_000
+
 /**
  * For how long a transaction may be open. Nothing that is interactive takes longer, and as long as it lasts the database
  * cannot take its log back into its file.

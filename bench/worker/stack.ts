@@ -10,7 +10,7 @@ import {
   type V4WorkerOptions,
 } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from 'wrangler'
-import { createLocalTurso } from '../../local/index.ts'
+import { createLocalTurso, type LocalTurso } from '../../local/index.ts'
 import { serveLocalTurso } from '../../local/serve.ts'
 import { testBindings } from '../../test/support/node/test-bindings.ts'
 
@@ -19,6 +19,7 @@ export const API_KEY = 'admin-key'
 
 export interface BenchStack {
   url: string
+  turso: LocalTurso
   tursoUrl: string
   /** The body of the latest pipeline that Turso was sent. */
   lastPipeline: () => string
@@ -86,6 +87,7 @@ export async function startStack(tenants: number): Promise<BenchStack> {
   await fill(await miniflare.getD1Database('DIRECTORY'), tenants)
   return {
     url,
+    turso,
     tursoUrl,
     lastPipeline: () => pipeline,
     async close() {

@@ -102,7 +102,7 @@ export interface Signup {
   token: { jwt: string }
 }
 
-export function postSignup(stack: RunningStack, id: string): Promise<Response> {
+export function postSignup(stack: { url: string }, id: string): Promise<Response> {
   return fetch(`${stack.url}/v1/tenants`, {
     method: 'POST',
     headers: { authorization: 'Bearer signup-key', 'content-type': 'application/json' },
@@ -110,7 +110,7 @@ export function postSignup(stack: RunningStack, id: string): Promise<Response> {
   })
 }
 
-export async function signUp(stack: RunningStack, id: string): Promise<Signup> {
+export async function signUp(stack: { url: string }, id: string): Promise<Signup> {
   const response = await postSignup(stack, id)
   if (response.status !== 201) throw new Error(`signup answered ${response.status}: ${await response.text()}`)
   return (await response.json()) as Signup

@@ -16,7 +16,7 @@ export const limitBody = (maxBytes: number, timeoutMs: number = BODY_TIMEOUT_MS)
     if (Number(raw.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
     if (raw.body !== null) {
       const body = await readWithin(raw.body, maxBytes, timeoutMs)
-      c.req.raw = new Request(raw.url, { method: raw.method, headers: raw.headers, body })
+      c.req.raw = new Request(raw.url, { method: raw.method, headers: raw.headers, body, signal: raw.signal })
     }
     await next()
   })

@@ -7,7 +7,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { locationOfHostname } from '../database-url.ts'
 import type { HranaError } from '../hrana-error.ts'
-import { SESSION_PARKED_MS } from '../limits.ts'
+import { ABANDONED_CALL_MS, SESSION_PARKED_MS } from '../limits.ts'
 import { createAdmission, type Holder } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import type { StreamAnswer, StreamCall } from '../session/calls.ts'
@@ -19,6 +19,8 @@ import type { StreamView } from '../session/view.ts'
 
 /** One pipeline or cursor of a client, already authenticated by its baton if it has one. */
 export interface SessionCall extends Destination {
+  /** By which it can be abandoned. */
+  callId?: string
   /** `null` opens the session. */
   sequence: number | null
   /** `requests` or `batch` as the client wrote it, in UTF-8: as text it could double in size on the way. */
@@ -46,6 +48,13 @@ export type SessionAnswer =
   | { kind: 'refused'; status: number; headers: Record<string, string>; body: Uint8Array }
   | { kind: 'error'; error: HranaError }
 
+interface RunningCall {
+  /** Cuts it off upstream. */
+  cut: AbortController
+  /** Until then; set when nobody waits for it any more. */
+  timer: ReturnType<typeof setTimeout> | null
+}
+
 /** The only stream of the object. */
 const STREAM = 'http'
 
@@ -65,9 +74,11 @@ export class Session extends DurableObject<Env> {
   /** As the latest request says; not stored, so a lease that an earlier instance has taken ends by itself. */
   #holder: Holder | null = null
 
+  readonly #running = new Map<string, RunningCall>()
+
   async pipeline(call: SessionCall): Promise<SessionAnswer> {
     this.#remember(call)
-    const answer = await this.#streams.pipeline(STREAM, toStreamCall(call))
+    const answer = await this.#abandonable(call, (running) => this.#streams.pipeline(STREAM, running))
     if (answer.kind !== 'results') return toRefusal(answer)
     // Of a session that its client closes, nothing is left.
     if (answer.turn === null) await this.#forget()
@@ -82,10 +93,19 @@ export class Session extends DurableObject<Env> {
 
   async cursor(call: SessionCall): Promise<SessionCursorAnswer> {
     this.#remember(call)
-    const answer = await this.#streams.cursor(STREAM, toStreamCall(call))
+    const answer = await this.#abandonable(call, (running) => this.#streams.cursor(STREAM, running))
     return answer.kind === 'cursor'
       ? { kind: 'cursor', body: answer.body, sequence: answer.turn }
       : toRefusal(answer)
+  }
+
+  /**
+   * Whoever waits for this call is gone: what is open is rolled back as soon as the database has answered, for only then
+   * is there a baton to do it with. An answer that takes long is not waited for.
+   */
+  abandon(callId: string): void {
+    const running = this.#running.get(callId)
+    if (running !== undefined) running.timer ??= setTimeout(() => running.cut.abort(), ABANDONED_CALL_MS)
   }
 
   describe(): StreamView[] {
@@ -99,6 +119,25 @@ export class Session extends DurableObject<Env> {
   /** Lets a transaction end until then, and has the session let go of the database. */
   drain(by: number): void {
     this.#streams.drain(STREAM, by)
+  }
+
+  async #abandonable<Answer extends { kind: string; turn?: number | null }>(
+    call: SessionCall,
+    run: (running: StreamCall) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { callId } = call
+    if (callId === undefined) return await run(toStreamCall(call))
+    const running: RunningCall = { cut: new AbortController(), timer: null }
+    this.#running.set(callId, running)
+    try {
+      const answer = await run({ ...toStreamCall(call), abandoned: running.cut.signal })
+      // The baton for what follows would reach nobody. Of a call that was refused, the stream is another's.
+      if (running.timer !== null && typeof answer.turn === 'number') this.#streams.leave(STREAM)
+      return answer
+    } finally {
+      this.#running.delete(callId)
+      if (running.timer !== null) clearTimeout(running.timer)
+    }
   }
 
   #remember({ tenantId, hint = null }: SessionCall): void {

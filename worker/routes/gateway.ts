@@ -39,7 +39,8 @@ export const gateway = new Hono<AppEnvironment>()
     }
     const session = await findSession(c, baton)
     if (session === null) return hranaErrorResponse(BATON_INVALID)
-    const answer: SessionAnswer = await session.stub.pipeline(callOf(c, session, requests))
+    const call = callOf(c, session, requests)
+    const answer = await whileThere<SessionAnswer>(c, session, call, () => session.stub.pipeline(call))
     if (answer.kind !== 'results') return refusal(answer)
     if (answer.location) learnLocation(c.env, c.get('upstream').tenantId, answer.location)
     const next = answer.sequence === null ? null : await session.seal(answer.sequence)
@@ -64,7 +65,8 @@ export const gateway = new Hono<AppEnvironment>()
     }
     const session = await findSession(c, baton)
     if (session === null) return hranaErrorResponse(BATON_INVALID)
-    const answer: SessionCursorAnswer = await session.stub.cursor(callOf(c, session, batch))
+    const call = callOf(c, session, batch)
+    const answer = await whileThere<SessionCursorAnswer>(c, session, call, () => session.stub.cursor(call))
     if (answer.kind !== 'cursor') return refusal(answer)
     const { readable } = prepend([headLine(await session.seal(answer.sequence))], answer.body)
     return timed('session', startedAt, new Response(readable, { headers: { 'content-type': 'text/plain' } }))
@@ -112,9 +114,39 @@ function destinationOf(c: Context<AppEnvironment>): Destination {
   return { databaseUrl, token, baseUrlSuffixes: readConfiguration(c.env).baseUrlSuffixes, logged }
 }
 
-function callOf(c: Context<AppEnvironment>, { sequence, hint }: FoundSession, requests: string): SessionCall {
+interface AbandonableCall extends SessionCall {
+  callId: string
+}
+
+function callOf(
+  c: Context<AppEnvironment>,
+  { sequence, hint }: FoundSession,
+  requests: string,
+): AbandonableCall {
   const { tenantId } = c.get('upstream')
-  return { ...destinationOf(c), tenantId, hint, sequence, requests: new TextEncoder().encode(requests) }
+  const destination = destinationOf(c)
+  const callId = crypto.randomUUID()
+  return { ...destination, tenantId, hint, sequence, callId, requests: new TextEncoder().encode(requests) }
+}
+
+/** Runs a call of a session; if the client hangs up before the answer is there, the session is told at once. */
+async function whileThere<Answer>(
+  { req, executionCtx }: Context<AppEnvironment>,
+  { stub }: FoundSession,
+  { callId }: AbandonableCall,
+  run: () => Promise<Answer>,
+): Promise<Answer> {
+  const { signal } = req.raw
+  const running = run()
+  const abandon = (): void => executionCtx.waitUntil(stub.abandon(callId))
+  signal.addEventListener('abort', abandon)
+  // Without it, the runtime would stop everything with the request, the call included.
+  executionCtx.waitUntil(running.catch(() => undefined))
+  try {
+    return await running
+  } finally {
+    signal.removeEventListener('abort', abandon)
+  }
 }
 
 function refusal(answer: Extract<SessionAnswer, { kind: 'error' | 'refused' }>): Response {

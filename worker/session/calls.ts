@@ -10,6 +10,8 @@ export interface StreamCall extends Destination {
   turn: number | 'new' | 'ordered'
   /** As the client wrote it: the requests of a pipeline, a JSON array; or the batch of a cursor. */
   requests: string
+  /** Aborts when its answer is of no use any more, and the stream with it. */
+  abandoned?: AbortSignal
 }
 
 export type StreamAnswer =

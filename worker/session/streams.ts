@@ -144,6 +144,9 @@ export function createStreams(options: StreamsOptions): Streams {
     { needsHistory }: RequestFacts,
     fly: (asked: Step, signal: AbortSignal) => Promise<T>,
   ): Promise<T | Refused> {
+    const { abandoned } = call
+    // Nobody is there any more, and nothing was sent.
+    if (abandoned?.aborted === true) return refuse(STREAM_LOST)
     let record = current(id)
     if ((call.turn === 'new') !== (record === undefined)) return refuse(STREAM_LOST)
     if (record === undefined) {
@@ -155,9 +158,12 @@ export function createStreams(options: StreamsOptions): Streams {
     if (asked.refusal !== null) return refuse(describeRefusal(asked.refusal))
     const flight = new AbortController()
     flights.set(id, flight)
+    const leave = (): void => void interrupt(id, { kind: 'left', now: now() })
+    abandoned?.addEventListener('abort', leave)
     try {
       return await fly(asked, flight.signal)
     } finally {
+      abandoned?.removeEventListener('abort', leave)
       flights.delete(id)
     }
   }

@@ -1,4 +1,8 @@
 /** The tenants of the Worker as its service binding gives them, and as its HTTP interface does in snake_case. Types only. */
+import type { TransactionMode } from './hrana/batch.ts'
+import type { Result } from './hrana/result.ts'
+import type { Args, Statement } from './hrana/statement.ts'
+import type { IntMode } from './hrana/value.ts'
 import type { TableAction } from './platform/permissions.ts'
 
 /** A tenant that is `active` or `suspended` has its database, one that is `deleting` may have it still. */
@@ -157,6 +161,33 @@ export interface TenantsError extends Error {
   database?: TenantDatabase
 }
 
+/** Statements in, rows out. What fails rejects with the properties of the library's errors, such as `code` and `sqlCode`. */
+interface SessionQueries {
+  execute(statement: Statement, args?: Args): Promise<Result>
+  /** All of them take effect, or none. */
+  batch(statements: readonly Statement[]): Promise<Result[]>
+}
+
+/** A tenant's database, as long as its caller is there. */
+export interface TenantSession extends SessionQueries, Disposable {
+  /** @param mode default `write`, which takes the write lock with the first statement */
+  transaction(mode?: TransactionMode): Promise<TenantTransaction>
+}
+
+/** An open transaction. Disposed without a commit, also because its caller has gone, it is rolled back at once. */
+export interface TenantTransaction extends SessionQueries, Disposable {
+  /** Rejects with the code `stream_lost` and an `outcome` when the database has given the transaction up. */
+  commit(): Promise<void>
+  rollback(): Promise<void>
+}
+
+export interface TenantSessionOptions {
+  /** What the session may do. Default `full-access`. */
+  authorization?: 'full-access' | 'read-only' | undefined
+  /** How integers come back. Default `number`. */
+  intMode?: IntMode | undefined
+}
+
 /**
  * The entrypoint `Tenants` of the Worker, for Workers of the same account by a service binding. The same rules as over
  * HTTP, and no API key: who has the binding may do everything.
@@ -195,4 +226,15 @@ export interface TenantsService {
   invalidateTokens(id: string): Promise<TenantAnswer>
   /** Times are ISO 8601 with an offset. */
   usage(id: string, range?: { from?: string | undefined; to?: string | undefined }): Promise<TenantUsage>
+  /**
+   * The tenant's database, without a token to keep. What is open in it is rolled back when it is disposed.
+   *
+   * @example
+   * using session = await env.TENANTS.session('acme')
+   * await session.execute('insert into notes (title) values (?)', ['by RPC'])
+   * using transaction = await session.transaction()
+   * await transaction.execute('delete from notes')
+   * await transaction.commit()
+   */
+  session(id: string, options?: TenantSessionOptions): Promise<TenantSession>
 }

@@ -99,6 +99,9 @@ export const DEFAULT_RETRY_AFTER_MS = 5_000
 /** Default life of a tenant's token: long enough for a working day, short enough to leak without lasting harm. */
 export const DEFAULT_TOKEN_EXPIRATION = '1d'
 
+/** Life of the token of a service binding's session, which asks for another when it needs one. */
+export const SESSION_TOKEN_EXPIRATION = '1h'
+
 /** Life of the token that applies the schema, when the caller's own may only read. */
 export const MIGRATION_TOKEN_EXPIRATION = '10m'
 

@@ -3,25 +3,30 @@
  * key, since only the account's owner can bind to it.
  */
 import { WorkerEntrypoint } from 'cloudflare:workers'
-import type {
-  SignupAnswer,
-  SignupOrder,
-  TenantAnswer,
-  TenantChanges,
-  TenantHistory,
-  TenantsService,
-  TenantToken,
-  TenantUsage,
-  TokenOrder,
+import {
+  connect,
+  type TenantSessionOptions,
+  type SignupAnswer,
+  type SignupOrder,
+  type TenantAnswer,
+  type TenantChanges,
+  type TenantHistory,
+  type TenantsService,
+  type TenantToken,
+  type TenantUsage,
+  type TokenOrder,
 } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { parseIdempotencyKey } from '../idempotency.ts'
-import { MAX_REQUEST_BYTES, SIGNUP_BUDGET_MS } from '../limits.ts'
+import { MAX_REQUEST_BYTES, SESSION_TOKEN_EXPIRATION, SIGNUP_BUDGET_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
 import { invalidRequest, Problem, toProblem } from '../problem.ts'
 import { usageQuery } from '../queries.ts'
 import { parse, parseSignup, parseTenantId, parseToken, parseUpdate } from '../schemas.ts'
+import { locateTenant } from '../tenant-locations.ts'
+import type { TenantLocation } from '../tenant-outcome.ts'
 import * as operations from './operations.ts'
+import { DatabaseSession } from './session.ts'
 
 /** What the binding may say of itself. */
 interface Props {
@@ -86,6 +91,40 @@ export class Tenants extends WorkerEntrypoint<Env, Props> implements TenantsServ
     return this.#answer((call) =>
       operations.retrieveUsage(call, parseTenantId(id), parse(usageQuery, JSON.parse(bodyOf(range ?? {})))),
     )
+  }
+
+  session(id: string, options?: TenantSessionOptions): Promise<DatabaseSession> {
+    return this.#answer(async (call) => {
+      const tenantId = parseTenantId(id)
+      const { authorization, intMode } = options ?? {}
+      if (!['number', 'bigint', 'string', undefined].includes(intMode))
+        throw invalidRequest([{ field: 'intMode', detail: 'must be "number", "bigint" or "string"' }])
+      const mint = async (): Promise<{ jwt: string; url: string }> => {
+        const order = parseToken(bodyOf({ authorization, expiration: SESSION_TOKEN_EXPIRATION }))
+        const { token } = await operations.createToken(call, tenantId, order)
+        const location: TenantLocation | null = await locateTenant(this.env, tenantId)
+        if (location?.kind !== 'open')
+          throw new Problem('tenant_not_ready', 'The tenant has no open database')
+        return { jwt: token.jwt, url: location.url }
+      }
+      const first = await mint()
+      let unused: string | null = first.jwt
+      const { baseUrlSuffixes } = readConfiguration(this.env)
+      const waitUntil = (work: Promise<unknown>): void => this.ctx.waitUntil(work)
+      const database = connect({
+        url: first.url,
+        // Asked again when the database does not take it any more.
+        authToken: async () => {
+          const jwt = unused ?? (await mint()).jwt
+          unused = null
+          return jwt
+        },
+        intMode,
+        baseUrlSuffixes,
+        waitUntil,
+      })
+      return new DatabaseSession(database, waitUntil)
+    })
   }
 
   async #answer<T>(work: (call: operations.Call) => Promise<T>): Promise<T> {

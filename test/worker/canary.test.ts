@@ -28,7 +28,13 @@ afterEach(async () => {
 /** All that is stored, as text: of every object, and of every table of the directory. */
 async function dump(): Promise<string> {
   const parts: unknown[] = []
-  for (const namespace of [env.TENANTS, env.SESSIONS, env.SOCKETS, env.UPSTREAM] as DurableObjectNamespace[])
+  for (const namespace of [
+    env.TENANTS,
+    env.SESSIONS,
+    env.SOCKETS,
+    env.TENANT_SESSIONS,
+    env.UPSTREAM,
+  ] as DurableObjectNamespace[])
     for (const id of await listDurableObjectIds(namespace))
       parts.push(
         await runInDurableObject(namespace.get(id), (_, { storage }) => {

@@ -5,6 +5,7 @@ import { Queue, type QueueError } from '../../worker/session/queue.ts'
 import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { resetClock } from './clock.ts'
+import { greet } from './socket-client.ts'
 import { answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
 
 let tenant: SignupAnswer
@@ -94,6 +95,63 @@ describe('a database that', () => {
     expect((await send([execute('select 1')], baton)).status).toBe(429)
     await expect.poll(async () => (await streams()).length).toBeLessThanOrEqual(left)
     expect(await refusalOf(send([execute('commit')], baton))).toMatchObject({ outcome: 'unknown' })
+  })
+
+  describe('sends a stream from host to host', () => {
+    const hop = (n: number | string): Promise<void> =>
+      failNext({
+        kind: 'base_url',
+        on: 'pipeline',
+        url: `https://flip-${n}.turso.io/db/${tenant.database.name}`,
+      })
+    const hosts = async (): Promise<string[]> =>
+      (await requestsSeen()).flatMap((line) => /flip-\d+|evil/.exec(line) ?? [])
+
+    test('is followed eight times over HTTP, then the session is lost, and nothing of it stays', async () => {
+      await requestsSeen()
+      let { baton } = await answerOf(send([execute('begin'), insert('flipped')]))
+      let refused: object = {}
+      for (let n = 0; n <= 8; n++) {
+        await clearFaults()
+        await hop(n)
+        const response = await send([execute('select 1')], baton)
+        expect([n, response.ok]).toEqual([n, n < 8])
+        const answer = (await response.json()) as { baton?: string; code?: string; outcome?: string }
+        if (answer.baton === undefined) refused = answer
+        else baton = answer.baton
+      }
+      expect(refused).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
+      await clearFaults()
+      expect(await refusalOf(send([execute('commit')], baton))).toMatchObject({ code: 'STREAM_LOST' })
+      expect(await titles()).not.toContain('flipped')
+    })
+
+    test('is followed eight times on a WebSocket, and to a strange host not even once', async () => {
+      const client = await greet(tenant.token.jwt, 'faults')
+      const on = (stream_id: number, sql: string): object => ({ ...execute(sql), stream_id })
+      for (const id of [1, 2]) await client.get({ type: 'open_stream', stream_id: id })
+      await client.get(on(1, 'begin'))
+      const lost = { error: { code: 'STREAM_LOST', outcome: 'unknown' } }
+      const seen: string[] = []
+      for (let n = 0; n <= 8; n++) {
+        seen.push(...(await hosts()))
+        await clearFaults()
+        await hop(n)
+        const answer = await client.ask(on(1, 'select 1'))
+        expect([n, answer]).toMatchObject([n, n < 8 ? { type: 'response_ok' } : lost])
+      }
+      await expect.poll(async () => seen.push(...(await hosts())) && seen.at(-1)).toBe('flip-8')
+      // At the ninth it is only closed.
+      expect([...new Set(seen)]).toEqual(Array.from({ length: 9 }, (_, n) => `flip-${n}`))
+      await clearFaults()
+      expect(await client.ask(on(1, 'commit'))).toMatchObject(lost)
+      await client.get(on(2, 'begin'))
+      await requestsSeen()
+      await failNext({ kind: 'base_url', on: 'pipeline', url: 'https://evil.example' })
+      expect(await client.ask(on(2, 'select 1'))).toMatchObject(lost)
+      expect(await hosts()).toEqual([])
+      client.close()
+    })
   })
 
   test('is blocked says so with 403, and is not asked again', async () => {

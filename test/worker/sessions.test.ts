@@ -4,12 +4,14 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { clearFaults, failNext, openStreams } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
+import { greet } from './socket-client.ts'
 import { alarmAfter, answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
 
 const tenants = new Map<string, SignupAnswer>()
 
 beforeAll(async () => {
-  for (const id of ['limited', 'operated', 'drained']) tenants.set(id, await signUpNow({ id }))
+  for (const id of ['limited', 'operated', 'drained', 'sockets-killed', 'sockets-drained'])
+    tenants.set(id, await signUpNow({ id }))
 })
 beforeEach(clearFaults)
 afterEach(resetClock)
@@ -39,6 +41,8 @@ function operate(path: string, method = 'GET', body?: object): Promise<Response>
 interface List {
   sessions: {
     id: string
+    stream_id: string | null
+    kind: string
     tenant: string
     status: string
     in_transaction: boolean
@@ -200,5 +204,87 @@ describe('operators', () => {
     expect((await operate('?tenant=a/b')).status).toBe(400)
     expect((await operate('/drain', 'POST', { tenant: 'drained', within_seconds: -1 })).status).toBe(400)
     expect((await operate('', 'POST')).status).toBe(405)
+  })
+})
+
+describe('operators of WebSockets', () => {
+  const on = (stream_id: number, sql: string): object => ({ ...execute(sql), stream_id })
+  const open = (stream_id: number): object => ({ type: 'open_stream', stream_id })
+  const connect = (tenant: string): ReturnType<typeof greet> => greet(tenants.get(tenant)!.token.jwt, tenant)
+
+  test('list their streams and kill the socket: everything on it is rolled back, and its client is told', async () => {
+    const client = await connect('sockets-killed')
+    for (const id of [1, 2]) await client.get(open(id))
+    await client.get(on(1, 'begin'))
+    await client.get(on(1, "insert into notes (title) values ('killed')"))
+    await client.get(on(2, 'select 1'))
+    putClockForward(3_000)
+    const { sessions } = await list('?tenant=sockets-killed')
+    const [written, read, ...others] = sessions.toSorted((a, b) => Number(a.stream_id) - Number(b.stream_id))
+    expect([written?.stream_id, read?.stream_id, others]).toEqual(['1', '2', []])
+    expect(written).toMatchObject({
+      kind: 'websocket',
+      tenant: 'sockets-killed',
+      status: 'in_transaction',
+      in_transaction: true,
+      location_hint: 'weur',
+      requests: 2,
+    })
+    expect(written!.rows).toBeGreaterThan(0)
+    expect(written!.bytes).toBeGreaterThan(100)
+    expect(written!.idle_ms).toBeGreaterThanOrEqual(3_000)
+    expect(written!.age_ms).toBeGreaterThanOrEqual(written!.idle_ms)
+    expect(read).toMatchObject({ id: written!.id, status: 'idle', in_transaction: false })
+    expect((await operate(`/${written!.id}`, 'DELETE')).status).toBe(200)
+    const reason = expect.stringContaining('SESSION_KILLED') as string
+    expect(await client.closed).toMatchObject({ code: 1001, reason })
+    await expect.poll(() => streamsOf('sockets-killed')).toEqual([])
+    expect(await titles('sockets-killed')).toEqual([])
+    await expect.poll(async () => (await list('?tenant=sockets-killed')).sessions).toEqual([])
+    expect((await operate(`/${written!.id}`, 'DELETE')).status).toBe(404)
+  })
+
+  test("count a cursor's bytes, too", async () => {
+    const client = await connect('sockets-killed')
+    await client.get(open(1))
+    await client.get(on(1, 'begin'))
+    const bytes = async (): Promise<number> => (await list('?tenant=sockets-killed')).sessions[0]!.bytes
+    const before = await bytes()
+    const batch = { steps: [{ stmt: { sql: "select printf('%5000d', 1)" } }] }
+    await client.get({ type: 'open_cursor', stream_id: 1, cursor_id: 1, batch })
+    await client.get({ type: 'fetch_cursor', cursor_id: 1, max_count: 100 })
+    await client.get({ type: 'close_cursor', cursor_id: 1 })
+    await expect.poll(bytes).toBeGreaterThan(before + 5_000)
+    client.close()
+    await expect.poll(() => streamsOf('sockets-killed')).toEqual([])
+  })
+
+  test('drain them: a transaction may end within its time, and no other begins', async () => {
+    const client = await connect('sockets-drained')
+    for (const id of [1, 2, 3, 4]) await client.get(open(id))
+    // Deferred: the second waits for no lock.
+    await client.get(on(1, 'begin'))
+    await client.get(on(1, "insert into notes (title) values ('let through')"))
+    await client.get(on(2, 'begin'))
+    await client.get(on(2, 'select 1'))
+    await client.get(on(3, 'select 1'))
+    const drain = { tenant: 'sockets-drained', within_seconds: 5, for_seconds: 60 }
+    expect((await operate('/drain', 'POST', drain)).status).toBe(202)
+    await expect.poll(() => streamsOf('sockets-drained')).toHaveLength(2)
+    for (const id of [3, 4])
+      expect(await client.ask(on(id, 'begin'))).toMatchObject({ error: { code: 'SESSIONS_DRAINED' } })
+    await client.get(on(1, 'commit'))
+    await expect.poll(() => streamsOf('sockets-drained')).toHaveLength(1)
+    const late = (await list('?tenant=sockets-drained')).sessions.find(({ stream_id }) => stream_id === '2')!
+    expect(late).toMatchObject({ status: 'draining', in_transaction: true })
+    putClockForward(5_000)
+    expect(await runDurableObjectAlarm(env.SOCKETS.get(env.SOCKETS.idFromString(late.id)))).toBe(true)
+    const killed = { code: 'SESSION_KILLED', outcome: 'rolled_back' }
+    expect(await client.ask(on(2, 'commit'))).toMatchObject({ error: killed })
+    expect(await titles('sockets-drained')).toEqual(['let through'])
+    // Over: a stream that was let go of goes on.
+    expect((await operate('/drain', 'POST', { ...drain, for_seconds: 0 })).status).toBe(202)
+    await client.get(on(1, 'select 1'))
+    client.close()
   })
 })

@@ -109,6 +109,7 @@ function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: Abo
     signal.addEventListener('abort', abort)
     try {
       if (first.length > 0) await writer.write(first)
+      bytes += first.length
       let room = new Uint8Array(CURSOR_PIECE_BYTES)
       for (;;) {
         const { value, done } = await reader.read(room)

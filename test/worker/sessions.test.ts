@@ -79,6 +79,19 @@ describe("a tenant's sessions", () => {
     await answerOf(send('limited', [close], three))
   })
 
+  test('are no more by a BEGIN that fails, whose stream has no place', async () => {
+    const [one, two] = await Promise.all([begin('limited'), begin('limited')])
+    const { baton, results } = await answerOf(
+      send('limited', [execute('begin nothing'), execute('select 1')]),
+    )
+    expect(results.map(({ type }) => type)).toEqual(['error', 'ok'])
+    await expect.poll(() => streamsOf('limited')).toHaveLength(2)
+    expect(await refusalOf(send('limited', [execute('begin')], baton))).toMatchObject({
+      code: 'SESSION_LIMIT',
+    })
+    for (const other of [one, two, baton]) await answerOf(send('limited', [close], other))
+  })
+
   test('count only as long as they hold a stream', async () => {
     const { baton: idle } = await answerOf(send('limited', [execute('select 1')]))
     await alarmAfter(9_000, idle!)

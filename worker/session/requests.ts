@@ -78,7 +78,11 @@ export function readRequests(requests: string, stored: StoredSql): RequestFacts 
   const isObscure = ESCAPED_LETTER.test(requests)
   return {
     ...readSql(fillIn(requests, stored)),
-    isUndoable: !isObscure && BEGINS_WITH_BEGIN.test(requests) && !MORE_THAN_BEGIN.test(requests),
+    isUndoable:
+      !isObscure &&
+      BEGINS_WITH_BEGIN.test(requests) &&
+      !MORE_THAN_BEGIN.test(requests) &&
+      !KEEPS_STATE.test(requests),
     // An argument may be the same text.
     isClosing: (isObscure || requests.includes('"close"')) && hasClose(requests),
     storing: isObscure || STORES.test(requests) ? readStoring(requests) : [],

@@ -195,11 +195,18 @@ describe('a cursor', () => {
   })
 
   test.each(['cut', 'clean'] as const)('that the database breaks off (%s) is an error', async (ending) => {
+    const lines: unknown[] = []
+    const warn = vi
+      .spyOn(console, 'warn')
+      .mockImplementation((line: string) => void lines.push(JSON.parse(line)))
     await failNext({ kind: 'truncated', on: 'cursor', share: 0.6, ending })
     await client.get(open(numbers(2_000)))
     let answer = await client.ask(fetchCursor(500))
     while (answer.type === 'response_ok') answer = await client.ask(fetchCursor(500))
     expect(answer).toMatchObject({ error: { code: 'NO_ANSWER', outcome: 'unknown' } })
+    warn.mockRestore()
+    const ofTheUpgrade = { tenant: acme.tenant.id, request_id: expect.stringMatching(/./) as string }
+    expect(lines).toContainEqual(expect.objectContaining({ event: 'cursor_failed', ...ofTheUpgrade }))
     await client.get(CLOSE)
     expect(await requestsSeen()).toContain(`POST ${acme.database.hostname}/v3/cursor`)
   })

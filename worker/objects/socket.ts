@@ -7,11 +7,12 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
 import { HELLO_MS, SOCKET_CHECK_MS, SOCKET_SLOTS } from '../limits.ts'
+import type { LogFields } from '../log.ts'
 import { createAdmission, type Holder } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
 import { createStreamStore } from '../session/store.ts'
-import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
+import type { CursorAnswer, StreamAnswer, StreamCall } from '../session/calls.ts'
 import { createStreams } from '../session/streams.ts'
 import type { StreamView } from '../session/view.ts'
 import { authenticate } from '../socket/authenticate.ts'
@@ -34,6 +35,8 @@ export interface SocketOrder {
   /** Of Hrana, 2 or 3, and the subprotocol that says so. */
   version: number
   subprotocol: string
+  /** Of the upgrade, for the log. */
+  requestId?: string
   /** Where the object was wished for. */
   hint?: string | null
 }
@@ -81,7 +84,7 @@ export class Socket extends DurableObject<Env> {
   /** The upgrade, which the Worker has checked. */
   override fetch(request: Request): Response {
     const order = JSON.parse(decodeURIComponent(request.headers.get(SOCKET_ORDER)!)) as SocketOrder
-    const { tenantId, databaseUrl, version, subprotocol, hint = null } = order
+    const { tenantId, databaseUrl, version, subprotocol, requestId, hint = null } = order
     const { 0: client, 1: server } = new WebSocketPair()
     const helloBy = Date.now() + HELLO_MS
     this.ctx.acceptWebSocket(server)
@@ -90,6 +93,7 @@ export class Socket extends DurableObject<Env> {
       tenantId,
       databaseUrl,
       version,
+      ...(requestId === undefined ? {} : { requestId }),
       hint,
       helloBy,
       isGreeted: false,
@@ -180,10 +184,12 @@ export class Socket extends DurableObject<Env> {
     })
     const memory: ConnectionMemory = { isGreeted, streams, cursors, texts: new Map(texts) }
     const { baseUrlSuffixes } = readConfiguration(this.env)
-    const call = (): { databaseUrl: string; baseUrlSuffixes: string[]; token: string } => ({
+    const logged = loggedOf(attachment)
+    const call = (): Omit<StreamCall, 'turn' | 'requests'> => ({
       databaseUrl,
       baseUrlSuffixes,
       token: this.#token!,
+      logged,
     })
     const save = (isBusy: boolean): void => {
       attachment.isGreeted = memory.isGreeted
@@ -213,6 +219,7 @@ export class Socket extends DurableObject<Env> {
     return createConnection({
       version,
       memory,
+      logged,
       now: () => Date.now(),
       wakeBy: this.#alarm.wakeBy,
       changed: save,
@@ -242,7 +249,7 @@ export class Socket extends DurableObject<Env> {
   /** The token is kept only once the database has accepted it. */
   async #authenticate(jwt: string | null, attachment: Attachment): Promise<ToldError | null> {
     const token = jwt ?? this.#token
-    const refusal = await authenticate(attachment.databaseUrl, token)
+    const refusal = await authenticate(attachment.databaseUrl, token, loggedOf(attachment))
     if (refusal !== null || token === null) return refusal
     const { batonKeys } = readConfiguration(this.env)
     const sealed = await sealToken(token, this.#owner(attachment), batonKeys[0])
@@ -280,6 +287,11 @@ const isTurnedAway = (answer: CursorAnswer | StreamAnswer): boolean =>
   answer.kind === 'refused'
     ? answer.status === 401 || answer.status === 429
     : answer.kind === 'error' && answer.error.retryAfterMs !== undefined
+
+const loggedOf = ({ tenantId, requestId }: Attachment): LogFields => ({
+  tenant: tenantId,
+  request_id: requestId,
+})
 
 function bearerToken(headers: Headers): string | null {
   return /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null

@@ -30,6 +30,7 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
     databaseUrl: location.url,
     version: chosen.version,
     subprotocol: chosen.name,
+    requestId: c.get('requestId'),
     hint,
   }
   const headers = new Headers({

@@ -1,5 +1,5 @@
 /** Whether a database accepts a token: only it knows. */
-import { errorText, log } from '../log.ts'
+import { errorText, log, type LogFields } from '../log.ts'
 import { sendUpstream, type UpstreamAnswer } from '../upstream.ts'
 import { readRefusal, type ToldError } from './response.ts'
 
@@ -7,13 +7,17 @@ import { readRefusal, type ToldError } from './response.ts'
 const QUESTION = '{"baton":null,"requests":[{"type":"get_autocommit"},{"type":"close"}]}'
 
 /** @returns why not, in the database's words; `null` if it does */
-export async function authenticate(databaseUrl: string, token: string | null): Promise<ToldError | null> {
+export async function authenticate(
+  databaseUrl: string,
+  token: string | null,
+  logged: LogFields,
+): Promise<ToldError | null> {
   if (token === null) return NO_TOKEN
   let answer: UpstreamAnswer
   try {
     answer = await sendUpstream({ url: databaseUrl, version: '3', token, body: QUESTION })
   } catch (error) {
-    log('warn', 'socket_upstream_failed', { detail: errorText(error) })
+    log('warn', 'socket_upstream_failed', { ...logged, detail: errorText(error) })
     return UNREACHABLE
   }
   const { status, text } = answer

@@ -4,7 +4,7 @@
  */
 import type { HranaError } from '../hrana-error.ts'
 import { MAX_SOCKET_PENDING, MAX_SOCKET_PENDING_CHARACTERS, MAX_SOCKET_STREAMS } from '../limits.ts'
-import { errorText, log } from '../log.ts'
+import { errorText, log, type LogFields } from '../log.ts'
 import { createCursors } from './cursors.ts'
 import { createLanes, type UpstreamStreams } from './lanes.ts'
 import { parseMessage, type ClientMessage, type SocketRequest } from './message.ts'
@@ -54,6 +54,8 @@ export interface ConnectionPorts {
   /** Asks for a {@link Connection.tick} by then. */
   wakeBy: (at: number) => void
   now: () => number
+  /** What the log says beside what happened. */
+  logged: LogFields
 }
 
 export interface Connection {
@@ -72,8 +74,8 @@ type RequestOf<Type extends SocketRequest['type']> = Extract<SocketRequest, { ty
 
 export function createConnection(ports: ConnectionPorts): Connection {
   const { memory, streams } = ports
-  const { now, wakeBy } = ports
-  const cursors = createCursors({ streamIds: memory.cursors, now, wakeBy, failed: fail })
+  const { now, wakeBy, logged } = ports
+  const cursors = createCursors({ streamIds: memory.cursors, now, wakeBy, failed: fail, logged })
   const lanes = createLanes(streams, fail)
   let state: 'silent' | 'greeting' | 'open' | 'ended' = memory.isGreeted ? 'open' : 'silent'
   /** Came while the database was asked about a token. */
@@ -120,7 +122,7 @@ export function createConnection(ports: ConnectionPorts): Connection {
     if (error instanceof ProtocolViolation) {
       shut(error.closeCode, error.message)
     } else {
-      log('error', 'socket_failed', { detail: errorText(error) })
+      log('error', 'socket_failed', { ...logged, detail: errorText(error) })
       shut(1011, 'Something went wrong here. What was under way may have taken effect')
     }
   }

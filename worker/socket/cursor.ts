@@ -1,7 +1,7 @@
 /** A cursor of a socket: opened on a stream, read in the order of its fetches, closed at any time. */
 import { NO_ANSWER, type HranaError } from '../hrana-error.ts'
 import { MAX_CURSOR_ENTRIES, MAX_CURSOR_MESSAGE_CHARACTERS } from '../limits.ts'
-import { errorText, log } from '../log.ts'
+import { errorText, log, type LogFields } from '../log.ts'
 import type { Entries, EntryReader } from './cursor-entries.ts'
 
 export interface SocketCursor {
@@ -39,7 +39,7 @@ export const CURSOR_LOST: HranaError = {
   outcome: 'unknown',
 }
 
-export function createCursor(streamId: number, now: () => number): SocketCursor {
+export function createCursor(streamId: number, now: () => number, logged: LogFields): SocketCursor {
   const ready = Promise.withResolvers<void>()
   const over = Promise.withResolvers<void>()
   let failure: HranaError | undefined
@@ -76,7 +76,7 @@ export function createCursor(streamId: number, now: () => number): SocketCursor 
       return entries
     } catch (error) {
       if (failure === undefined) {
-        log('warn', 'cursor_failed', { detail: errorText(error) })
+        log('warn', 'cursor_failed', { ...logged, detail: errorText(error) })
         failure = NO_ANSWER
         await finish()
       }

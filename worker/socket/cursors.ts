@@ -1,6 +1,7 @@
 /** The cursors of one socket, by the numbers that their client has given them. */
 import { CURSOR_IDLE_MS, MAX_SOCKET_STREAMS } from '../limits.ts'
 import type { HranaError } from '../hrana-error.ts'
+import type { LogFields } from '../log.ts'
 import { createCursor, CURSOR_EXPIRED, CURSOR_LOST, CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
 import type { Entries } from './cursor-entries.ts'
 import { ProtocolViolation } from './protocol.ts'
@@ -31,13 +32,15 @@ export interface CursorsOptions {
   wakeBy: (at: number) => void
   /** Is told what nobody expects. */
   failed: (error: unknown) => void
+  /** What the log says beside what happened. */
+  logged: LogFields
 }
 
-export function createCursors({ streamIds, now, wakeBy, failed }: CursorsOptions): Cursors {
+export function createCursors({ streamIds, now, wakeBy, failed, logged }: CursorsOptions): Cursors {
   const cursors = new Map<number, SocketCursor>()
 
   for (const [cursorId, streamId] of streamIds) {
-    const cursor = createCursor(streamId, now)
+    const cursor = createCursor(streamId, now, logged)
     cursors.set(cursorId, cursor)
     cursor.fail(CURSOR_LOST).catch(failed)
   }
@@ -54,7 +57,7 @@ export function createCursors({ streamIds, now, wakeBy, failed }: CursorsOptions
       if (cursors.has(cursorId))
         throw new ProtocolViolation(1008, `Cursor ${cursorId} is in use: close_cursor comes first`)
       if (cursors.size >= MAX_SOCKET_STREAMS) throw new ProtocolViolation(1008, 'Too many cursors are open')
-      const cursor = createCursor(streamId, now)
+      const cursor = createCursor(streamId, now, logged)
       cursors.set(cursorId, cursor)
       streamIds.set(cursorId, streamId)
       wakeBy(now() + CURSOR_IDLE_MS)

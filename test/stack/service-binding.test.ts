@@ -17,6 +17,7 @@ beforeAll(async () => {
   harness = createTestHarness({
     workers: [
       { configPath: './examples/signup-worker/wrangler.toml' },
+      { configPath: './test/stack/careless-worker/wrangler.toml' },
       {
         configPath: './wrangler.toml',
         vars: { ...vars, TURSO_API_URL: server.url, TURSO_DATABASE_URL: `${server.url}/db/{name}/` },
@@ -58,4 +59,12 @@ describe('the example of a Worker that signs tenants up', () => {
     const { status, body } = await signUp('..%2Fx')
     expect([status, body]).toMatchObject([400, { code: 'invalid_request', errors: [{ field: 'id' }] }])
   })
+})
+
+test('what a Worker leaves open in a session when it goes is rolled back at once', async () => {
+  await signUp('left')
+  const response = await harness.getWorker('careless-worker').fetch('https://app.example/?id=left')
+  expect(await response.json()).toEqual({ rowsAffected: 1 })
+  // The database itself would give it up only after ten seconds.
+  await expect.poll(() => turso.streams(), { timeout: 7_000 }).toEqual([])
 })

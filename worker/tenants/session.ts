@@ -17,12 +17,15 @@ export class DatabaseSession extends RpcTarget implements TenantSession {
   readonly #database: Database
   readonly #waitUntil: WaitUntil
   readonly #open = new Set<Transaction>()
+  readonly #over = Promise.withResolvers<void>()
 
   /** @param waitUntil keeps the Worker alive for what has nobody to wait for it */
   constructor(database: Database, waitUntil: WaitUntil) {
     super()
     this.#database = database
     this.#waitUntil = waitUntil
+    // Until then, for what has to be done when the caller has gone.
+    waitUntil(this.#over.promise)
   }
 
   execute(...[statement, args]: Parameters<Execute>): ReturnType<Execute> {
@@ -43,6 +46,7 @@ export class DatabaseSession extends RpcTarget implements TenantSession {
 
   [Symbol.dispose](): void {
     for (const transaction of this.#open) this.#end(transaction)
+    this.#over.resolve()
   }
 
   #end(transaction: Transaction): void {

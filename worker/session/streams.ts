@@ -9,7 +9,7 @@ import {
   withoutResults,
   isUnused,
   isHolding,
-  undone,
+  withoutPlace,
   isSame,
   withUsage,
   type CursorAnswer,
@@ -237,15 +237,8 @@ export function createStreams(options: StreamsOptions): Streams {
         if (early !== null) return turnAway(id, sent, early)
         let exchanged = await exchange({ ...order, facts, signal })
         const late = place?.isUndoable === true ? await place.refused : null
-        if (late !== null && exchanged.event.kind === 'answered') {
-          const { baton, url, isAutocommit } = exchanged.event
-          if (isAutocommit === false) exchanged = undone(exchanged, exchanged.event, late)
-          else {
-            // Its BEGIN has failed: what ran behind it stays, and only the stream has no place.
-            if (baton !== null) waitUntil(closeUpstream({ baton, url, moves: 0 }, call.token))
-            exchanged = { ...exchanged, event: { ...exchanged.event, baton: null } }
-          }
-        }
+        if (late !== null)
+          exchanged = withoutPlace(exchanged, late, (left) => waitUntil(closeUpstream(left, call.token)))
         const next = conclude(id, sent, call, exchanged)
         if ('kind' in next) return next
         if (next.effect?.kind !== 'send') return answered(id, next, exchanged)

@@ -50,6 +50,7 @@ export type HranaErrorCode =
   /** The database has refused the token. */
   | 'AUTH_REJECTED'
   | 'UPGRADE_REQUIRED'
+  | 'TOO_MANY_REQUESTS'
   | 'SUBPROTOCOL_UNSUPPORTED'
 
 /** A refusal as a value, so that it can cross RPC. */

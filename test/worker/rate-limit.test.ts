@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 import { app } from '../../worker/app.ts'
-import { ORIGIN, type ProblemBody } from './client.ts'
+import { ORIGIN, signUpNow, type ProblemBody } from './client.ts'
 
 /** A binding of three requests a minute. The minute is the clock's, so it may end in between. */
 const TIGHT = (env as unknown as { TIGHT_LIMIT: RateLimit }).TIGHT_LIMIT
@@ -119,5 +119,28 @@ describe('wrong keys', () => {
     for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES; count++)
       expect((await read(bindings, '', typist)).status).toBe(401)
     await readUntil429(bindings, 'te_app_0123456789abcdefghijklmn000000', typist)
+  })
+})
+
+describe('WebSockets', () => {
+  test('of one tenant from one network are opened only so often, before anybody has said a token', async () => {
+    for (const id of ['many-sockets', 'few-sockets']) await signUpNow({ id })
+    const open = async (tenant: string, from: string): Promise<Response> => {
+      const headers = { upgrade: 'websocket', 'sec-websocket-protocol': 'hrana3', ...address(from) }
+      const request = new Request(`${ORIGIN}/t/${tenant}/`, { headers })
+      const response = await app.fetch(request, { ...env, UPGRADE_LIMIT: TIGHT })
+      response.webSocket?.accept()
+      response.webSocket?.close()
+      return response
+    }
+    const answers: Response[] = []
+    for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES && answers.at(-1)?.status !== 429; count++)
+      answers.push(await open('many-sockets', '192.0.2.1'))
+    const refused = answers.pop()
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([101]))
+    expect(await refused?.json()).toMatchObject({ code: 'TOO_MANY_REQUESTS' })
+    expect(refused?.headers.get('retry-after')).toBe('10')
+    expect((await open('few-sockets', '192.0.2.1')).status).toBe(101)
+    expect((await open('many-sockets', '192.0.2.2')).status).toBe(101)
   })
 })

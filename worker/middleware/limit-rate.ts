@@ -1,5 +1,5 @@
 /**
- * So many requests for each API key, and so many wrong keys from each network, by Cloudflare's rate-limit bindings. They
+ * So many requests for each API key, so many wrong keys and so many WebSockets from each network, by Cloudflare's rate-limit bindings. They
  * count per location and only roughly: protection, not accounting. A binding that is not there limits nothing.
  */
 import type { Context } from 'hono'
@@ -44,11 +44,22 @@ export async function countWrongKey(c: Context<AppEnvironment>): Promise<void> {
   throw refused(c, 'wrong_key', 'This network')
 }
 
+/**
+ * Before anything is known of who opens a WebSocket: each keeps an object for seconds, whether it ever says a token or not.
+ *
+ * @throws {Problem} `rate_limited` for a network that opens too many of one tenant's
+ */
+export async function limitUpgrades(c: Context<AppEnvironment>, tenantId: string): Promise<void> {
+  const key = `${networkOf(c)} ${tenantId}`
+  if (!(await isWithin(c.env, 'upgrade', key))) throw refused(c, 'upgrade', 'This network')
+}
+
 async function isWithin(env: Env, name: RateLimitName, key: string): Promise<boolean> {
   const bindings: Record<RateLimitName, RateLimit | undefined> = {
     signup: env.SIGNUP_LIMIT,
     admin: env.ADMIN_LIMIT,
     wrong_key: env.WRONG_KEY_LIMIT,
+    upgrade: env.UPGRADE_LIMIT,
   }
   return (await bindings[name]?.limit({ key }))?.success ?? true
 }

@@ -35,5 +35,6 @@ const HRANA_CODES: Partial<Record<ProblemCode, HranaErrorCode>> = {
   request_timeout: 'REQUEST_TIMEOUT',
   payload_too_large: 'PAYLOAD_TOO_LARGE',
   unsupported_encoding: 'UNSUPPORTED_ENCODING',
+  rate_limited: 'TOO_MANY_REQUESTS',
   overloaded: 'OVERLOADED',
 }

@@ -3,6 +3,7 @@ import { Hono, type Context } from 'hono'
 import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
+import { limitUpgrades } from '../middleware/limit-rate.ts'
 import { SOCKET_ORDER, type SocketOrder } from '../objects/socket.ts'
 import { newId, placeNear } from '../placement.ts'
 import { parseTenantId } from '../schemas.ts'
@@ -21,6 +22,7 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   const location: TenantLocation | null = await locateTenant(c.env, tenantId)
   if (location === null) return hranaErrorResponse(NO_TENANT)
   if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
+  await limitUpgrades(c, tenantId)
   const { jurisdiction } = readConfiguration(c.env)
   const id = newId(c.env.SOCKETS, jurisdiction)
   const near = jurisdiction === null ? location.location : null

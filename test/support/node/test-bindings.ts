@@ -26,5 +26,6 @@ export const testRateLimits = {
   SIGNUP_LIMIT: budget('1', 1_000_000),
   ADMIN_LIMIT: budget('2', 1_000_000),
   WRONG_KEY_LIMIT: budget('3', 1_000_000),
-  TIGHT_LIMIT: budget('4', 3),
+  UPGRADE_LIMIT: budget('4', 1_000_000),
+  TIGHT_LIMIT: budget('5', 3),
 }

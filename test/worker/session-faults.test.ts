@@ -1,12 +1,13 @@
 import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Fault } from '../../local/faults/script.ts'
+import { SESSION_IDLE_MS } from '../../worker/limits.ts'
 import { Queue, type QueueError } from '../../worker/session/queue.ts'
 import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { resetClock } from './clock.ts'
 import { greet } from './socket-client.ts'
-import { answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
+import { alarmAfter, answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
 
 let tenant: SignupAnswer
 
@@ -79,6 +80,110 @@ describe('an object that is gone', () => {
       const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
       expect(await refusalOf(send([execute('commit')], baton))).toMatchObject(lost)
       expect((await requestsSeen()).filter((line) => line.includes(tenant.database.hostname))).toEqual([])
+    },
+  )
+})
+
+describe('an object that goes away while a transaction writes', () => {
+  const NAMES = ['the first request', 'a write in the middle', 'the commit'] as const
+  const writing = (title: string): object[][] => [
+    [execute('begin immediate'), insert(title)],
+    [insert(title)],
+    [execute('commit'), close],
+  ]
+  const toDatabase = async (): Promise<string[]> =>
+    (await requestsSeen()).filter((line) => line.includes(tenant.database.hostname))
+
+  /** How many of its two rows are there once the database has met its limits; nothing else may be left by then. */
+  async function rowsLeftBy(title: string): Promise<number> {
+    await failNext({ kind: 'stream_expired', on: 'pipeline' })
+    const found = (await titles()).filter((other) => other === title).length
+    expect(await streams()).toEqual([])
+    await answerOf(send([execute('begin immediate'), insert('next'), execute('commit'), close]))
+    expect((await titles()).filter((other) => other === title)).toHaveLength(found)
+    return found
+  }
+
+  /** What has begun is seen by its stream, and what has committed by the end of that. */
+  async function effectOf(at: number): Promise<void> {
+    await expect.poll(streams).toHaveLength(NAMES[at] === 'the commit' ? 0 : 1)
+  }
+
+  beforeEach(async () => {
+    await failNext({ kind: 'stream_expired', on: 'pipeline' })
+    await answerOf(send([execute('delete from notes'), close]))
+    await clearFaults()
+  })
+
+  // The request waits at the database for as long as it takes the object to go.
+  const latency: Fault = { kind: 'latency', on: 'pipeline', ms: 200, nth: 1, times: 2 }
+  const slow: Fault = { kind: 'slow_body', on: 'pipeline', ms: 50, bytes: 16, nth: 1 }
+  const moments: [when: string, faults: Fault[], hasEffect: boolean][] = [
+    ['before it reaches the database', [latency, { kind: 'reset_before', on: 'pipeline', nth: 1 }], false],
+    ['before the effect that it has later', [latency], true],
+    ['behind its effect', [latency, { kind: 'reset_after', on: 'pipeline', nth: 1 }], true],
+    ['when a part of its answer has come', [slow], true],
+  ]
+
+  test.each(
+    NAMES.flatMap((name, at) =>
+      moments.map(([when, faults, hasEffect]) => [name, when, at, faults, hasEffect] as const),
+    ),
+  )('in %s, %s, has its client told the truth', async (name, when, at, faults, hasEffect) => {
+    const title = `${name} ${when}`
+    const steps = writing(title)
+    let baton: string | null = null
+    for (const requests of steps.slice(0, at)) baton = (await answerOf(send(requests, baton))).baton
+    await clearFaults()
+    for (const fault of faults) await failNext(fault)
+    const running = send(steps[at]!, baton)
+    await expect.poll(toDatabase).toHaveLength(1)
+    if (faults[0] === slow) await effectOf(at)
+    await abortAllDurableObjects()
+    expect(await refusalOf(running)).toMatchObject({ outcome: 'unknown' })
+    const again = baton === null ? [] : [steps[at]!, [execute('commit'), close], [execute('rollback'), close]]
+    for (const requests of again)
+      expect(await refusalOf(send(requests, baton))).toMatchObject({
+        code: 'STREAM_LOST',
+        outcome: 'unknown',
+      })
+    expect(await toDatabase()).toEqual([])
+    // It waits as long as the one before it, and so comes behind it.
+    await answerOf(send([execute('select 1'), close]))
+    await clearFaults()
+    expect(await rowsLeftBy(title)).toBe(at === 2 && hasEffect ? 2 : 0)
+  })
+
+  test.each(NAMES.map((name, at) => [name, at] as const))(
+    'behind the answer to %s is not noticed, and each request is sent once',
+    async (name, gone) => {
+      let baton: string | null = null
+      for (const [at, requests] of writing(name).entries()) {
+        baton = (await answerOf(send(requests, baton))).baton
+        if (at === gone) await abortAllDurableObjects()
+      }
+      expect(await toDatabase()).toHaveLength(3)
+      expect(await streams()).toEqual([])
+      expect(await rowsLeftBy(name)).toBe(2)
+    },
+  )
+
+  test.each([
+    [NAMES[0], 1],
+    [NAMES[1], 2],
+  ] as const)(
+    'behind the answer to %s, and comes back for its alarm, says rolled back, and so it is',
+    async (name, requests) => {
+      let baton: string | null = null
+      for (const request of writing(name).slice(0, requests))
+        baton = (await answerOf(send(request, baton))).baton
+      await abortAllDurableObjects()
+      await alarmAfter(SESSION_IDLE_MS, baton!)
+      await toDatabase()
+      const expired = await refusalOf(send([execute('commit'), close], baton))
+      expect(expired).toMatchObject({ code: 'STREAM_EXPIRED', outcome: 'rolled_back' })
+      expect(await toDatabase()).toEqual([])
+      expect(await rowsLeftBy(name)).toBe(0)
     },
   )
 })

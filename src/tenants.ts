@@ -169,13 +169,16 @@ interface SessionQueries {
 }
 
 /** A tenant's database, as long as its caller is there. */
-export interface TenantSession extends SessionQueries, Disposable {
+export interface TenantSession extends SessionQueries {
+  /** Ends the session, and rolls back what is open in it. */
+  [Symbol.dispose](): void
   /** @param mode default `write`, which takes the write lock with the first statement */
   transaction(mode?: TransactionMode): Promise<TenantTransaction>
 }
 
 /** An open transaction. Disposed without a commit, also because its caller has gone, it is rolled back at once. */
-export interface TenantTransaction extends SessionQueries, Disposable {
+export interface TenantTransaction extends SessionQueries {
+  [Symbol.dispose](): void
   /** Rejects with the code `stream_lost` and an `outcome` when the database has given the transaction up. */
   commit(): Promise<void>
   rollback(): Promise<void>

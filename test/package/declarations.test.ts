@@ -115,7 +115,7 @@ test('the published types take no other globals for granted than these', () => {
     }),
   )
   expect(names).toEqual({
-    'turso-edge': ['AbortSignal', 'ReadableStream', 'Symbol.asyncDispose'],
+    'turso-edge': ['AbortSignal', 'ReadableStream', 'Symbol.asyncDispose', 'Symbol.dispose'],
     'turso-edge/libsql': [],
     'turso-edge/drizzle': [],
     'turso-edge/local': ['AbortSignal', 'Request', 'Response', 'URLSearchParams'],

@@ -1,3 +1,4 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 import { app } from '../../worker/app.ts'
@@ -46,7 +47,11 @@ test('a session survives the rotation of the key that signs its batons', async (
   const ask = async (with_: Env, body: object): Promise<{ baton: string; code?: string }> => {
     const headers = { authorization: `Bearer ${token.jwt}` }
     const init = { method: 'POST', headers, body: JSON.stringify(body) }
-    return await (await app.request('https://x.example/t/rotated/v3/pipeline', init, with_)).json()
+    const context = createExecutionContext()
+    const response = await app.request('https://x.example/t/rotated/v3/pipeline', init, with_, context)
+    const answer: { baton: string; code?: string } = await response.json()
+    await waitOnExecutionContext(context)
+    return answer
   }
   const begun = await ask(env, { requests: [execute('begin')] })
   const rotated = { ...env, BATON_KEY: 'c2'.repeat(32), BATON_KEY_PREVIOUS: env.BATON_KEY } as Env

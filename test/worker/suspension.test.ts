@@ -5,10 +5,13 @@ import { connect, isTursoError } from '../../src/index.ts'
 import { accessBegun, accessEnded, OPEN } from '../../worker/saga/access.ts'
 import type { TenantRecord } from '../../worker/tenant-record.ts'
 import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
+import { putClockForward, resetClock } from './clock.ts'
 import { call, signUp, signUpNow, type SignupAnswer } from './client.ts'
+import { greet } from './socket-client.ts'
 
 beforeEach(clearFaults)
 afterEach(clearFaults)
+afterEach(resetClock)
 
 const admin = { authorization: 'Bearer admin-key' }
 
@@ -124,6 +127,28 @@ describe('a suspended tenant', () => {
     // Others may begin at once.
     expect((await pipeline(null, 'select 1')).status).toBe(200)
   })
+
+  test.each([
+    ['suspended', (id: string) => patch(id, { suspended: true }), 'TENANT_SUSPENDED'],
+    [
+      'deleted',
+      (id: string) => call(`/v1/tenants/${id}`, { method: 'DELETE', headers: admin }),
+      'TENANT_NOT_FOUND',
+    ],
+  ])(
+    'that is %s loses its WebSockets too, within a minute, also those on which nothing is open',
+    async (what, end, code) => {
+      const id = `socket-${what}`
+      const { token } = await signUpNow({ id })
+      const client = await greet(token.jwt, id)
+      await client.get({ type: 'open_stream', stream_id: 1 })
+      await client.get({ type: 'close_stream', stream_id: 1 })
+      expect((await end(id)).status).toBeLessThan(300)
+      putClockForward(60_000)
+      client.send({ type: 'request', request_id: 1, request: { type: 'open_stream', stream_id: 2 } })
+      expect(await client.closed).toEqual({ code: 1008, reason: expect.stringMatching(`^${code}`) })
+    },
+  )
 
   test('is refused by the gateway while Turso does not answer, and closed there by an alarm', async () => {
     const signup = await signUpNow({ id: 'unreachable' })

@@ -7,7 +7,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
 import { HELLO_MS, SOCKET_CHECK_MS, SOCKET_SLOTS } from '../limits.ts'
-import type { LogFields } from '../log.ts'
+import { errorText, log, type LogFields } from '../log.ts'
 import { createAdmission, type Holder } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
@@ -26,6 +26,7 @@ import {
 import type { ToldError } from '../socket/response.ts'
 import { openToken, sealToken } from '../socket/sealed-token.ts'
 import { createSlots } from '../socket/slots.ts'
+import { createTenantWatch } from '../socket/tenant-watch.ts'
 
 /** What the Worker has found out about an upgrade. */
 export interface SocketOrder {
@@ -75,6 +76,7 @@ export class Socket extends DurableObject<Env> {
   readonly #slots = createSlots(SOCKET_SLOTS)
   #token: string | null = null
   #connection: Connection | null = null
+  #watch: (() => Promise<string | null>) | null = null
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
@@ -114,6 +116,17 @@ export class Socket extends DurableObject<Env> {
 
   override webSocketMessage(_: WebSocket, message: string | ArrayBuffer): void {
     this.#connection?.receive(message)
+    this.ctx.waitUntil(this.#lookAtTenant())
+  }
+
+  /** Beside what was received, which it does not delay. */
+  async #lookAtTenant(): Promise<void> {
+    try {
+      const reason = await this.#watch?.()
+      if (reason != null) this.#connection?.shut(1008, reason)
+    } catch (error) {
+      log('warn', 'socket_tenant_unknown', { tenant: this.#holder?.tenantId, detail: errorText(error) })
+    }
   }
 
   override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
@@ -179,6 +192,7 @@ export class Socket extends DurableObject<Env> {
     const { tenantId, hint = null } = attachment
     this.#holder = { tenantId, hint, objectId: this.ctx.id.toString(), kind: 'websocket' }
     const { databaseUrl, version, isGreeted, streams, cursors } = attachment
+    this.#watch = createTenantWatch(this.env, tenantId, databaseUrl)
     const texts = Array.from(this.ctx.storage.kv.list<string>({ prefix: 'text/' }), ([key, sql]) => {
       return [Number(key.slice('text/'.length)), sql] as const
     })

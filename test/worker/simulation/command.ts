@@ -1,6 +1,6 @@
 /**
  * `node test/worker/simulation/command.ts --seeds 100000`, or `--seed 7` to see one seed again, with all that is stored
- * on the way. Ends with an error when an invariant did not hold.
+ * on the way; `--until-failure` to see no more than the first that fails. Ends with an error when an invariant did not hold.
  */
 import { simulate } from './simulate.ts'
 
@@ -28,6 +28,7 @@ if (seed !== undefined) {
     } catch (error) {
       failures.push(String(error).slice(0, 400))
       console.error(failures.at(-1))
+      if (argv.includes('--until-failure')) break
     }
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)

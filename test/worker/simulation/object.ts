@@ -28,6 +28,8 @@ export interface ObjectWorld {
   publish: (publication: Publication, settle: (receipt: Receipt | null) => void) => void
   /** Called after each change of the record. */
   stored: (object: SimulatedObject) => void
+  /** Called when the object believes that the directory has all. */
+  settled: (object: SimulatedObject) => void
 }
 
 export interface SimulatedObject {
@@ -93,6 +95,7 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
       delivering.delete(own)
       if (receipt !== null) {
         outbox.delivered(publication, receipt, world.clock())
+        if (!outbox.isOwed()) world.settled(object)
         deliver(own)
         return
       }

@@ -86,7 +86,15 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     send(publication, settle)
   }
   const objects = Array.from({ length: random.between(1, 3) }, (_, index) =>
-    createObject(`t${index}`, { clock, random: random.next, after, send: turso.send, publish, stored }),
+    createObject(`t${index}`, {
+      clock,
+      random: random.next,
+      after,
+      send: turso.send,
+      publish,
+      stored,
+      settled,
+    }),
   )
   /** How many rows each kind of request should have left in the audit. */
   let deeds = 0
@@ -138,7 +146,12 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       violated(`I11: ${object.id} is ${record.suspension === null ? 'not ' : ''}suspended`)
     if (record !== undefined && record.name !== (names.get(object.id) ?? null))
       violated(`I11: ${object.id} was named ${names.get(object.id)} and is ${record.name}`)
-    if (record?.status === 'deleting') return
+    if (record?.inFlight && object.alarmAt === null)
+      violated(`I6: ${object.id} has begun a call, and no alarm comes if nobody sees its end`)
+    if (record?.status === 'deleting') {
+      if (!removed.has(object.id)) violated(`I11: ${object.id} is deleted, and nobody wants it to be`)
+      return
+    }
     if (removed.has(object.id)) violated(`I1: ${object.id} was deleted and is ${record?.status}`)
     if (record?.status === (suspended.has(object.id) ? 'active' : 'suspended'))
       violated(`I11: ${object.id} is ${record.status}`)
@@ -146,12 +159,26 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       if (active.has(object.id)) violated(`I1: ${object.id} was active and is no more`)
       return
     }
+    // Somebody changes their mind just when it is nearly certain that Turso has heard of it.
+    if (isFaulty() && record.access.confirmations > 0 && random.chance(suspensions / 2))
+      after(random.between(0, 5_000), () => suspendOrResume(object))
     // I3: active means ready.
     const { databaseName: name, schemaVersion } = record
     if (!turso.databases.get(name)?.hasSchema || schemaVersion !== SCHEMA_VERSION)
       violated(`I3: ${object.id} is active without a database that is ready`)
     if ((active.get(object.id) ?? name) !== name) violated(`I1: ${object.id} has got another database`)
     active.set(object.id, name)
+  }
+
+  /** I2 in the directory: an object that owes it nothing is what it says, and all that was done is in the audit. */
+  function settled({ id, read, beside }: SimulatedObject): void {
+    const record = read()
+    const known = JSON.stringify(directory.rows.get(id)?.row)
+    const expected = record && JSON.stringify(rowOf(record))
+    if (known !== expected)
+      violated(`I2: nothing is owed to the directory, which has ${known} of ${expected}`)
+    if ([...beside.keys()].some((key) => key.startsWith('audit:')))
+      violated(`I8: nothing is owed to the directory, and ${id} has rows of the audit left`)
   }
 
   function signUp(object: SimulatedObject, body: string, key: string | null, waitMs: number): void {

@@ -39,8 +39,8 @@ export interface TursoWorld {
 }
 
 const LONGEST_CALL_MS = 10_000
-/** How long a request whose caller has given up may still be on its way. */
-const LATEST_MS = 60_000
+/** How long a request whose caller has given up may still be on its way: what the saga's own delays allow for. */
+const LATEST_MS = 200_000
 
 type Fate =
   | 'fine'

@@ -1,0 +1,137 @@
+/**
+ * Bugs that the simulator must find: each is one that somebody could make, in a module that is shipped.
+ * `test/tools/planted-bugs.test.ts` plants one after the other in a copy, and expects that a seed fails.
+ */
+
+export interface PlantedBug {
+  what: string
+  /** Path from the repository's root. */
+  file: string
+  /** What is there, once. */
+  right: string
+  wrong: string
+  /** The invariant by which it is found. */
+  breaks: RegExp
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    what: 'confirmations count for the opposite of what they were given for',
+    file: 'worker/tenant-record.ts',
+    right: 'access: { ...record.access, confirmations: 0, attempts: 0, retryAt: null }',
+    wrong: 'access: { ...record.access, attempts: 0, retryAt: null }',
+    breaks: /I11/,
+  },
+  {
+    what: 'one answer is enough while a call for the opposite may be on its way',
+    file: 'worker/saga/policy.ts',
+    right: 'export const CONFIRMATIONS = 4',
+    wrong: 'export const CONFIRMATIONS = 1',
+    breaks: /I11/,
+  },
+  {
+    what: 'a suspension that was not answered counts as not sent',
+    file: 'worker/saga/access.ts',
+    right: '(result.isHarmless ? access : accessInDoubt(access))',
+    wrong: 'access',
+    breaks: /I11/,
+  },
+  {
+    what: 'a token that was on its way is given to a tenant that was suspended meanwhile',
+    file: 'worker/tenant-record.ts',
+    right: "if (stored.suspension !== null) return 'suspended'\n  if (!own",
+    wrong: 'if (!own',
+    breaks: /I11/,
+  },
+  {
+    what: 'a delivery that is not the latest counts as all',
+    file: 'worker/directory/outbox.ts',
+    right: 'const isDone = isLatest && receipt.isCurrent && owed(1).length === 0',
+    wrong: 'const isDone = receipt.isCurrent && owed(1).length === 0',
+    breaks: /I2/,
+  },
+  {
+    what: 'a delivery counts as all while rows of the audit are left',
+    file: 'worker/directory/outbox.ts',
+    right: 'const isDone = isLatest && receipt.isCurrent && owed(1).length === 0',
+    wrong: 'const isDone = isLatest && receipt.isCurrent',
+    breaks: /I8/,
+  },
+  {
+    what: 'a directory that knows a higher number is believed to have taken the delivery',
+    file: 'worker/directory/outbox.ts',
+    right: 'const isOutnumbered = isLatest && !receipt.isCurrent',
+    wrong: 'const isOutnumbered = false',
+    breaks: /I6|I2/,
+  },
+  {
+    what: 'a directory that is down is asked at once, over and over',
+    file: 'worker/directory/outbox.ts',
+    right: 'retryAt: now + delayAfter(DIRECTORY_RETRY, attempts, random, null)',
+    wrong: 'retryAt: now + 1 + 0 * delayAfter(DIRECTORY_RETRY, attempts, random, null)',
+    breaks: /I12|I6/,
+  },
+  {
+    what: 'a change of the row has the number of the one before',
+    file: 'worker/directory/outbox.ts',
+    right: 'revision: state.revision + (hasNews ? 1 : 0)',
+    wrong: 'revision: Math.max(1, state.revision)',
+    breaks: /I2/,
+  },
+  {
+    what: 'a creation that was interrupted counts as not sent',
+    file: 'worker/saga/machine.ts',
+    right: "if (effect === 'create_database') next.mayAppear = true",
+    wrong: '',
+    breaks: /I1|I2|I6/,
+  },
+  {
+    what: 'a creation that was not answered counts as not sent',
+    file: 'worker/saga/machine.ts',
+    right: 'const changes = { mayAppear: state.mayAppear || isUnknown }',
+    wrong: 'const changes = { mayAppear: state.mayAppear && isUnknown }',
+    breaks: /I1|I2|I6/,
+  },
+  {
+    what: 'a database that is not there once counts as gone, though its creation may be on its way',
+    file: 'worker/saga/policy.ts',
+    right: 'export const ABSENCES_UNTIL_GONE = 4',
+    wrong: 'export const ABSENCES_UNTIL_GONE = 1',
+    breaks: /I2/,
+  },
+  {
+    what: 'a signup that fails forgets its database',
+    file: 'worker/saga/machine.ts',
+    right: 'return [...orphans, { name,',
+    wrong: 'return [...orphans].concat([]) ?? [{ name,',
+    breaks: /I2/,
+  },
+  {
+    what: 'a run that was overtaken goes on',
+    file: 'worker/saga/run.ts',
+    right: 'return stored.run > own.run',
+    wrong: 'return false',
+    breaks: /I1|I2|I10|I11/,
+  },
+  {
+    what: 'a restored tenant does not overtake the run that deletes it',
+    file: 'worker/tenant-record.ts',
+    right: 'purgeAt: null, run: record.run + 1 }',
+    wrong: 'purgeAt: null }',
+    breaks: /I1|I10/,
+  },
+  {
+    what: 'a signup is handed out again without its key',
+    file: 'worker/tenant-record.ts',
+    right: "return isSameKey ? 'replay' : 'exists'",
+    wrong: "return 'replay'",
+    breaks: /I4/,
+  },
+  {
+    what: 'the alarm is set behind the call and not before it',
+    file: 'worker/saga/run.ts',
+    right: 'yield write(now + WATCHDOG_MS)',
+    wrong: 'yield write(null)',
+    breaks: /I6/,
+  },
+]

@@ -7,55 +7,28 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
 import { HELLO_MS, SOCKET_CHECK_MS, SOCKET_SLOTS } from '../limits.ts'
-import { errorText, log, type LogFields } from '../log.ts'
+import { errorText, log } from '../log.ts'
 import { createAdmission, type Holder } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
 import { createStreamStore } from '../session/store.ts'
-import type { CursorAnswer, StreamAnswer, StreamCall } from '../session/calls.ts'
 import { createStreams } from '../session/streams.ts'
 import type { StreamView } from '../session/view.ts'
-import { authenticate } from '../socket/authenticate.ts'
 import {
-  createConnection,
-  type Connection,
-  type ConnectionMemory,
-  type StreamStatus,
-  TURNED_AWAY,
-} from '../socket/connection.ts'
+  loggedOf,
+  newAttachment,
+  SOCKET_ORDER,
+  type Attachment,
+  type SocketOrder,
+} from '../socket/attachment.ts'
+import { authenticate } from '../socket/authenticate.ts'
+import { createConnection, type Connection } from '../socket/connection.ts'
+import type { ConnectionMemory } from '../socket/memory.ts'
 import type { ToldError } from '../socket/response.ts'
 import { openToken, sealToken } from '../socket/sealed-token.ts'
 import { createSlots } from '../socket/slots.ts'
 import { createTenantWatch } from '../socket/tenant-watch.ts'
-
-/** What the Worker has found out about an upgrade. */
-export interface SocketOrder {
-  tenantId: string
-  /** Where the tenant's database is; ends with a slash. */
-  databaseUrl: string
-  /** Of Hrana, 2 or 3, and the subprotocol that says so. */
-  version: number
-  subprotocol: string
-  /** Of the upgrade, for the log. */
-  requestId?: string
-  /** Where the object was wished for. */
-  hint?: string | null
-}
-
-/** The header of an upgrade in which the Worker tells the object about it: a {@link SocketOrder} as JSON, percent-encoded. */
-export const SOCKET_ORDER = 'x-socket-order'
-
-/** What is attached to the socket, and so outlives an instance but not the socket. */
-interface Attachment extends Omit<SocketOrder, 'subprotocol'> {
-  helloBy: number
-  isGreeted: boolean
-  streams: Map<number, StreamStatus>
-  cursors: Map<number, number>
-  /** Requests wait for an answer, which only the instance that has them can give. */
-  isBusy: boolean
-  /** Closed by us: nothing is left to be done. */
-  isOver: boolean
-}
+import { createUpstreamStreams } from '../socket/upstream-streams.ts'
 
 export class Socket extends DurableObject<Env> {
   readonly #alarm = createAlarm(this.ctx)
@@ -86,31 +59,18 @@ export class Socket extends DurableObject<Env> {
   /** The upgrade, which the Worker has checked. */
   override fetch(request: Request): Response {
     const order = JSON.parse(decodeURIComponent(request.headers.get(SOCKET_ORDER)!)) as SocketOrder
-    const { tenantId, databaseUrl, version, subprotocol, requestId, hint = null } = order
     const { 0: client, 1: server } = new WebSocketPair()
     const helloBy = Date.now() + HELLO_MS
     this.ctx.acceptWebSocket(server)
     this.#alarm.wakeBy(helloBy)
-    const attachment: Attachment = {
-      tenantId,
-      databaseUrl,
-      version,
-      ...(requestId === undefined ? {} : { requestId }),
-      hint,
-      helloBy,
-      isGreeted: false,
-      streams: new Map(),
-      cursors: new Map(),
-      isBusy: false,
-      isOver: false,
-    }
+    const attachment = newAttachment(order, helloBy)
     server.serializeAttachment(attachment)
     this.#token = bearerToken(request.headers)
     this.#connection = this.#connect(server, attachment)
     return new Response(null, {
       status: 101,
       webSocket: client,
-      headers: { 'sec-websocket-protocol': subprotocol },
+      headers: { 'sec-websocket-protocol': order.subprotocol },
     })
   }
 
@@ -199,37 +159,19 @@ export class Socket extends DurableObject<Env> {
     const memory: ConnectionMemory = { isGreeted, streams, cursors, texts: new Map(texts) }
     const { baseUrlSuffixes } = readConfiguration(this.env)
     const logged = loggedOf(attachment)
-    const call = (): Omit<StreamCall, 'turn' | 'requests'> => ({
-      databaseUrl,
-      baseUrlSuffixes,
-      token: this.#token!,
-      logged,
-    })
     const save = (isBusy: boolean): void => {
       attachment.isGreeted = memory.isGreeted
       attachment.isBusy = isBusy
       socket.serializeAttachment(attachment)
     }
-    /** Sends something on a stream when there is a slot for it, and remembers that it was used. */
-    const take = async <Answer extends CursorAnswer | StreamAnswer>(
-      streamId: number,
-      action: (id: string, turn: 'new' | 'ordered') => Promise<Answer>,
-    ): Promise<Answer> => {
-      const id = String(streamId)
-      const isInTransaction = this.#store.read(id)?.state.kind === 'in_transaction'
-      return await this.#slots.run(isInTransaction, async () => {
-        const status = streams.get(streamId)
-        // Its client may count on what was refused, such as a BEGIN.
-        if (status === 'turned_away') return { kind: 'error', error: TURNED_AWAY } as Answer
-        const answer = await action(id, status === 'fresh' ? 'new' : 'ordered')
-        const next = isTurnedAway(answer) ? 'turned_away' : 'used'
-        if (next !== status && streams.has(streamId)) {
-          streams.set(streamId, next)
-          save(true)
-        }
-        return answer
-      })
-    }
+    const upstream = createUpstreamStreams({
+      streams: this.#streams,
+      isInTransaction: (id) => this.#store.read(id)?.state.kind === 'in_transaction',
+      slots: this.#slots,
+      statuses: streams,
+      changed: () => save(true),
+      destination: () => ({ databaseUrl, baseUrlSuffixes, token: this.#token!, logged }),
+    })
     return createConnection({
       version,
       memory,
@@ -250,13 +192,7 @@ export class Socket extends DurableObject<Env> {
         if (sql === null) this.ctx.storage.kv.delete(`text/${sqlId}`)
         else this.ctx.storage.kv.put(`text/${sqlId}`, sql)
       },
-      streams: {
-        send: (streamId, requests) =>
-          take(streamId, (id, turn) => this.#streams.pipeline(id, { ...call(), turn, requests })),
-        openCursor: (streamId, batch) =>
-          take(streamId, (id, turn) => this.#streams.cursor(id, { ...call(), turn, requests: batch })),
-        leave: (streamId) => this.#streams.leave(String(streamId)),
-      },
+      streams: upstream,
     })
   }
 
@@ -295,17 +231,6 @@ export class Socket extends DurableObject<Env> {
     this.#alarm.rang()
   }
 }
-
-/** Nothing of the request ran, and a stream that holds nothing is none the worse for it. */
-const isTurnedAway = (answer: CursorAnswer | StreamAnswer): boolean =>
-  answer.kind === 'refused'
-    ? answer.status === 401 || answer.status === 429
-    : answer.kind === 'error' && answer.error.retryAfterMs !== undefined
-
-const loggedOf = ({ tenantId, requestId }: Attachment): LogFields => ({
-  tenant: tenantId,
-  request_id: requestId,
-})
 
 function bearerToken(headers: Headers): string | null {
   return /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null

@@ -15,11 +15,21 @@ import {
   type Template,
 } from './statement.ts'
 
-/** `size` in characters, as it came. */
-export type ClientMessage = { size: number } & (
-  | { type: 'hello'; jwt: string | null }
-  | { type: 'request'; requestId: number; request: SocketRequest | { type: 'refused'; error: HranaError } }
-)
+export interface HelloMessage {
+  type: 'hello'
+  jwt: string | null
+  /** In characters, as it came. */
+  size: number
+}
+
+export interface RequestMessage {
+  type: 'request'
+  requestId: number
+  request: SocketRequest | { type: 'refused'; error: HranaError }
+  size: number
+}
+
+export type ClientMessage = HelloMessage | RequestMessage
 
 export type SocketRequest =
   | { type: 'open_stream' | 'close_stream'; streamId: number }

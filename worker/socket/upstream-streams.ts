@@ -1,0 +1,64 @@
+/** The streams of a socket at the database: sends on them when there is a slot, and remembers what became of that. */
+import type { HranaError } from '../hrana-error.ts'
+import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
+import type { Destination } from '../session/exchange.ts'
+import type { Streams } from '../session/streams.ts'
+import type { UpstreamStreams } from './lanes.ts'
+import type { StreamStatus } from './memory.ts'
+import type { Slots } from './slots.ts'
+
+export interface UpstreamStreamsOptions {
+  streams: Streams
+  isInTransaction: (id: string) => boolean
+  slots: Slots
+  /** Kept up to date. */
+  statuses: Map<number, StreamStatus>
+  /** A status is another now. */
+  changed: () => void
+  /** As it is when something is sent: the token may be another. */
+  destination: () => Destination
+}
+
+export function createUpstreamStreams(options: UpstreamStreamsOptions): UpstreamStreams {
+  const { streams, isInTransaction, slots, statuses, changed, destination } = options
+
+  async function take<Answer extends CursorAnswer | StreamAnswer>(
+    streamId: number,
+    action: (id: string, turn: 'new' | 'ordered') => Promise<Answer>,
+  ): Promise<Answer> {
+    const id = String(streamId)
+    return await slots.run(isInTransaction(id), async () => {
+      const status = statuses.get(streamId)
+      // Its client may count on what was refused, such as a BEGIN.
+      if (status === 'turned_away') return { kind: 'error', error: TURNED_AWAY } as Answer
+      const answer = await action(id, status === 'fresh' ? 'new' : 'ordered')
+      const next = isTurnedAway(answer) ? 'turned_away' : 'used'
+      if (next !== status && statuses.has(streamId)) {
+        statuses.set(streamId, next)
+        changed()
+      }
+      return answer
+    })
+  }
+
+  return {
+    send: (streamId, requests) =>
+      take(streamId, (id, turn) => streams.pipeline(id, { ...destination(), turn, requests })),
+    openCursor: (streamId, batch) =>
+      take(streamId, (id, turn) => streams.cursor(id, { ...destination(), turn, requests: batch })),
+    leave: (streamId) => streams.leave(String(streamId)),
+  }
+}
+
+/** Nothing of the request ran, and a stream that holds nothing is none the worse for it. */
+const isTurnedAway = (answer: CursorAnswer | StreamAnswer): boolean =>
+  answer.kind === 'refused'
+    ? answer.status === 401 || answer.status === 429
+    : answer.kind === 'error' && answer.error.retryAfterMs !== undefined
+
+export const TURNED_AWAY: HranaError = {
+  status: 400,
+  code: 'STREAM_NOT_OPEN',
+  message:
+    'A request before this one on its stream was turned away, so that this one did not run: close the stream and open another',
+}

@@ -393,6 +393,26 @@ describe('streams', () => {
     client.close()
   })
 
+  test('take nothing that comes behind their close', async () => {
+    const client = await greeted()
+    await client.get(open())
+    const answers = await Promise.all([
+      client.ask(execute('select 1')),
+      client.ask(close()),
+      client.ask(execute('select 2')),
+      client.ask(close()),
+    ])
+    expect(answers).toMatchObject([
+      { type: 'response_ok' },
+      { type: 'response_ok' },
+      { error: { code: 'STREAM_NOT_OPEN' } },
+      { type: 'response_ok' },
+    ])
+    await client.get(open())
+    expect(await valueOf(client, execute('select 3'))).toBe('3')
+    client.close()
+  })
+
   test('a number can be used again once it is closed', async () => {
     const client = await greeted()
     await client.get(open())
@@ -401,6 +421,74 @@ describe('streams', () => {
     await client.get(open())
     expect(await client.get({ type: 'get_autocommit', stream_id: 1 })).toMatchObject({ is_autocommit: true })
     client.close()
+  })
+})
+
+describe('what the end of a socket overtakes', () => {
+  const keptBy = (object: DurableObjectStub<Socket>): Promise<unknown[]> =>
+    runInDurableObject(object, async (_, state) => [
+      ...(await state.storage.list()).keys(),
+      await state.storage.getAlarm(),
+    ])
+
+  test('requests that wait for a connection are never sent', async () => {
+    const holder = await greeted()
+    await holder.get(open())
+    await holder.get(execute('begin immediate'))
+    const [client, object] = await objectOf(greeted)
+    const ids = Array.from({ length: 8 }, (_, id) => id)
+    await Promise.all(ids.map((id) => client.get(open(id))))
+    await requestsSeen()
+    // Five of them wait for the write lock, and three for one of the five.
+    for (const id of ids) client.send(request(id, execute('begin immediate', id)))
+    const sent: string[] = []
+    await expect.poll(async () => sent.push(...(await requestsSeen()))).toBe(5)
+    client.close()
+    await expect.poll(() => keptBy(object)).toEqual([null])
+    await holder.get(execute('commit'))
+    expect(await requestsSeen()).toHaveLength(1)
+    await holder.get(close())
+    holder.close()
+  })
+
+  test('a hello that the database accepts later leaves no token', async () => {
+    const [client, object] = await objectOf(() => openSocket('socket-acme'))
+    await requestsSeen()
+    client.send({ type: 'hello', jwt: acme.token.jwt })
+    client.send('{')
+    expect(await client.closed).toMatchObject({ code: 1007 })
+    await expect.poll(requestsSeen).toHaveLength(1)
+    for (const next of [await greeted(), await greeted()]) next.close()
+    expect(await keptBy(object)).toEqual([null])
+  })
+
+  test('a place among the sessions that comes later is given back', async () => {
+    const tenant = await signUpNow({ id: 'socket-places' })
+    const registry = env.TENANT_SESSIONS.getByName('socket-places')
+    const [client, object] = await objectOf(() => greet(tenant.token.jwt, 'socket-places'))
+    await client.get(open())
+    let isHeld = false
+    let mayAnswer = false
+    const held = runInDurableObject(registry, (_, state) =>
+      state.blockConcurrencyWhile(async () => {
+        isHeld = true
+        while (!mayAnswer) await scheduler.wait(1)
+      }),
+    )
+    await expect.poll(() => isHeld).toBe(true)
+    await requestsSeen()
+    client.send(request(1, execute('begin immediate')))
+    await expect.poll(requestsSeen).toHaveLength(1)
+    client.close()
+    await expect.poll(() => keptBy(object)).toEqual([null])
+    mayAnswer = true
+    await held
+    const next = await greet(tenant.token.jwt, 'socket-places')
+    await next.get(open())
+    await next.get(execute('begin immediate'))
+    await next.get(close())
+    next.close()
+    await expect.poll(() => registry.list('', 10)).toEqual([])
   })
 })
 

@@ -199,10 +199,13 @@ export class Socket extends DurableObject<Env> {
   /** The token is kept only once the database has accepted it. */
   async #authenticate(jwt: string | null, attachment: Attachment): Promise<ToldError | null> {
     const token = jwt ?? this.#token
+    const connection = this.#connection
     const refusal = await authenticate(attachment.databaseUrl, token, loggedOf(attachment))
     if (refusal !== null || token === null) return refusal
     const { batonKeys } = readConfiguration(this.env)
     const sealed = await sealToken(token, this.#owner(attachment), batonKeys[0])
+    // The socket has ended meanwhile, and what was stored for it is deleted.
+    if (this.#connection !== connection) return null
     this.#token = token
     this.ctx.storage.kv.put('token', sealed)
     // Who says hello again knows what was refused before.

@@ -28,6 +28,8 @@ export function createAdmission(
   waitUntil: (work: Promise<unknown>) => void,
   holder: () => Holder | null,
 ): Admission {
+  /** Those that have asked for a place and not let go of it since, although it may not have come yet. */
+  const wanted = new Set<string>()
   const heldUntil = new Map<string, number>()
 
   const registry = ({ tenantId }: Holder) =>
@@ -41,6 +43,7 @@ export function createAdmission(
   async function admit(streamId: string): Promise<HranaError | null> {
     const known = holder()
     if (known === null) return null
+    wanted.add(streamId)
     let answer: Answer
     try {
       answer = await registry(known).admit(leaseOf(known, streamId))
@@ -50,8 +53,18 @@ export function createAdmission(
       return null
     }
     if (answer.kind !== 'admitted') return refusalOf(answer)
-    heldUntil.set(streamId, answer.until)
+    if (wanted.has(streamId)) heldUntil.set(streamId, answer.until)
+    else giveBack(known, streamId)
     return null
+  }
+
+  function giveBack(known: Holder, streamId: string): void {
+    // If it fails, the lease ends by itself.
+    waitUntil(
+      registry(known)
+        .release(leaseOf(known, streamId).id)
+        .catch(() => undefined),
+    )
   }
 
   return {
@@ -61,14 +74,9 @@ export function createAdmission(
       if (until !== undefined && until - Date.now() < SESSION_LEASE_MS / 2) waitUntil(admit(streamId))
     },
     release(streamId) {
+      wanted.delete(streamId)
       const known = holder()
-      if (!heldUntil.delete(streamId) || known === null) return
-      // If it fails, the lease ends by itself.
-      waitUntil(
-        registry(known)
-          .release(leaseOf(known, streamId).id)
-          .catch(() => undefined),
-      )
+      if (heldUntil.delete(streamId) && known !== null) giveBack(known, streamId)
     },
   }
 }

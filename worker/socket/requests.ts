@@ -10,7 +10,7 @@ import { ProtocolViolation } from './protocol.ts'
 import { answerMessage, entriesMessage, errorMessage, okMessage } from './response.ts'
 import type { Template } from './statement.ts'
 import { fillIn, refuseSql } from './stored-sql.ts'
-import { TURNED_AWAY } from './upstream-streams.ts'
+import { STREAM_NOT_OPEN, TURNED_AWAY } from './upstream-streams.ts'
 
 export interface RequestsPorts {
   memory: ConnectionMemory
@@ -45,6 +45,8 @@ export function createRequests(ports: RequestsPorts): Requests {
   const { memory, streams, answer, keepSql, failed, wakeBy, now, logged } = ports
   const cursors = createCursors({ streamIds: memory.cursors, now, wakeBy, failed, logged })
   const lanes = createLanes(streams, failed)
+  /** Their close waits for what was sent before it. */
+  const closing = new Set<number>()
 
   function handle(message: RequestMessage): void {
     const { request, requestId } = message
@@ -108,11 +110,13 @@ export function createRequests(ports: RequestsPorts): Requests {
 
   function closeStream({ streamId }: RequestOf<'open_stream' | 'close_stream'>, confirm: () => void): void {
     if (!memory.streams.has(streamId)) return confirm()
+    closing.add(streamId)
     cursors.closeOf(streamId).catch(failed)
     lanes.add(streamId, {
       type: 'close',
       answer: () => {
         memory.streams.delete(streamId)
+        closing.delete(streamId)
         confirm()
       },
     })
@@ -125,7 +129,7 @@ export function createRequests(ports: RequestsPorts): Requests {
     template: Template,
   ): string | { error: HranaError } {
     const status = memory.streams.get(streamId)
-    if (status === undefined) return { error: STREAM_NOT_OPEN }
+    if (status === undefined || closing.has(streamId)) return { error: STREAM_NOT_OPEN }
     if (status === 'refused') return { error: TOO_MANY_STREAMS }
     if (status === 'turned_away') return { error: TURNED_AWAY }
     const filled = fillIn(template, memory.texts)
@@ -165,14 +169,9 @@ export function createRequests(ports: RequestsPorts): Requests {
       lanes.clear()
       cursors.end()
       for (const streamId of memory.streams.keys()) streams.leave(streamId)
+      memory.streams.clear()
     },
   }
-}
-
-const STREAM_NOT_OPEN: HranaError = {
-  status: 400,
-  code: 'STREAM_NOT_OPEN',
-  message: 'There is no such stream: it was never opened, or has been closed',
 }
 
 const TOO_MANY_STREAMS: HranaError = {

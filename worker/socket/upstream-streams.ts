@@ -29,6 +29,8 @@ export function createUpstreamStreams(options: UpstreamStreamsOptions): Upstream
     const id = String(streamId)
     return await slots.run(isInTransaction(id), async () => {
       const status = statuses.get(streamId)
+      // The socket has ended while this waited.
+      if (status === undefined) return { kind: 'error', error: STREAM_NOT_OPEN } as Answer
       // Its client may count on what was refused, such as a BEGIN.
       if (status === 'turned_away') return { kind: 'error', error: TURNED_AWAY } as Answer
       const answer = await action(id, status === 'fresh' ? 'new' : 'ordered')
@@ -55,6 +57,12 @@ const isTurnedAway = (answer: CursorAnswer | StreamAnswer): boolean =>
   answer.kind === 'refused'
     ? answer.status === 401 || answer.status === 429
     : answer.kind === 'error' && answer.error.retryAfterMs !== undefined
+
+export const STREAM_NOT_OPEN: HranaError = {
+  status: 400,
+  code: 'STREAM_NOT_OPEN',
+  message: 'There is no such stream: it was never opened, or has been closed',
+}
 
 export const TURNED_AWAY: HranaError = {
   status: 400,

@@ -1,9 +1,10 @@
 /** The tenants of the Worker as its service binding gives them, and as its HTTP interface does in snake_case. Types only. */
-import type { TransactionMode } from './hrana/batch.ts'
-import type { Result } from './hrana/result.ts'
-import type { Args, Statement } from './hrana/statement.ts'
+import type { TransactionOptions } from './database.ts'
+import type { ObjectRow, Result } from './hrana/result.ts'
+import type { Args, Statement, StatementObject } from './hrana/statement.ts'
 import type { IntMode } from './hrana/value.ts'
 import type { TableAction } from './platform/permissions.ts'
+import type { BatchOptions, QueryOptions } from './queries.ts'
 
 /** A tenant that is `active` or `suspended` has its database, one that is `deleting` may have it still. */
 export type TenantStatus = 'provisioning' | 'active' | 'suspended' | 'failed' | 'deleting'
@@ -161,34 +162,59 @@ export interface TenantsError extends Error {
   database?: TenantDatabase
 }
 
-/** Statements in, rows out. What fails rejects with the properties of the library's errors, such as `code` and `sqlCode`. */
+/** Per call of a session, as in the library. An `AbortSignal` does not cross a binding. */
+export type SessionCallOptions = Pick<QueryOptions, 'timeoutMs' | 'intMode' | 'readOnly'>
+export type SessionBatchOptions = SessionCallOptions & Pick<BatchOptions, 'mode'>
+
+/**
+ * Statements in, rows out. What fails rejects with the properties of the library's errors, such as `code`, `sqlCode`,
+ * `outcome` and `retryAfterMs`; with the code `session_ended` what is asked for after the session or its transaction was
+ * disposed, and did not run.
+ */
 interface SessionQueries {
-  execute(statement: Statement, args?: Args): Promise<Result>
-  /** All of them take effect, or none. */
-  batch(statements: readonly Statement[]): Promise<Result[]>
+  execute<Row = ObjectRow>(statement: string, args?: Args, options?: SessionCallOptions): Promise<Result<Row>>
+  execute<Row = ObjectRow>(statement: StatementObject, options?: SessionCallOptions): Promise<Result<Row>>
 }
 
 /** A tenant's database, as long as its caller is there. */
 export interface TenantSession extends SessionQueries {
   /** Ends the session, and rolls back what is open in it. */
   [Symbol.dispose](): void
-  /** @param mode default `write`, which takes the write lock with the first statement */
-  transaction(mode?: TransactionMode): Promise<TenantTransaction>
+  /** All of them take effect, or none. */
+  batch<Row = ObjectRow>(
+    statements: readonly Statement[],
+    options?: SessionBatchOptions,
+  ): Promise<Result<Row>[]>
+  /**
+   * At most 16 are open at once, else the code is `too_many_transactions`. Those of all sessions count against the tenant's
+   * limit: beyond it, the first statement rejects with the code `rate_limited`.
+   */
+  transaction(options?: TransactionOptions): Promise<TenantTransaction>
 }
 
-/** An open transaction. Disposed without a commit, also because its caller has gone, it is rolled back at once. */
+/**
+ * An open transaction. Disposed without a commit, also because its caller has gone, it is rolled back at once; idle for 9
+ * seconds, or open for 60, it is rolled back too, and the next call rejects with the code `stream_lost`.
+ */
 export interface TenantTransaction extends SessionQueries {
   [Symbol.dispose](): void
-  /** Rejects with the code `stream_lost` and an `outcome` when the database has given the transaction up. */
-  commit(): Promise<void>
-  rollback(): Promise<void>
+  /** All of them take effect, or none. */
+  batch<Row = ObjectRow>(
+    statements: readonly Statement[],
+    options?: SessionCallOptions,
+  ): Promise<Result<Row>[]>
+  /** Rejects with the code `stream_lost` and an `outcome` when the transaction was lost. */
+  commit(options?: Pick<SessionCallOptions, 'timeoutMs'>): Promise<void>
+  rollback(options?: Pick<SessionCallOptions, 'timeoutMs'>): Promise<void>
 }
 
 export interface TenantSessionOptions {
   /** What the session may do. Default `full-access`. */
   authorization?: 'full-access' | 'read-only' | undefined
-  /** How integers come back. Default `number`. */
+  /** How integers come back, for calls that do not say. Default `number`. */
   intMode?: IntMode | undefined
+  /** Milliseconds that a call may take, if it does not say. Default 30,000. */
+  timeoutMs?: number | undefined
 }
 
 /**

@@ -10,6 +10,8 @@ export interface AppEnvironment {
     apiKey: ApiKey
     /** Set behind `findDatabase`. */
     upstream: { tenantId: string; token: string; databaseUrl: string; location: string }
+    /** What a session is listed as; set where that is not `http`. */
+    sessionKind: 'http' | 'binding' | undefined
   }
 }
 

@@ -7,7 +7,7 @@ export { Socket } from './objects/socket.ts'
 export { Tenant } from './objects/tenant.ts'
 export { TenantSessions } from './objects/tenant-sessions.ts'
 export { Upstream } from './objects/upstream.ts'
-export { Tenants } from './tenants/service.ts'
+export { Tenants } from './binding/service.ts'
 
 export default {
   fetch: app.fetch,

@@ -169,6 +169,9 @@ export const DRAIN_WITHIN_SECONDS = 30
 export const DRAIN_FOR_SECONDS = 300
 export const MAX_DRAIN_SECONDS = 86_400
 
+/** Open transactions of one session of the binding: one request of a Worker needs a few, and a leak must not take all places. */
+export const MAX_SESSION_TRANSACTIONS = 16
+
 /** For how long an isolate serves a tenant without asking its object, and so for how long after its suspension at most. */
 export const LOCATION_MEMORY_MS = 60_000
 

@@ -55,6 +55,16 @@ describe('the example of a Worker that signs tenants up', () => {
     expect(answers[0]!.body['url']).toBe(answers[1]!.body['url'])
   })
 
+  test('writes to it by a session, not more than it allows, however many do so at once', async () => {
+    await signUp('notes')
+    const add = async (title: string): Promise<number> => {
+      const url = `https://app.example/notes?id=notes&title=${title}`
+      return (await harness.getWorker('signup-worker').fetch(url, { method: 'POST' })).status
+    }
+    const statuses = await Promise.all(['a', 'b', 'c', 'd'].map(add))
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([201, 201, 201, 409])
+  })
+
   test('is told what is wrong by code and field, through the binding', async () => {
     const { status, body } = await signUp('..%2Fx')
     expect([status, body]).toMatchObject([400, { code: 'invalid_request', errors: [{ field: 'id' }] }])
@@ -67,4 +77,10 @@ test('what a Worker leaves open in a session when it goes is rolled back at once
   expect(await response.json()).toEqual({ rowsAffected: 1 })
   // The database itself would give it up only after ten seconds.
   await expect.poll(() => turso.streams(), { timeout: 7_000 }).toEqual([])
+  const list = await harness
+    .getWorker('turso-edge')
+    .fetch('https://tenants.example/v1/sessions?tenant=left', {
+      headers: { authorization: 'Bearer admin-key' },
+    })
+  expect(await list.json()).toMatchObject({ sessions: [] })
 })

@@ -2,7 +2,7 @@
 import { env, exports } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect, type SignupOrder, type TenantsError, type TenantsService } from '../../src/index.ts'
-import { clearFaults, failNext, openStreams } from '../support/turso.ts'
+import { clearFaults, failNext } from '../support/turso.ts'
 import { call, ORIGIN, signUpNow } from './client.ts'
 
 beforeEach(clearFaults)
@@ -185,76 +185,5 @@ describe('the Tenants entrypoint', () => {
     })
     expect(database.gateway_url).toBe(`${ORIGIN}/t/both-ways/`)
     expect(env.PUBLIC_URL).toBe('')
-  })
-})
-
-describe('a session of the binding', () => {
-  const streamsOf = async (id: string): Promise<unknown[]> => {
-    const { database } = await bound().get(id)
-    return (await openStreams()).filter((stream) => stream.database === database!.name)
-  }
-
-  test('executes, runs batches whole or not at all, and transactions', async () => {
-    await signUpNow({ id: 'rpc' })
-    using session = await bound().session('rpc', { intMode: 'bigint' })
-    const inserted = await session.execute('insert into notes (title) values (?)', ['one'])
-    expect(inserted).toMatchObject({ rowsAffected: 1, lastInsertRowid: 1n })
-    const insert = (title: string | null) => ({
-      sql: 'insert into notes (title) values (?)',
-      args: [title],
-    })
-    const refused = session.batch([insert('gone'), 'insert into nowhere values (1)'])
-    expect(await failure(refused)).toMatchObject({ code: 'sql_error', statementIndex: 1 })
-    await session.batch([insert('two'), insert('three')])
-    using kept = await session.transaction()
-    await kept.execute(insert('four'))
-    expect((await kept.execute('select count(*) as n from notes')).rows).toEqual([{ n: 4n }])
-    await kept.commit()
-    using dropped = await session.transaction()
-    await dropped.batch([insert('never')])
-    await dropped.rollback()
-    expect((await failure(dropped.execute('select 1'))).message).toContain('transaction')
-    const { rows } = await session.execute('select title from notes order by id')
-    expect(rows.map(({ title }) => title)).toEqual(['one', 'two', 'three', 'four'])
-  })
-
-  test('rolls back at once what is open when it is disposed, and when its transaction is', async () => {
-    await signUpNow({ id: 'rpc-disposed' })
-    const leave = async (disposes: 'session' | 'transaction'): Promise<void> => {
-      const session = await bound().session('rpc-disposed')
-      const transaction = await session.transaction()
-      await transaction.execute("insert into notes (title) values ('left')")
-      expect(await streamsOf('rpc-disposed')).toHaveLength(1)
-      ;(disposes === 'session' ? session : transaction)[Symbol.dispose]()
-      await expect.poll(() => streamsOf('rpc-disposed')).toEqual([])
-    }
-    await leave('session')
-    await leave('transaction')
-    using session = await bound().session('rpc-disposed')
-    expect((await session.execute('select * from notes')).rows).toEqual([])
-  })
-
-  test('goes on with another token when the database does not take the first any more', async () => {
-    await signUpNow({ id: 'rpc-rotated' })
-    using session = await bound().session('rpc-rotated')
-    await session.execute('select 1')
-    await bound().invalidateTokens('rpc-rotated')
-    expect((await session.execute('select 2 as n')).rows).toEqual([{ n: 2 }])
-  })
-
-  test('may read only, if it was asked for so', async () => {
-    await signUpNow({ id: 'rpc-reader' })
-    using session = await bound().session('rpc-reader', { authorization: 'read-only' })
-    expect((await session.execute('select 1 as n')).rows).toEqual([{ n: 1 }])
-    expect((await failure(session.execute('delete from notes'))).code).toBe('forbidden')
-  })
-
-  test('is of a tenant that is there and open, and of options that there are', async () => {
-    await signUpNow({ id: 'rpc-closed' })
-    await bound().suspend('rpc-closed')
-    expect((await failure(bound().session('rpc-closed'))).code).toBe('tenant_suspended')
-    expect((await failure(bound().session('rpc-nobody'))).code).toBe('not_found')
-    const wrong = { intMode: 'roman' } as unknown as Parameters<TenantsService['session']>[1]
-    expect(await failure(bound().session('rpc', wrong))).toMatchObject({ errors: [{ field: 'intMode' }] })
   })
 })

@@ -10,7 +10,7 @@ const session = z.strictObject({
   id: z.string(),
   stream_id: z.nullable(z.string()),
   tenant: z.string(),
-  kind: z.enum(['http', 'websocket']),
+  kind: z.enum(['http', 'binding', 'websocket']),
   location_hint: z.nullable(z.string()),
   status: z.enum(['idle', 'in_transaction', 'in_flight', 'draining', 'parked']),
   in_transaction: z.boolean(),

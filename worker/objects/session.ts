@@ -1,5 +1,5 @@
 /**
- * Durable Object, one per session over HTTP: holds one stream for a client, who knows it by batons of ours.
+ * Durable Object, one per session over HTTP or of a service binding: holds one stream for a client, who knows it by batons of ours.
  *
  * What is stored is the upstream's baton, never the token: each request brings the caller's own. So a stream that is left
  * behind after an eviction cannot be closed from here, and falls to the upstream's idle limit a second later.
@@ -25,8 +25,9 @@ export interface SessionCall extends Destination {
   sequence: number | null
   /** `requests` or `batch` as the client wrote it, in UTF-8: as text it could double in size on the way. */
   requests: Uint8Array
-  /** Whose session it is, and where it was wished for. */
+  /** Whose session it is, what it is listed as, and where it was wished for. */
   tenantId?: string
+  kind?: 'http' | 'binding'
   hint?: string | null
 }
 
@@ -140,13 +141,13 @@ export class Session extends DurableObject<Env> {
     }
   }
 
-  #remember({ tenantId, hint = null }: SessionCall): void {
+  #remember({ tenantId, kind = 'http', hint = null }: SessionCall): void {
     if (tenantId === undefined) return
     this.#holder = {
       tenantId,
       hint: hint ?? this.#holder?.hint ?? null,
       objectId: this.ctx.id.toString(),
-      kind: 'http',
+      kind,
     }
   }
 

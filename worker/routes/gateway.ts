@@ -126,7 +126,16 @@ function callOf(
   const { tenantId } = c.get('upstream')
   const destination = destinationOf(c)
   const callId = crypto.randomUUID()
-  return { ...destination, tenantId, hint, sequence, callId, requests: new TextEncoder().encode(requests) }
+  const kind = c.get('sessionKind') ?? 'http'
+  return {
+    ...destination,
+    tenantId,
+    kind,
+    hint,
+    sequence,
+    callId,
+    requests: new TextEncoder().encode(requests),
+  }
 }
 
 /** Runs a call of a session; if the client hangs up before the answer is there, the session is told at once. */

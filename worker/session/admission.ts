@@ -35,7 +35,7 @@ export function createAdmission(
   const registry = ({ tenantId }: Holder) =>
     named(env.TENANT_SESSIONS, tenantId, readConfiguration(env).jurisdiction)
   const leaseOf = ({ objectId, kind, hint }: Holder, streamId: string): LeaseRequest => ({
-    id: kind === 'http' ? objectId : `${objectId}/${streamId}`,
+    id: kind !== 'websocket' ? objectId : `${objectId}/${streamId}`,
     kind,
     hint,
   })

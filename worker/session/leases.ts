@@ -3,7 +3,7 @@
 export interface Lease {
   /** Of the object that holds the stream, and for a socket behind a slash which of its streams. */
   id: string
-  kind: 'http' | 'websocket'
+  kind: 'http' | 'binding' | 'websocket'
   /** Where the object was wished for. */
   hint: string | null
   since: number

@@ -3,18 +3,17 @@
  * key, since only the account's owner can bind to it.
  */
 import { WorkerEntrypoint } from 'cloudflare:workers'
-import {
-  connect,
-  type TenantSessionOptions,
-  type SignupAnswer,
-  type SignupOrder,
-  type TenantAnswer,
-  type TenantChanges,
-  type TenantHistory,
-  type TenantsService,
-  type TenantToken,
-  type TenantUsage,
-  type TokenOrder,
+import type {
+  TenantSessionOptions,
+  SignupAnswer,
+  SignupOrder,
+  TenantAnswer,
+  TenantChanges,
+  TenantHistory,
+  TenantsService,
+  TenantToken,
+  TenantUsage,
+  TokenOrder,
 } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { parseIdempotencyKey } from '../idempotency.ts'
@@ -23,9 +22,8 @@ import { errorText, log } from '../log.ts'
 import { invalidRequest, Problem, toProblem } from '../problem.ts'
 import { usageQuery } from '../queries.ts'
 import { parse, parseSignup, parseTenantId, parseToken, parseUpdate } from '../schemas.ts'
-import { locateTenant } from '../tenant-locations.ts'
-import type { TenantLocation } from '../tenant-outcome.ts'
-import * as operations from './operations.ts'
+import * as operations from '../tenants/operations.ts'
+import { useTenantDatabase } from './database.ts'
 import { DatabaseSession } from './session.ts'
 
 /** What the binding may say of itself. */
@@ -94,45 +92,38 @@ export class Tenants extends WorkerEntrypoint<Env, Props> implements TenantsServ
   }
 
   session(id: string, options?: TenantSessionOptions): Promise<DatabaseSession> {
-    return this.#answer(async (call) => {
+    return this.#answer(async (call, requestId) => {
       const tenantId = parseTenantId(id)
-      const { authorization, intMode } = options ?? {}
+      const { authorization, intMode, timeoutMs } = options ?? {}
       if (!['number', 'bigint', 'string', undefined].includes(intMode))
         throw invalidRequest([{ field: 'intMode', detail: 'must be "number", "bigint" or "string"' }])
-      const mint = async (): Promise<{ jwt: string; url: string }> => {
-        const order = parseToken(bodyOf({ authorization, expiration: SESSION_TOKEN_EXPIRATION }))
-        const { token } = await operations.createToken(call, tenantId, order)
-        const location: TenantLocation | null = await locateTenant(this.env, tenantId)
-        if (location?.kind !== 'open')
-          throw new Problem('tenant_not_ready', 'The tenant has no open database')
-        return { jwt: token.jwt, url: location.url }
-      }
-      const first = await mint()
-      let unused: string | null = first.jwt
-      const { baseUrlSuffixes } = readConfiguration(this.env)
-      const waitUntil = (work: Promise<unknown>): void => this.ctx.waitUntil(work)
-      const database = connect({
-        url: first.url,
-        // Asked again when the database does not take it any more.
-        authToken: async () => {
-          const jwt = unused ?? (await mint()).jwt
-          unused = null
-          return jwt
-        },
+      if (timeoutMs !== undefined && !(timeoutMs > 0))
+        throw invalidRequest([{ field: 'timeoutMs', detail: 'must be a positive number' }])
+      const order = parseToken(bodyOf({ authorization, expiration: SESSION_TOKEN_EXPIRATION }))
+      const mint = async (): Promise<TenantToken> =>
+        (await operations.createToken(call, tenantId, order)).token
+      const { env, ctx } = this
+      const database = useTenantDatabase({
+        env,
+        ctx,
+        tenantId,
+        requestId,
         intMode,
-        baseUrlSuffixes,
-        waitUntil,
+        timeoutMs,
+        token: await mint(),
+        // Behind a call of the session, whose caller is to be told by the same codes.
+        renew: () => mint().catch((error: Error) => Promise.reject(toServiceError(error, requestId))),
       })
-      return new DatabaseSession(database, waitUntil)
+      return new DatabaseSession(database, (work) => ctx.waitUntil(work))
     })
   }
 
-  async #answer<T>(work: (call: operations.Call) => Promise<T>): Promise<T> {
+  async #answer<T>(work: (call: operations.Call, requestId: string) => Promise<T>): Promise<T> {
     const requestId = crypto.randomUUID()
     const name = /^[\w-]{1,32}$/.exec(this.ctx.props?.name ?? '')?.[0] ?? 'service'
     try {
       const { publicUrl: origin } = readConfiguration(this.env)
-      return await work({ env: this.env, origin, caller: { actor: `binding:${name}`, requestId } })
+      return await work({ env: this.env, origin, caller: { actor: `binding:${name}`, requestId } }, requestId)
     } catch (error) {
       throw toServiceError(error as Error, requestId)
     }

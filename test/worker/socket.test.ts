@@ -318,6 +318,25 @@ describe('a stream that was turned away at the door', () => {
     client.close()
     expect((await titles()).filter((title) => title.startsWith('outside'))).toEqual([])
   })
+
+  test('also behind another hello, which its client may have said before it heard of that', async () => {
+    const client = await greeted()
+    await client.get(open())
+    await failNext({
+      kind: 'respond',
+      on: 'pipeline',
+      containing: 'begin',
+      status: 401,
+      body: '{"error":"old"}',
+    })
+    expect(await client.ask(execute('begin'))).toMatchObject({ error: { code: 'AUTH_REJECTED' } })
+    client.send({ type: 'hello', jwt: acme.token.jwt })
+    client.send(request(1, insert('outside, with another token')))
+    expect(await client.next()).toEqual({ type: 'hello_ok' })
+    expect(await client.next()).toMatchObject({ request_id: 1, error: { code: 'STREAM_NOT_OPEN' } })
+    client.close()
+    expect(await titles()).not.toContain('outside, with another token')
+  })
 })
 
 describe('streams', () => {
@@ -363,6 +382,24 @@ describe('streams', () => {
     )
     expect((await titles()).filter((title) => title.startsWith('writer'))).toHaveLength(20)
     expect(await streamsOfAcme()).toEqual([])
+    client.close()
+  })
+
+  test('that begin to write in their transactions do not keep the first of them from committing', async () => {
+    const client = await greeted()
+    const ids = Array.from({ length: 9 }, (_, id) => id)
+    for (const id of ids) {
+      await client.get(open(id))
+      await client.get(execute('begin', id))
+    }
+    await Promise.all(
+      ids.map(async (id) => {
+        await client.get(insert(`deferred ${id}`, id))
+        await client.get(execute('commit', id))
+        await client.get(close(id))
+      }),
+    )
+    expect((await titles()).filter((title) => title.startsWith('deferred'))).toHaveLength(9)
     client.close()
   })
 
@@ -543,6 +580,8 @@ describe('when the database', () => {
     const { token } = await minted.json<{ token: { jwt: string } }>()
     client.send({ type: 'hello', jwt: token.jwt })
     expect(await client.next()).toEqual({ type: 'hello_ok' })
+    await client.get(close())
+    await client.get(open())
     expect(await valueOf(client, execute('select 1'))).toBe('1')
     client.close()
   })

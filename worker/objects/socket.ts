@@ -208,10 +208,6 @@ export class Socket extends DurableObject<Env> {
     if (this.#connection !== connection) return null
     this.#token = token
     this.ctx.storage.kv.put('token', sealed)
-    // Who says hello again knows what was refused before.
-    for (const [streamId, status] of attachment.streams)
-      if (status === 'turned_away')
-        attachment.streams.set(streamId, this.#store.read(String(streamId)) === undefined ? 'fresh' : 'used')
     this.#alarm.wakeBy(Date.now() + SOCKET_CHECK_MS)
     return null
   }

@@ -54,6 +54,9 @@ const BEGINS_WITH_BEGIN = /^\[\s*\{\s*"type"\s*:\s*"execute"\s*,\s*"stmt"\s*:\s*
 const MORE_THAN_BEGIN = word(
   String.raw`(?:commit|end|rollback|release|savepoint)\b|begin\b[^]*(?<!\w)begin\b`,
 )
+const WRITES = word(
+  String.raw`(?:insert|replace|update|delete|create|drop|alter|reindex|analyze|vacuum|pragma|immediate|exclusive)\b`,
+)
 const STORES = /_sql"/
 const STORED = /"sql_id"/
 const STORED_TEXT = /"sql_id"\s*:\s*(-?\d+)/g
@@ -109,6 +112,10 @@ export function isSelfContained(batch: string): boolean {
   const { mayBegin, leavesState } = readSql(batch)
   return !mayBegin && !leavesState && !STORED.test(batch)
 }
+
+/** Whether they may wait for the database's write lock, and have it from then on. */
+export const mayTakeWriteLock = (requests: string): boolean =>
+  ESCAPED_LETTER.test(requests) || WRITES.test(requests)
 
 function readSql(
   text: string,

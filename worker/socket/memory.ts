@@ -2,8 +2,8 @@
 import type { StoredSqls } from './stored-sql.ts'
 
 /**
- * Whether anything was sent on it, or it could not even be opened. One that was `turned_away` takes nothing until it is closed,
- * or another token is there.
+ * Whether anything was sent on it, or it could not even be opened. One that was `turned_away` takes nothing until it is
+ * closed. Not even with another token: who has said hello again may not have heard yet of what was refused.
  */
 export type StreamStatus = 'fresh' | 'used' | 'refused' | 'turned_away'
 

@@ -6,15 +6,15 @@
 export interface SlotLimits {
   total: number
   /**
-   * Of them, kept free for streams in a transaction. Else those that wait for the write lock could take all, and the
-   * COMMIT that they wait for would find none.
+   * Of them, kept free for what is urgent: requests in a transaction that do not wait for the write lock. Else those that
+   * wait for it could take all, and the COMMIT that they wait for would find none.
    */
   reserved: number
 }
 
 export interface Slots {
-  /** Runs the action when it has a slot: in order, and those in a transaction first. */
-  run: <T>(isInTransaction: boolean, action: () => Promise<T>) => Promise<T>
+  /** Runs the action when it has a slot: in order, and what is urgent first. */
+  run: <T>(isUrgent: boolean, action: () => Promise<T>) => Promise<T>
 }
 
 export function createSlots({ total, reserved }: SlotLimits): Slots {
@@ -32,9 +32,9 @@ export function createSlots({ total, reserved }: SlotLimits): Slots {
   }
 
   return {
-    async run(isInTransaction, action) {
+    async run(isUrgent, action) {
       await new Promise<void>((resolve) => {
-        const waiting = isInTransaction ? urgent : others
+        const waiting = isUrgent ? urgent : others
         waiting.push(resolve)
         next()
       })

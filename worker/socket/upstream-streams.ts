@@ -2,6 +2,7 @@
 import type { HranaError } from '../hrana-error.ts'
 import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
 import type { Destination } from '../session/exchange.ts'
+import { mayTakeWriteLock } from '../session/requests.ts'
 import type { Streams } from '../session/streams.ts'
 import type { UpstreamStreams } from './lanes.ts'
 import type { StreamStatus } from './memory.ts'
@@ -22,17 +23,27 @@ export interface UpstreamStreamsOptions {
 export function createUpstreamStreams(options: UpstreamStreamsOptions): UpstreamStreams {
   const { streams, isInTransaction, slots, statuses, changed, destination } = options
 
+  /** Those in a transaction of which this instance has seen all, and nothing that takes the write lock. */
+  const readers = new Set<number>()
+
   async function take<Answer extends CursorAnswer | StreamAnswer>(
     streamId: number,
+    requests: string,
     action: (id: string, turn: 'new' | 'ordered') => Promise<Answer>,
   ): Promise<Answer> {
     const id = String(streamId)
-    return await slots.run(isInTransaction(id), async () => {
+    const isOngoing = isInTransaction(id)
+    const isReader = readers.has(streamId)
+    const mayTakeLock = mayTakeWriteLock(requests)
+    // Whoever waits for the lock would stand in the way of its holder.
+    return await slots.run(isOngoing && !(isReader && mayTakeLock), async () => {
       const status = statuses.get(streamId)
       // The socket has ended while this waited.
       if (status === undefined) return { kind: 'error', error: STREAM_NOT_OPEN } as Answer
       // Its client may count on what was refused, such as a BEGIN.
       if (status === 'turned_away') return { kind: 'error', error: TURNED_AWAY } as Answer
+      if (mayTakeLock) readers.delete(streamId)
+      else if (!isOngoing) readers.add(streamId)
       const answer = await action(id, status === 'fresh' ? 'new' : 'ordered')
       const next = isTurnedAway(answer) ? 'turned_away' : 'used'
       if (next !== status && statuses.has(streamId)) {
@@ -45,10 +56,13 @@ export function createUpstreamStreams(options: UpstreamStreamsOptions): Upstream
 
   return {
     send: (streamId, requests) =>
-      take(streamId, (id, turn) => streams.pipeline(id, { ...destination(), turn, requests })),
+      take(streamId, requests, (id, turn) => streams.pipeline(id, { ...destination(), turn, requests })),
     openCursor: (streamId, batch) =>
-      take(streamId, (id, turn) => streams.cursor(id, { ...destination(), turn, requests: batch })),
-    leave: (streamId) => streams.leave(String(streamId)),
+      take(streamId, batch, (id, turn) => streams.cursor(id, { ...destination(), turn, requests: batch })),
+    leave(streamId) {
+      readers.delete(streamId)
+      streams.leave(String(streamId))
+    },
   }
 }
 

@@ -220,6 +220,23 @@ describe('a session without a transaction', () => {
     })
   })
 
+  test.each([
+    ['the number of all changes, by an insert', insert('just now'), 'total_changes'],
+    [
+      'the last insert, by one that fails',
+      execute("insert into notes (id) values ('none')"),
+      'last_insert_rowid',
+    ],
+    ['the last insert, by a text about one', execute("select 'insert into'"), 'last_insert_rowid'],
+  ])('is not taken for one that can tell %s', async (_, reopening, question) => {
+    const begun = await answerOf(send([insert('a row')]))
+    await alarmAfter(9_000, begun.baton!)
+    const { baton } = await answerOf(send([reopening], begun.baton))
+    expect(await refusalOf(send([execute(`select ${question}()`)], baton))).toMatchObject({
+      code: 'STREAM_EXPIRED',
+    })
+  })
+
   test('is not given another stream where a stored text asks for the last insert', async () => {
     const stored = await answerOf(
       send([{ type: 'store_sql', sql_id: 1, sql: 'select last_insert_rowid()' }, insert('a row')]),

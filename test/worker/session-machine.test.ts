@@ -32,7 +32,7 @@ describe('the life of a stream', () => {
   ): StreamState => {
     const asked = advance(
       state,
-      { kind: 'asked', now: 0, turn: null, needsHistory: false, isProbe: false },
+      { kind: 'asked', now: 0, turn: null, needsHistory: null, isProbe: false },
       limits,
     )
     const { fence } = asked.state!
@@ -62,7 +62,7 @@ describe('the life of a stream', () => {
     })
     const asked = advance(
       parked.state!,
-      { kind: 'asked', now: 9_500, turn: 1, needsHistory: false, isProbe: false },
+      { kind: 'asked', now: 9_500, turn: 1, needsHistory: null, isProbe: false },
       limits,
     )
     expect(asked.effect).toEqual({ kind: 'send', upstream: null })
@@ -85,12 +85,12 @@ describe('the life of a stream', () => {
   const givenUp = (facts: Partial<Extract<StreamEvent, { kind: 'answered' }>>): Step => {
     const asked = advance(
       answer(newStream(0), facts),
-      { kind: 'asked', now: 1, turn: 1, needsHistory: false, isProbe: false },
+      { kind: 'asked', now: 1, turn: 1, needsHistory: null, isProbe: false },
       limits,
     )
     return advance(
       asked.state!,
-      { kind: 'dead', now: 2, fence: asked.state!.fence, needsHistory: false },
+      { kind: 'dead', now: 2, fence: asked.state!.fence, needsHistory: null },
       limits,
     )
   }
@@ -114,7 +114,7 @@ describe('the life of a stream', () => {
     const parked = tick(answer(newStream(0)), 9_000).state!
     const step = advance(
       parked,
-      { kind: 'asked', now: 9_001, turn: 1, needsHistory: true, isProbe: false },
+      { kind: 'asked', now: 9_001, turn: 1, needsHistory: 'latest', isProbe: false },
       limits,
     )
     expect(step).toMatchObject({ effect: null, refusal: { kind: 'expired', isDoubtful: false } })

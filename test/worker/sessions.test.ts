@@ -92,6 +92,18 @@ describe("a tenant's sessions", () => {
     for (const other of [one, two, baton]) await answerOf(send('limited', [close], other))
   })
 
+  test('are not called rolled back when a part of what they sent was committed', async () => {
+    await answerOf(send('limited', [execute('create table only (v unique on conflict rollback)'), close]))
+    await answerOf(send('limited', [execute('insert into only values (1)'), close]))
+    const places = await Promise.all([begin('limited'), begin('limited')])
+    // The second statement ends the transaction, the third is its own, and the last begins another.
+    const twice = ['begin', 'insert into only values (1)', 'delete from only', '\nbegin'].map(execute)
+    expect(await refusalOf(send('limited', twice))).not.toHaveProperty('outcome')
+    const { results } = await answerOf(send('limited', [execute('select v from only'), close]))
+    expect(results[0]!.response!.result!.rows).toHaveLength(1)
+    for (const baton of places) await answerOf(send('limited', [close], baton))
+  })
+
   test('count only as long as they hold a stream', async () => {
     const { baton: idle } = await answerOf(send('limited', [execute('select 1')]))
     await alarmAfter(9_000, idle!)

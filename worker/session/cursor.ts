@@ -72,12 +72,13 @@ export async function settleCursor(
 ): Promise<Exchanged['event']> {
   const baton = upstream?.baton ?? null
   if (!isWhole) return { kind: 'failed', baton, url }
-  const { leavesState, makesHistory } = order.facts
+  // What has come of its statements is not read.
+  const facts = { leavesState: order.facts.leavesState, makesHistory: false }
   if (!mayHaveTransaction)
-    return { kind: 'answered', baton, url, isAutocommit: true, isClosed: false, leavesState, makesHistory }
+    return { kind: 'answered', baton, url, isAutocommit: true, isClosed: false, ...facts }
   if (upstream === null) return { kind: 'failed', baton: null, url }
   const { event } = await exchange({ ...order, upstream, requests: '[]', facts: NO_FACTS })
-  if (event.kind === 'answered') return { ...event, leavesState, makesHistory }
+  if (event.kind === 'answered') return { ...event, ...facts }
   // It has run to its end, so nothing of it may be sent again.
   return { kind: 'failed', baton: null, url }
 }

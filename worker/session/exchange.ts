@@ -10,7 +10,7 @@ import {
 import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import { AnswerTooLargeError, passedOn, readBounded, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
-import { countRows, cutResults, readAnswer, successesOf } from './answer.ts'
+import { countRows, cutResults, hasInserted, readAnswer, successesOf } from './answer.ts'
 import { STREAM_LOST } from './refusals.ts'
 import { composeRequests, storedAfter, type RequestFacts, type StoredSql } from './requests.ts'
 import type { StreamEvent, Upstream } from './state.ts'
@@ -115,7 +115,7 @@ function settle(order: Exchange, text: string): Exchanged {
       isAutocommit,
       isClosed: facts.isClosing,
       leavesState: facts.leavesState || stored === null,
-      makesHistory: facts.makesHistory,
+      makesHistory: hasInserted(results),
     },
     reply: { kind: 'results', results },
     stored,

@@ -2,6 +2,7 @@
 import { deadlineOf, isEnded, isParked } from './state.ts'
 import type {
   EndedStream,
+  History,
   IdleStream,
   Step,
   StreamEvent,
@@ -44,11 +45,17 @@ function ask(state: StreamState, { now, turn, needsHistory, isProbe }: EventOf<'
   if (isEnded(state)) return refuse(state, endOf(state, turn))
   if (turn !== null && turn !== state.turn) return refuse(state, { kind: 'reused' })
   // Another upstream stream would give an answer, and a wrong one.
-  if (needsHistory && (state.hasLostHistory || (isParked(state) && state.turn > 0))) {
+  if (needsHistory !== null && hasLost(state, needsHistory)) {
     const ended = end(state, 'expired', now, 'idle')
     return { ...refuse(ended, endOf(ended, turn)), effect: closing(state.upstream) }
   }
   return send(state, { now, isProbe })
+}
+
+/** Whether another upstream stream would be asked about statements that it has not run. */
+function hasLost(state: RestingStream, history: History): boolean {
+  if (isParked(state)) return state.turn > 0
+  return state.hasLostHistory && (history === 'all' || !state.hasInserted)
 }
 
 function send(before: RestingStream, { now, isProbe }: { now: number; isProbe: boolean }): Step {
@@ -60,6 +67,7 @@ function send(before: RestingStream, { now, isProbe }: { now: number; isProbe: b
     openedAt,
     isPinned,
     hasLostHistory: before.hasLostHistory || (upstream === null && turn > 0),
+    hasInserted: before.hasInserted && upstream !== null,
     drainBy,
     before,
     startedAt: now,
@@ -76,7 +84,12 @@ function settle(state: StreamInFlight, event: Outcome, limits: StreamLimits): St
     case 'answered':
       return answered(state, event, limits)
     case 'dead': {
-      if (before.kind === 'in_transaction' || before.isPinned || event.needsHistory || isParked(before)) {
+      if (
+        before.kind === 'in_transaction' ||
+        before.isPinned ||
+        event.needsHistory !== null ||
+        isParked(before)
+      ) {
         const ended = end(before, 'expired', event.now, 'upstream')
         return refuse({ ...ended, fence: state.fence + 1 }, endOf(ended, null))
       }
@@ -111,7 +124,8 @@ function answered(state: StreamInFlight, event: EventOf<'answered'>, limits: Str
     openedAt: state.openedAt,
     // A database that keeps no stream says that there is nothing to keep.
     isPinned: baton !== null && (state.isPinned || event.leavesState),
-    hasLostHistory: state.hasLostHistory && !event.makesHistory,
+    hasLostHistory: state.hasLostHistory,
+    hasInserted: state.hasInserted || event.makesHistory,
     drainBy: state.drainBy,
     since: now,
   }

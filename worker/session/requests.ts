@@ -4,6 +4,7 @@
  */
 import { elementsOf, readShortString, sliceMembers } from '../envelope.ts'
 import { MAX_STORED_SQL_CHARACTERS } from '../limits.ts'
+import type { History } from './state.ts'
 
 export interface RequestFacts {
   /** `close` is among them. */
@@ -14,10 +15,8 @@ export interface RequestFacts {
   isUndoable: boolean
   /** They may leave something on their stream that another stream would not have. */
   leavesState: boolean
-  /** They may ask for what an earlier statement left there, such as `last_insert_rowid()`. */
-  needsHistory: boolean
-  /** They insert, so that what is asked afterwards is about that. */
-  makesHistory: boolean
+  /** What they may ask of the statements before them. */
+  needsHistory: History | null
   /** The texts that they store and forget, in order. */
   storing: StoringRequest[]
 }
@@ -43,17 +42,21 @@ const HARMLESS_PRAGMA =
 const KEEPS_STATE = word(
   String.raw`(?:temp|temporary|attach|detach)\b|pragma\b(?!\s+(?:main\s*\.\s*)?${HARMLESS_PRAGMA}\b)`,
 )
+/** With the members of SQL between them, each of which begins a statement that is not the one before it. */
 const ASKS_FOR_HISTORY = new RegExp(
-  String.raw`${START}(?:(last_insert_rowid|total_changes)\b|changes(?:\s|\\[nrt"])*(?:\(|/\*|--))`,
+  String.raw`"sql"|${START}(?:(last_insert_rowid)\b|(total_changes)\b|changes(?:[\s\]\x60]|\\[fnrt"]|\\u00[02][09a-d])*(?:\(|/\*|--))`,
   'gi',
 )
-const INSERTS = word(String.raw`(?:insert|replace)\b[^;]*?(?<!\w)into\b`)
-const CHANGES_ROWS = /"sql"\s*:\s*"\s*(?:insert|replace|update|delete)\b/i
+/** A statement that is run and begins so, in the shape in which all clients write it. */
+const running = (words: string): RegExp =>
+  new RegExp(
+    String.raw`(?:"stmt"\s*:\s*\{|"type"\s*:\s*"sequence"\s*,)\s*"sql"\s*:\s*"(?:\s|\\[nrt])*(?:${words})\b`,
+    'i',
+  )
+const INSERTS = running('insert|replace')
+const CHANGES_ROWS = running('insert|replace|update|delete')
 const BEGINS_WITH_BEGIN = /^\[\s*\{\s*"type"\s*:\s*"execute"\s*,\s*"stmt"\s*:\s*\{\s*"sql"\s*:\s*"\s*begin\b/i
-/** What may end a transaction, or begin another after the first has failed. */
-const MORE_THAN_BEGIN = word(
-  String.raw`(?:commit|end|rollback|release|savepoint)\b|begin\b[^]*(?<!\w)begin\b`,
-)
+const ENDS = word(String.raw`(?:commit|end|rollback|release)\b`)
 const WRITES = word(
   String.raw`(?:insert|replace|update|delete|create|drop|alter|reindex|analyze|vacuum|pragma|immediate|exclusive)\b`,
 )
@@ -67,8 +70,7 @@ export const NO_FACTS: RequestFacts = {
   mayBegin: false,
   isUndoable: false,
   leavesState: false,
-  needsHistory: false,
-  makesHistory: false,
+  needsHistory: null,
   storing: [],
 }
 
@@ -80,12 +82,8 @@ export function readRequests(requests: string, stored: StoredSql): RequestFacts 
   if (!requests.startsWith('[') || !requests.endsWith(']')) throw new SyntaxError('not an array')
   const isObscure = ESCAPED_LETTER.test(requests)
   return {
-    ...readSql(fillIn(requests, stored)),
-    isUndoable:
-      !isObscure &&
-      BEGINS_WITH_BEGIN.test(requests) &&
-      !MORE_THAN_BEGIN.test(requests) &&
-      !KEEPS_STATE.test(requests),
+    ...readSql(requests, stored),
+    isUndoable: !isObscure && isUndoable(requests),
     // An argument may be the same text.
     isClosing: (isObscure || requests.includes('"close"')) && hasClose(requests),
     storing: isObscure || STORES.test(requests) ? readStoring(requests) : [],
@@ -95,22 +93,43 @@ export function readRequests(requests: string, stored: StoredSql): RequestFacts 
 /** Of the batch of a cursor. */
 export const readBatch = (batch: string, stored: StoredSql): RequestFacts => ({
   ...NO_FACTS,
-  ...readSql(fillIn(batch, stored)),
+  ...readSql(batch, stored),
 })
 
-/** With the stored texts where they are named, as far as they are known: only to be looked at. */
-function fillIn(text: string, stored: StoredSql): string {
-  if (!STORED.test(text)) return text
-  return text.replaceAll(STORED_TEXT, (named, id: string) => {
-    const sql = stored[String(Number(id))]
-    return sql === undefined ? named : `"sql":${sql}`
+/** What may end a transaction, or begin another after the first has failed, is not in it. */
+function isUndoable(requests: string): boolean {
+  const [begin] = BEGINS_WITH_BEGIN.exec(requests) ?? []
+  return (
+    begin !== undefined &&
+    !BEGINS.test(requests.slice(begin.length)) &&
+    !ENDS.test(requests) &&
+    !KEEPS_STATE.test(requests)
+  )
+}
+
+/**
+ * With the stored texts where they are first named: only to be looked at, and what is true of the first is true of all.
+ * So the text cannot become many times as long.
+ */
+function fillIn(text: string, stored: StoredSql): { text: string; namesUnknown: boolean } {
+  if (!STORED.test(text)) return { text, namesUnknown: false }
+  const seen = new Set<string>()
+  let namesUnknown = false
+  const filled = text.replaceAll(STORED_TEXT, (named, id: string) => {
+    const key = String(Number(id))
+    const sql = stored[key]
+    namesUnknown ||= sql === undefined
+    if (sql === undefined || seen.has(key)) return named
+    seen.add(key)
+    return `"sql":${sql}`
   })
+  return { text: filled, namesUnknown }
 }
 
 /** Whether a batch leaves nothing behind, and needs nothing: then its stream can go with it. */
 export function isSelfContained(batch: string): boolean {
-  const { mayBegin, leavesState } = readSql(batch)
-  return !mayBegin && !leavesState && !STORED.test(batch)
+  const { mayBegin, leavesState } = readSql(batch, {})
+  return !mayBegin && !leavesState
 }
 
 /** Whether they may wait for the database's write lock, and have it from then on. */
@@ -118,27 +137,36 @@ export const mayTakeWriteLock = (requests: string): boolean =>
   ESCAPED_LETTER.test(requests) || WRITES.test(requests)
 
 function readSql(
-  text: string,
-): Pick<RequestFacts, 'mayBegin' | 'leavesState' | 'needsHistory' | 'makesHistory'> {
+  requests: string,
+  stored: StoredSql,
+): Pick<RequestFacts, 'mayBegin' | 'leavesState' | 'needsHistory'> {
+  const { text, namesUnknown } = fillIn(requests, stored)
   const isObscure = ESCAPED_LETTER.test(text)
   return {
-    mayBegin: isObscure || BEGINS.test(text),
+    mayBegin: isObscure || namesUnknown || BEGINS.test(text),
     leavesState: isObscure || KEEPS_STATE.test(text),
-    needsHistory: isObscure || needsHistory(text),
-    makesHistory: INSERTS.test(text),
+    needsHistory: isObscure ? 'all' : needsHistory(text),
   }
 }
 
-/** Whether it asks for what was there before it: not if a statement before, in the same pipeline, decides the answer. */
-function needsHistory(requests: string): boolean {
-  for (const { index, 1: name } of requests.matchAll(ASKS_FOR_HISTORY)) {
-    // A count of all is never about one request alone.
-    if (name?.toLowerCase() === 'total_changes') return true
-    const ownStart = Math.max(requests.lastIndexOf('"sql"', index), requests.lastIndexOf(';', index))
-    const before = requests.slice(0, Math.max(0, ownStart))
-    if (!(name === undefined ? CHANGES_ROWS : INSERTS).test(before)) return true
+/** What is asked of earlier requests: not what a statement before, in the same ones, decides. In one pass. */
+function needsHistory(requests: string): History | null {
+  const insertEnds = endOf(INSERTS, requests)
+  const changeEnds = endOf(CHANGES_ROWS, requests)
+  let needed: History | null = null
+  let statementAt = 0
+  for (const { index, 0: found, 1: rowid, 2: total } of requests.matchAll(ASKS_FOR_HISTORY)) {
+    if (found === '"sql"') statementAt = index
+    // A number of all is never about one request alone.
+    else if (total !== undefined) return 'all'
+    else if (statementAt < (rowid === undefined ? changeEnds : insertEnds)) needed = 'latest'
   }
-  return false
+  return needed
+}
+
+function endOf(pattern: RegExp, text: string): number {
+  const found = pattern.exec(text)
+  return found === null ? Infinity : found.index + found[0].length
 }
 
 function hasClose(requests: string): boolean {

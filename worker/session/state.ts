@@ -3,6 +3,9 @@
  * exists only while something depends on it.
  */
 
+/** What a stream tells of its statements: `latest` is of one (`last_insert_rowid()`), `all` of each (`total_changes()`). */
+export type History = 'latest' | 'all'
+
 /** Where a stream lives at the database. */
 export interface Upstream {
   baton: string
@@ -20,8 +23,10 @@ interface Open {
   openedAt: number
   /** Whether it has settings or temporary tables, which another upstream stream would not have. */
   isPinned: boolean
-  /** Whether an earlier upstream stream has taken with it what `last_insert_rowid()` and the like would tell. */
+  /** Whether an earlier upstream stream has taken with it what `total_changes()` and the like would tell. */
   hasLostHistory: boolean
+  /** Whether an insert has succeeded on the present one, so that `last_insert_rowid()` is again about the latest. */
+  hasInserted: boolean
   /** By when it must have let go of the database, since an operator wants that. */
   drainBy: number | null
 }
@@ -92,8 +97,8 @@ export type StreamEvent = { now: number } & (
       kind: 'asked'
       /** The client's number; `null` where it has none, and requests are in order by other means. */
       turn: number | null
-      /** Whether it asks for what an earlier request left on the upstream stream, such as `last_insert_rowid()`. */
-      needsHistory: boolean
+      /** What it may ask of the statements of earlier requests. */
+      needsHistory: History | null
       isProbe: boolean
     }
   | {
@@ -109,11 +114,11 @@ export type StreamEvent = { now: number } & (
       isClosed: boolean
       /** The requests may have left something that another stream would not have. */
       leavesState: boolean
-      /** They have inserted, so that what was lost of the time before matters no more. */
+      /** They have inserted. */
       makesHistory: boolean
     }
   /** Refused with certainty that nothing ran: `dead` since its stream had ended before, `turned_away` at the door. */
-  | { kind: 'dead' | 'turned_away'; fence: number; needsHistory: boolean }
+  | { kind: 'dead' | 'turned_away'; fence: number; needsHistory: History | null }
   /** Refused in any other way: something may have run, and the stream may live on. */
   | { kind: 'refused'; fence: number }
   /** No answer, or none that can be used; `baton` if one came that nobody must use. */
@@ -157,6 +162,7 @@ export function newStream(now: number): IdleStream {
     openedAt: now,
     isPinned: false,
     hasLostHistory: false,
+    hasInserted: false,
     drainBy: null,
     upstream: null,
     since: now,

@@ -216,7 +216,7 @@ export function createStreams(options: StreamsOptions): Streams {
   function turnAway(id: string, sent: StreamInFlight, error: HranaError): Refused {
     const record = read(id)
     if (record !== undefined && isSame(record.state, sent))
-      apply(id, record, { kind: 'turned_away', now: now(), fence: sent.fence, needsHistory: false })
+      apply(id, record, { kind: 'turned_away', now: now(), fence: sent.fence, needsHistory: null })
     return refuse(error)
   }
 

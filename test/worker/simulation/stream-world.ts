@@ -146,7 +146,7 @@ export class World {
     const number = turn === 'none' ? null : turn === 'next' ? state.turn : state.turn - 1
     this.apply({ kind: 'tick', now: this.now })
     if (this.state === null) return
-    const needsHistory = program === 'history'
+    const needsHistory = program === 'history' ? 'latest' : null
     let step = this.apply({ kind: 'asked', now: this.now, turn: number, needsHistory, isProbe: false })
     if (step.refusal) return this.checkRefusal(step.refusal, number)
     let isRestart = fate === 'restarted'
@@ -185,7 +185,7 @@ export class World {
     if (meanwhile === 'late') this.arriveLate()
     else if (meanwhile === 'ask') {
       const turn = state.turn
-      const step = this.apply({ kind: 'asked', now, turn, needsHistory: false, isProbe: false })
+      const step = this.apply({ kind: 'asked', now, turn, needsHistory: null, isProbe: false })
       hold(step.state === state && step.refusal?.kind === 'reused', 'one request at a time')
     } else this.apply({ kind: meanwhile, now, by: now + 1_000 } as StreamEvent)
   }
@@ -203,7 +203,7 @@ export class World {
   serve(flight: StreamInFlight, upstream: Upstream | null, program: Program, fate: Fate): StreamEvent | null {
     const { now } = this
     const { fence } = flight
-    const needsHistory = program === 'history'
+    const needsHistory = program === 'history' ? 'latest' : null
     const url = fate === 'sent_elsewhere' ? `https://${this.batons}.example/` : 'https://a.example/'
     if (fate === 'lost_before') return { kind: 'failed', now, fence, baton: null, url }
     if (fate === 'busy')
@@ -218,7 +218,7 @@ export class World {
     hold(!this.ran.has(flight.turn), 'a request runs once')
     this.ran.add(flight.turn)
     // Another stream would answer it, and wrongly.
-    hold(!needsHistory || flight.turn === 0 || known.uses > 0, 'no other stream answers for this one')
+    hold(needsHistory === null || flight.turn === 0 || known.uses > 0, 'no other stream answers for this one')
     if (program === 'begin') known.inTransaction = true
     if (program === 'commit') known.inTransaction = false
     const baton = program === 'close' ? null : `baton ${this.batons++}`

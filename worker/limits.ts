@@ -223,6 +223,10 @@ export const MAX_CURSOR_MESSAGE_CHARACTERS = 512 * 1024
 /** One line of a cursor: a row, whose values sqld bounds to 5 MB. */
 export const MAX_CURSOR_LINE_CHARACTERS = MAX_ANSWER_BYTES
 
+/** Of a cursor that its client closes before its end, so much is read for nothing, and for so long: the stream waits for it. */
+export const MAX_SKIPPED_CURSOR_BYTES = 4 * 1024 * 1024
+export const SKIPPED_CURSOR_MS = 2_000
+
 /**
  * A cursor keeps its object in memory and a snapshot of the database; whoever fetches nothing for so long has gone. Before
  * the body that it reads is cut off for standing still, so that the client can be told why.

@@ -98,6 +98,16 @@ test.each([
   await expect(read(9, Infinity)).rejects.toThrow(BrokenCursorError)
 })
 
+test('a row that is cut off is no entry, although it ends as one', async () => {
+  const cut = row('x').slice(0, -2)
+  expect(cut).toMatch(/\}$/)
+  const body = bodyOf([linesOf(BEGIN), new TextEncoder().encode(cut)]).body
+  await expect(readEntries(body).read(2, Infinity)).rejects.toThrow(BrokenCursorError)
+  // A server may leave the last end of a line out.
+  const whole = readEntries(bodyOf([linesOf(BEGIN, row('x')), new TextEncoder().encode(END)]).body)
+  expect(await whole.read(9, Infinity)).toEqual({ entries: [BEGIN, row('x'), END], isDone: true })
+})
+
 test('an error is the end of a step and of the cursor', async () => {
   const failed = '{"type":"step_error","step":0,"error":{"message":"no"}}'
   const fatal = '{"type":"error","error":{"message":"gone"}}'

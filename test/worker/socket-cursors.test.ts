@@ -146,6 +146,34 @@ describe('a cursor', () => {
     await client.get(execute('rollback'))
   })
 
+  test('that only reads is closed in the middle without harm to its transaction', async () => {
+    await client.get(execute('begin immediate'))
+    await client.get(execute("insert into notes (title) values ('read in part')"))
+    await client.get(open(numbers(5_000)))
+    expect((await fetched(5)).entries).toHaveLength(5)
+    const [closed, asked] = await Promise.all([
+      client.get(CLOSE),
+      client.get({ type: 'get_autocommit', stream_id: 1 }),
+    ])
+    expect([closed, asked]).toEqual([
+      { type: 'close_cursor' },
+      { type: 'get_autocommit', is_autocommit: false },
+    ])
+    await client.get(execute('commit'))
+    const { result } = (await client.get(
+      execute("select count(*) from notes where title = 'read in part'"),
+    )) as unknown as { result: { rows: unknown } }
+    expect(result.rows).toEqual([[{ type: 'integer', value: '1' }]])
+  })
+
+  test('that writes is cut off when it is closed, and its transaction with it', async () => {
+    await client.get(execute('begin immediate'))
+    await client.get(open(numbers(5_000), "insert into notes (title) values ('behind the rows')"))
+    expect((await fetched(5)).entries).toHaveLength(5)
+    await client.get(CLOSE)
+    expect(await client.ask(execute('commit'))).toMatchObject({ error: { code: 'STREAM_LOST' } })
+  })
+
   test('tells of a step that fails, and goes on as the batch does', async () => {
     await client.get(open('select * from nowhere', 'select 1'))
     const { entries } = await fetched(10)

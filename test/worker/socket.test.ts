@@ -143,6 +143,7 @@ describe('hello', () => {
   test.each([
     ['of another tenant', () => other.token.jwt, /40[134]|exist|Unauthorized/],
     ['that is none', () => 'nonsense', /./],
+    ['that is none in a header either', () => 'n\u00f6nsense', /printable/],
     ['that is missing', () => null, /"jwt"/],
   ])(
     'with a token %s is refused in the words of the database, and the socket closed',

@@ -13,6 +13,7 @@ export async function authenticate(
   logged: LogFields,
 ): Promise<ToldError | null> {
   if (token === null) return NO_TOKEN
+  if (!/^[\x21-\x7e]+$/.test(token)) return MALFORMED_TOKEN
   let answer: UpstreamAnswer
   try {
     answer = await sendUpstream({ url: databaseUrl, version: '3', token, body: QUESTION })
@@ -27,6 +28,12 @@ export async function authenticate(
 const NO_TOKEN: ToldError = {
   code: 'AUTH_HEADER_NOT_FOUND',
   message: 'The hello has no "jwt": it must be a token of the database',
+}
+
+/** It is sent in a header: the runtime would refuse it there, or quote it in its log. */
+const MALFORMED_TOKEN: ToldError = {
+  code: 'AUTH_REJECTED',
+  message: 'The "jwt" of the hello is no token: it must be one word of printable ASCII',
 }
 
 const UNREACHABLE: ToldError = {

@@ -3,7 +3,8 @@
  * asks, and no further than to the end of the piece in which the last of them came.
  */
 import { sliceMembers } from '../envelope.ts'
-import { MAX_CURSOR_LINE_CHARACTERS } from '../limits.ts'
+import { MAX_CURSOR_LINE_CHARACTERS, MAX_SOCKET_JSON_DEPTH } from '../limits.ts'
+import { checkJson } from './json.ts'
 
 export interface Entries {
   /** As JSON. */
@@ -22,6 +23,12 @@ export interface EntryReader {
    * it has thrown a {@link BrokenCursorError} or what the body throws.
    */
   read: (maxCount: number, maxCharacters: number) => Promise<Entries>
+  /**
+   * Reads up to so many bytes more, and forgets them.
+   *
+   * @returns whether that was all
+   */
+  skip: (maxBytes: number) => Promise<boolean>
   /** Lets go of the body. What is being read then ends as if the body did. */
   cancel: () => Promise<void>
 }
@@ -52,7 +59,14 @@ export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
     }
     const rest = text.slice(at)
     at = text.length
-    return rest === '' ? undefined : rest
+    if (rest === '') return undefined
+    // A row that was cut off may end as one that was not.
+    try {
+      checkJson(rest, MAX_SOCKET_JSON_DEPTH)
+    } catch {
+      throw new BrokenCursorError('its last line is cut off')
+    }
+    return rest
   }
 
   async function readOn(): Promise<void> {
@@ -103,6 +117,16 @@ export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
         characters += entry.length
       }
       return { entries, isDone: false }
+    },
+    async skip(maxBytes) {
+      text = ''
+      for (let bytes = 0; !isAtEnd;) {
+        if (bytes > maxBytes) return false
+        const { value, done } = await reader.read()
+        isAtEnd = done
+        bytes += value?.byteLength ?? 0
+      }
+      return true
     },
     cancel: () => reader.cancel(),
   }

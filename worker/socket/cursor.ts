@@ -8,8 +8,12 @@ export interface SocketCursor {
   readonly streamId: number
   /** Since when no fetch is under way, in milliseconds; `null` while one is, and when there is nothing to wait for. */
   idleSince: () => number | null
-  /** Gives it what the database has opened; resolves when the stream may go on. */
-  opened: (reader: EntryReader) => Promise<void>
+  /**
+   * Gives it what the database has opened.
+   *
+   * @returns when it is over; with the reader if its client has closed it before its end
+   */
+  opened: (reader: EntryReader) => Promise<EntryReader | null>
   /** Each fetch is told so from now on, until it is closed. */
   fail: (error: HranaError) => Promise<void>
   /** Once the fetches before it are answered, there is no more to fetch. */
@@ -41,7 +45,7 @@ export const CURSOR_LOST: HranaError = {
 
 export function createCursor(streamId: number, now: () => number, logged: LogFields): SocketCursor {
   const ready = Promise.withResolvers<void>()
-  const over = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<EntryReader | null>()
   let failure: HranaError | undefined
   let reader: EntryReader | undefined
   let isAtEnd = false
@@ -53,7 +57,7 @@ export function createCursor(streamId: number, now: () => number, logged: LogFie
   async function finish(): Promise<void> {
     const ending = reader
     reader = undefined
-    over.resolve()
+    over.resolve(null)
     // Its body may have failed, and then there is nothing to let go of.
     await ending?.cancel().catch(() => undefined)
   }
@@ -93,12 +97,14 @@ export function createCursor(streamId: number, now: () => number, logged: LogFie
       ready.resolve()
       // It was closed before it was open.
       if (failure !== undefined) await finish()
-      await over.promise
+      return await over.promise
     },
     fail,
     async close() {
       await turn
-      await fail(CURSOR_NOT_OPEN)
+      failure ??= CURSOR_NOT_OPEN
+      over.resolve(reader ?? null)
+      reader = undefined
     },
     fetch(maxCount) {
       fetching += 1

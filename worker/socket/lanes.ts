@@ -1,7 +1,9 @@
 /** What is to be done on each stream of a socket, in order. A stream that has nothing to do costs nothing. */
+import { MAX_SKIPPED_CURSOR_BYTES, SKIPPED_CURSOR_MS } from '../limits.ts'
 import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
+import { mayTakeWriteLock } from '../session/requests.ts'
 import { CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
-import { readEntries } from './cursor-entries.ts'
+import { readEntries, type EntryReader } from './cursor-entries.ts'
 
 /** The streams upstream. What is sent on one is answered before the next is sent on it. */
 export interface UpstreamStreams {
@@ -54,7 +56,8 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
           const answer = await streams.openCursor(streamId, job.batch)
           if (answer.kind === 'cursor') {
             job.answer(null)
-            await job.cursor.opened(readEntries(answer.body))
+            const rest = await job.cursor.opened(readEntries(answer.body))
+            if (rest !== null) await dispose(rest, job.batch, jobs)
           } else {
             await job.cursor.fail(answer.kind === 'error' ? answer.error : CURSOR_NOT_OPEN)
             job.answer(answer)
@@ -67,6 +70,24 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
       }
     }
     lanes.delete(streamId)
+  }
+
+  /**
+   * Of a batch that only reads, the rest is read for nothing, so that its stream goes on. Whoever hangs up ends the stream,
+   * and a transaction with it; but nothing is written for a client that does not wait for it.
+   */
+  async function dispose(rest: EntryReader, batch: string, jobs: readonly Job[]): Promise<void> {
+    await scheduler.wait(0)
+    const goesOn = jobs[0]?.type !== 'close' && !mayTakeWriteLock(batch)
+    const cancel = (): Promise<void> => rest.cancel().catch(() => undefined)
+    const timer = setTimeout(cancel, SKIPPED_CURSOR_MS)
+    try {
+      if (!goesOn || !(await rest.skip(MAX_SKIPPED_CURSOR_BYTES))) await cancel()
+    } catch {
+      // It was cut off, as the next request is told.
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   return {

@@ -8,7 +8,7 @@ import {
   RESPONSE_TOO_LARGE,
   UPSTREAM_REDIRECTS,
 } from './hrana-error.ts'
-import { errorText, log } from './log.ts'
+import { errorText, log, type LogFields } from './log.ts'
 import { closeUpstream, mayFollow, type Destination } from './session/exchange.ts'
 import {
   AnswerTooLargeError,
@@ -22,9 +22,13 @@ import {
 const HARMLESS = '{"baton":null,"base_url":null,'
 
 /** Never throws for what the database does or fails to do. */
-export function passThrough(pipeline: UpstreamPipeline): Promise<Response> {
-  return orRefuse(() =>
-    streamUpstream(pipeline, async (answer) => {
+export function passThrough(
+  pipeline: Omit<UpstreamPipeline, 'url' | 'token'>,
+  destination: Destination,
+): Promise<Response> {
+  const { databaseUrl: url, token, logged } = destination
+  return orRefuse(logged, () =>
+    streamUpstream({ ...pipeline, url, token }, async (answer) => {
       const { ok, body, status } = answer
       if (!ok || body === null) return await refusal(answer)
       return new Response(await withoutEnvelope(body), { status, headers: passedOn(answer.headers) })
@@ -42,9 +46,9 @@ export function passCursor(
   batch: string,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<Response> {
-  const { databaseUrl: url, token } = destination
+  const { databaseUrl: url, token, logged } = destination
   const body = `{"baton":null,"batch":${batch}}`
-  return orRefuse(() =>
+  return orRefuse(logged, () =>
     streamUpstream({ url, version: '3', endpoint: 'cursor', token, body }, async (answer) => {
       if (!answer.ok || answer.body === null) return await refusal(answer)
       const { baton, baseUrl, rest } = await readCursorHead(answer.body)
@@ -52,19 +56,19 @@ export function passCursor(
       if (baton !== null) {
         const isTrusted = baseUrl !== null && mayFollow(baseUrl, destination)
         const upstream = { baton, url: isTrusted ? baseUrl.replace(/\/?$/, '/') : url, moves: 0 }
-        waitUntil(ended.then(() => closeUpstream(upstream, token)))
+        waitUntil(ended.then(() => closeUpstream(upstream, destination)))
       }
       return new Response(readable, { status: answer.status, headers: passedOn(answer.headers) })
     }),
   )
 }
 
-async function orRefuse(send: () => Promise<Response>): Promise<Response> {
+async function orRefuse(logged: LogFields | undefined, send: () => Promise<Response>): Promise<Response> {
   try {
     return await send()
   } catch (error) {
     if (error instanceof AnswerTooLargeError) return hranaErrorResponse(RESPONSE_TOO_LARGE)
-    log('warn', 'gateway_upstream_failed', { detail: errorText(error) })
+    log('warn', 'gateway_upstream_failed', { ...logged, detail: errorText(error) })
     return hranaErrorResponse(NO_ANSWER)
   }
 }

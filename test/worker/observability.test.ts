@@ -1,10 +1,12 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { Fault } from '../../local/faults/script.ts'
 import { app } from '../../worker/app.ts'
 import { renderMetrics } from '../../worker/metrics.ts'
 import { signupTiming } from '../../worker/server-timing.ts'
 import { clearFaults, failNext } from '../support/turso.ts'
 import { call, ORIGIN, signUp, signUpNow } from './client.ts'
+import { answerOf, close, execute, sessionOf } from './gateway-client.ts'
 
 afterEach(async () => {
   vi.restoreAllMocks()
@@ -162,6 +164,33 @@ describe('the id of a request', () => {
           await env.DIRECTORY.prepare('select request_id from audit where tenant = ?').bind('traced').first(),
       )
       .toEqual({ request_id: 'trace-me' })
+  })
+
+  test.each([
+    ['gateway_upstream_failed', { kind: 'truncated', share: 0.01, on: 'pipeline' }],
+    // More than anything that is read whole may have.
+    [
+      'session_close_failed',
+      { kind: 'respond', status: 200, body: ' '.repeat(17 * 1024 * 1024), on: 'pipeline' },
+    ],
+  ] satisfies [string, Fault][])('is in %s, with the tenant', async (event, fault) => {
+    const lines: string[] = []
+    vi.spyOn(console, 'warn').mockImplementation((line: unknown) => void lines.push(String(line)))
+    const tenant = event.replaceAll('_', '-')
+    const { token } = await signUpNow({ id: tenant })
+    const send = (requests: object[]): Promise<Response> =>
+      call(`/t/${tenant}/v3/pipeline`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token.jwt}`, 'x-request-id': `trace-${tenant}` },
+        body: JSON.stringify({ baton: null, requests }),
+      })
+    const { baton } = await answerOf(send([execute('begin')]))
+    await failNext(fault)
+    if (event === 'gateway_upstream_failed') await send([execute('select 1'), close])
+    else await sessionOf(baton!).kill()
+    await expect
+      .poll(() => lines.map((line) => JSON.parse(line) as unknown))
+      .toContainEqual(expect.objectContaining({ event, tenant, request_id: `trace-${tenant}` }))
   })
 
   test('is in what the log says about a session', async () => {

@@ -66,7 +66,7 @@ describe('a directory that was lost', () => {
     const objects = ids.map(String)
     const wanted = idsOf(['rebuilt-a', 'rebuilt-b', 'rebuilt-c'])
     expect(objects).toEqual(expect.arrayContaining(wanted))
-    // Several objects find at once that there are no tables.
+    // The row of the audit comes first, and finds that there are no tables.
     expect(await rebuild(wanted)).toMatchObject({ published: 3, empty: 0, failed: [] })
     expect(await read()).toEqual(before)
     const list = await call('/v1/tenants?q=rebuilt-', { headers: admin })

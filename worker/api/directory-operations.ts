@@ -204,6 +204,7 @@ export const directoryOperations: readonly Operation[] = [
         }),
       },
     },
+    problems: ['directory_unavailable'],
   },
   {
     method: 'post',

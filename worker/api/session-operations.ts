@@ -57,7 +57,7 @@ export const sessionOperations: readonly Operation[] = [
         schema: z.strictObject({ tenant: z.string(), sessions: count, until: z.iso.datetime() }),
       },
     },
-    problems: ['overloaded'],
+    problems: ['overloaded', 'directory_unavailable'],
   },
   {
     method: 'delete',
@@ -69,9 +69,9 @@ export const sessionOperations: readonly Operation[] = [
     answers: {
       200: {
         description: 'It has ended',
-        schema: z.strictObject({ id: z.string(), status: z.enum(['killed']) }),
+        schema: z.strictObject({ id: z.string(), tenant: z.string(), status: z.enum(['killed']) }),
       },
     },
-    problems: ['not_found'],
+    problems: ['not_found', 'directory_unavailable'],
   },
 ]

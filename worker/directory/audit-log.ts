@@ -1,7 +1,7 @@
-/** Reads the audit, the latest rows first, and lets the oldest go. */
+/** Reads the audit, the latest rows first, writes what no tenant's outbox does, and lets the oldest go. */
 import { AUDIT_RETENTION_MS } from '../limits.ts'
 import type { AuditQuery } from '../queries.ts'
-import { auditTime, timeOfAuditId } from './audit.ts'
+import { auditId, auditTime, timeOfAuditId, type Deed } from './audit.ts'
 import { openCursor, sealCursor } from './cursor.ts'
 import { readPage, type Argument, type Scan } from './page.ts'
 
@@ -55,6 +55,21 @@ export function auditScan(query: AuditQuery, last: Argument | null): Scan {
     filters: given.slice(1),
     limit: query.limit,
   }
+}
+
+/** For what is about no tenant, or about one that has no object to bring it here. */
+export async function addToAudit(
+  directory: D1Database,
+  { actor, action, outcome, requestId }: Deed,
+  { tenant, database }: Pick<AuditRow, 'tenant' | 'database'>,
+): Promise<void> {
+  const id = auditId(Date.now(), 0, crypto.randomUUID().slice(0, 8))
+  await directory
+    .prepare(
+      'insert into audit (id, actor, action, tenant, database, request_id, outcome) values (?, ?, ?, ?, ?, ?, ?)',
+    )
+    .bind(id, actor, action, tenant, database, requestId, outcome)
+    .run()
 }
 
 /** @returns how many rows are gone; at most `limit` */

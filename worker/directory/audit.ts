@@ -42,11 +42,16 @@ export type AuditAction =
   | 'restore'
   /** Its sessions were to end, and none to begin for a while. */
   | 'drain_sessions'
+  /** One of its sessions was ended. */
+  | 'kill_session'
   /** Nothing of the tenant is left. */
   | 'forget'
   /** About a database that may be left: its tenant deletes it now, or an operator does; it is somebody else's. */
   | 'delete_orphan'
   | 'ignore_orphan'
+  /** Rows of tenants were to be made again, or looked after. */
+  | 'rebuild_directory'
+  | 'check_directory'
 
 /** What is noted besides time and place. */
 export type Deed = Caller & Pick<AuditEntry, 'action' | 'outcome'>

@@ -8,12 +8,12 @@ import { DurableObject } from 'cloudflare:workers'
 import { locationOfHostname } from '../database-url.ts'
 import type { HranaError } from '../hrana-error.ts'
 import { ABANDONED_CALL_MS, SESSION_PARKED_MS } from '../limits.ts'
-import { createAdmission, type Holder } from '../session/admission.ts'
+import { createAdmission } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import type { StreamAnswer, StreamCall } from '../session/calls.ts'
 import type { Destination } from '../session/exchange.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
-import { createStreamStore } from '../session/store.ts'
+import { createStreamStore, type Holder } from '../session/store.ts'
 import { createStreams, type Streams } from '../session/streams.ts'
 import type { StreamView } from '../session/view.ts'
 
@@ -61,19 +61,16 @@ const STREAM = 'http'
 
 export class Session extends DurableObject<Env> {
   readonly #alarm = createAlarm(this.ctx)
+  readonly #store = createStreamStore(this.ctx.storage.kv)
   readonly #streams: Streams = createStreams({
-    store: createStreamStore(this.ctx.storage.kv),
+    store: this.#store,
     limits: { ...STREAM_LIMITS, parkedMs: SESSION_PARKED_MS },
     waitUntil: (work) => this.ctx.waitUntil(work),
     wakeBy: this.#alarm.wakeBy,
-    admission: createAdmission(
-      this.env,
-      (work) => this.ctx.waitUntil(work),
-      () => this.#holder,
-    ),
+    admission: createAdmission(this.env, this.ctx, () => this.#holder),
   })
-  /** As the latest request says; not stored, so a lease that an earlier instance has taken ends by itself. */
-  #holder: Holder | null = null
+  /** As the first request says, and after an eviction as it is stored: for a stream that the database has accepted. */
+  #holder: Holder | null = this.#store.read(STREAM)?.holder ?? null
 
   readonly #running = new Map<string, RunningCall>()
 
@@ -113,6 +110,10 @@ export class Session extends DurableObject<Env> {
     return this.#streams.list()
   }
 
+  tenant(): string | null {
+    return this.#streams.isOpen(STREAM) ? (this.#holder?.tenantId ?? null) : null
+  }
+
   kill(): boolean {
     return this.#streams.kill(STREAM)
   }
@@ -127,28 +128,23 @@ export class Session extends DurableObject<Env> {
     run: (running: StreamCall) => Promise<Answer>,
   ): Promise<Answer> {
     const { callId } = call
-    if (callId === undefined) return await run(toStreamCall(call))
-    const running: RunningCall = { cut: new AbortController(), timer: null }
-    this.#running.set(callId, running)
+    const running = { ...toStreamCall(call), holder: this.#holder ?? undefined }
+    if (callId === undefined) return await run(running)
+    const underWay: RunningCall = { cut: new AbortController(), timer: null }
+    this.#running.set(callId, underWay)
     try {
-      const answer = await run({ ...toStreamCall(call), abandoned: running.cut.signal })
+      const answer = await run({ ...running, abandoned: underWay.cut.signal })
       // The baton for what follows would reach nobody. Of a call that was refused, the stream is another's.
-      if (running.timer !== null && typeof answer.turn === 'number') this.#streams.leave(STREAM)
+      if (underWay.timer !== null && typeof answer.turn === 'number') this.#streams.leave(STREAM)
       return answer
     } finally {
       this.#running.delete(callId)
-      if (running.timer !== null) clearTimeout(running.timer)
+      if (underWay.timer !== null) clearTimeout(underWay.timer)
     }
   }
 
   #remember({ tenantId, kind = 'http', hint = null }: SessionCall): void {
-    if (tenantId === undefined) return
-    this.#holder = {
-      tenantId,
-      hint: hint ?? this.#holder?.hint ?? null,
-      objectId: this.ctx.id.toString(),
-      kind,
-    }
+    if (tenantId !== undefined) this.#holder ??= { tenantId, kind, hint }
   }
 
   override async alarm(): Promise<void> {

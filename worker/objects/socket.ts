@@ -7,11 +7,11 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfiguration } from '../configuration.ts'
 import { HELLO_MS, SOCKET_CHECK_MS, SOCKET_SLOTS } from '../limits.ts'
-import { errorText, log } from '../log.ts'
-import { createAdmission, type Holder } from '../session/admission.ts'
+import { errorText, log, type LogFields } from '../log.ts'
+import { createAdmission } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
-import { createStreamStore } from '../session/store.ts'
+import { createStreamStore, type Holder } from '../session/store.ts'
 import { createStreams } from '../session/streams.ts'
 import type { StreamView } from '../session/view.ts'
 import {
@@ -38,16 +38,13 @@ export class Socket extends DurableObject<Env> {
     limits: { ...STREAM_LIMITS, parkedMs: null },
     waitUntil: (work) => this.ctx.waitUntil(work),
     wakeBy: this.#alarm.wakeBy,
-    recallToken: async () => this.#token,
-    admission: createAdmission(
-      this.env,
-      (work) => this.ctx.waitUntil(work),
-      () => this.#holder,
-    ),
+    recallCaller: () => (this.#token === null ? null : { token: this.#token, logged: this.#logged }),
+    admission: createAdmission(this.env, this.ctx, () => this.#holder),
   })
   #holder: Holder | null = null
   readonly #slots = createSlots(SOCKET_SLOTS)
   #token: string | null = null
+  #logged: LogFields = {}
   #connection: Connection | null = null
   #watch: (() => Promise<string | null>) | null = null
 
@@ -136,6 +133,10 @@ export class Socket extends DurableObject<Env> {
     return this.#streams.list()
   }
 
+  tenant(): string | null {
+    return this.#connection === null ? null : (this.#holder?.tenantId ?? null)
+  }
+
   kill(): boolean {
     if (this.#connection === null) return false
     for (const { id } of this.#streams.list()) this.#streams.kill(id)
@@ -150,7 +151,7 @@ export class Socket extends DurableObject<Env> {
 
   #connect(socket: WebSocket, attachment: Attachment): Connection {
     const { tenantId, hint = null } = attachment
-    this.#holder = { tenantId, hint, objectId: this.ctx.id.toString(), kind: 'websocket' }
+    this.#holder = { tenantId, kind: 'websocket', hint }
     const { databaseUrl, version, isGreeted, streams, cursors } = attachment
     this.#watch = createTenantWatch(this.env, tenantId, databaseUrl)
     const texts = Array.from(this.ctx.storage.kv.list<string>({ prefix: 'text/' }), ([key, sql]) => {
@@ -159,6 +160,7 @@ export class Socket extends DurableObject<Env> {
     const memory: ConnectionMemory = { isGreeted, streams, cursors, texts: new Map(texts) }
     const { baseUrlSuffixes } = readConfiguration(this.env)
     const logged = loggedOf(attachment)
+    this.#logged = logged
     const save = (isBusy: boolean): void => {
       attachment.isGreeted = memory.isGreeted
       attachment.isBusy = isBusy

@@ -219,10 +219,15 @@ export class Tenant extends DurableObject<Env> {
     return await this.#storage.write(hurryOrphans(known, Date.now()), Date.now(), deed)
   }
 
-  /** For the audit: what is done to the tenant elsewhere. */
-  async note(deed: Deed): Promise<void> {
+  /**
+   * For the audit: what is done to the tenant elsewhere.
+   *
+   * @returns `false` when there is no tenant here, and nothing is noted
+   */
+  async note(deed: Deed): Promise<boolean> {
     const tenant = this.#storage.read()
     if (tenant !== undefined) await this.#storage.store(tenant, undefined, deed)
+    return tenant !== undefined
   }
 
   /** Tells the directory again what this is, for it to be made anew. */

@@ -1,17 +1,14 @@
 /** What operators look up in the directory: tenants, counts, the audit. */
-import { Hono, type Context } from 'hono'
+import { Hono } from 'hono'
 import { listAudit } from '../directory/audit-log.ts'
 import { countOrphans, listOrphans } from '../directory/orphans.ts'
-import { withTables } from '../directory/schema.ts'
 import { countTenants, listTenants } from '../directory/tenants.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { toJson } from '../json.ts'
-import { DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES } from '../limits.ts'
-import { errorText, log } from '../log.ts'
+import { MAX_REQUEST_BYTES } from '../limits.ts'
 import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
-import { Problem, retryAfter } from '../problem.ts'
 import { readWalk } from '../sweeper/strays.ts'
 import { parseCheck, parseRebuild } from '../schemas.ts'
 import { check, rebuild } from '../tenants/rebuild.ts'
@@ -25,6 +22,8 @@ import {
   tenantQuery,
 } from '../queries.ts'
 import { callOf } from './call.ts'
+import { look } from './look.ts'
+import { note } from './note.ts'
 
 export const directory = new Hono<AppEnvironment>()
   .get('/v1/tenants', authenticate('admin'), async (c) => {
@@ -67,27 +66,13 @@ export const directory = new Hono<AppEnvironment>()
   .all('/v1/orphans/:database/ignore', methodNotAllowed('POST'))
   .post('/v1/directory/rebuild', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
     const objects = parseRebuild(await c.req.text())
+    await note(c, 'rebuild_directory', null)
     return c.json(toJson(await rebuild(c.env, objects)))
   })
   .all('/v1/directory/rebuild', methodNotAllowed('POST'))
   .post('/v1/directory/check', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
     const request = parseCheck(await c.req.text())
+    await note(c, 'check_directory', null)
     return c.json(toJson(await look(c, () => check(c.env, request))))
   })
   .all('/v1/directory/check', methodNotAllowed('POST'))
-
-/** @throws {Problem} `directory_unavailable`: nothing but what looks into the directory needs it */
-async function look<T>(
-  c: Context<AppEnvironment>,
-  action: (directory: D1Database) => Promise<T>,
-): Promise<T> {
-  try {
-    return await withTables(c.env.DIRECTORY, () => action(c.env.DIRECTORY))
-  } catch (error) {
-    if (error instanceof Problem) throw error
-    log('error', 'directory_unavailable', { request_id: c.get('requestId'), detail: errorText(error) })
-    throw new Problem('directory_unavailable', 'The directory cannot be read; tenants are not affected', {
-      headers: retryAfter(DEFAULT_RETRY_AFTER_MS),
-    })
-  }
-}

@@ -32,10 +32,9 @@ export const gateway = new Hono<AppEnvironment>()
     const { baton, requests, endsWithClose } = parsePipeline(await c.req.text())
     const startedAt = Date.now()
     if (baton === null && endsWithClose) {
-      const { databaseUrl: url, token } = destinationOf(c)
       const version = c.req.param('version').slice(1)
       const body = `{"baton":null,"requests":${requests}}`
-      return timed('upstream', startedAt, await passThrough({ url, version, token, body }))
+      return timed('upstream', startedAt, await passThrough({ version, body }, destinationOf(c)))
     }
     const session = await findSession(c, baton)
     if (session === null) return hranaErrorResponse(BATON_INVALID)

@@ -20,7 +20,7 @@ import { parseQuery, sessionQuery, type SessionQuery } from '../queries.ts'
 import { parseDrain } from '../schemas.ts'
 import type { Lease } from '../session/leases.ts'
 import { objectOf } from '../session/objects.ts'
-import { callOf } from './call.ts'
+import { note } from './note.ts'
 
 export const sessions = new Hono<AppEnvironment>()
   .get('/v1/sessions', authenticate('admin'), async (c) => {
@@ -41,8 +41,7 @@ export const sessions = new Hono<AppEnvironment>()
       within_seconds: within = DRAIN_WITHIN_SECONDS,
       for_seconds: howLong = DRAIN_FOR_SECONDS,
     } = parseDrain(await c.req.text())
-    const deed = { ...callOf(c).caller, action: 'drain_sessions', outcome: 'accepted' } as const
-    await c.env.TENANTS.getByName(tenant).note(deed)
+    await note(c, 'drain_sessions', tenant)
     const now = Date.now()
     const until = now + howLong * 1000
     const count = await registryOf(c, tenant).drain(now + within * 1000, until)
@@ -51,11 +50,16 @@ export const sessions = new Hono<AppEnvironment>()
   .all('/v1/sessions/drain', methodNotAllowed('POST'))
   .delete('/v1/sessions/:id', authenticate('admin'), async (c) => {
     const id = c.req.param('id')
-    if ((await objectOf(c.env, id)?.kill()) !== true)
-      throw new Problem('not_found', 'There is no such session, or it has ended')
-    return c.json({ id, status: 'killed' })
+    const object = objectOf(c.env, id)
+    const tenant = (await object?.tenant()) ?? null
+    if (object === null || tenant === null) throw noSession()
+    await note(c, 'kill_session', tenant)
+    if (!(await object.kill())) throw noSession()
+    return c.json({ id, tenant, status: 'killed' })
   })
   .all('/v1/sessions/:id', methodNotAllowed('DELETE'))
+
+const noSession = (): Problem => new Problem('not_found', 'There is no such session, or it has ended')
 
 const registryOf = (c: Context<AppEnvironment>, tenant: string) =>
   named(c.env.TENANT_SESSIONS, tenant, readConfiguration(c.env).jurisdiction)

@@ -5,14 +5,7 @@ import { SESSION_LEASE_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
 import { named } from '../placement.ts'
 import type { Admission as Answer, LeaseRequest } from './leases.ts'
-
-/** Whose streams they are. */
-export interface Holder {
-  tenantId: string
-  objectId: string
-  kind: LeaseRequest['kind']
-  hint: string | null
-}
+import type { Holder } from './store.ts'
 
 export interface Admission {
   /** @returns what the client is told instead, if no stream may be opened for it */
@@ -25,16 +18,17 @@ export interface Admission {
 /** @param holder `null` as long as it is not known whose streams these are: then nothing is counted */
 export function createAdmission(
   env: Env,
-  waitUntil: (work: Promise<unknown>) => void,
+  object: Pick<DurableObjectState, 'id' | 'waitUntil'>,
   holder: () => Holder | null,
 ): Admission {
   /** Those that have asked for a place and not let go of it since, although it may not have come yet. */
   const wanted = new Set<string>()
+  const objectId = object.id.toString()
   const heldUntil = new Map<string, number>()
 
   const registry = ({ tenantId }: Holder) =>
     named(env.TENANT_SESSIONS, tenantId, readConfiguration(env).jurisdiction)
-  const leaseOf = ({ objectId, kind, hint }: Holder, streamId: string): LeaseRequest => ({
+  const leaseOf = ({ kind, hint }: Holder, streamId: string): LeaseRequest => ({
     id: kind !== 'websocket' ? objectId : `${objectId}/${streamId}`,
     kind,
     hint,
@@ -60,7 +54,7 @@ export function createAdmission(
 
   function giveBack(known: Holder, streamId: string): void {
     // If it fails, the lease ends by itself.
-    waitUntil(
+    object.waitUntil(
       registry(known)
         .release(leaseOf(known, streamId).id)
         .catch(() => undefined),
@@ -71,7 +65,7 @@ export function createAdmission(
     admit,
     touch(streamId) {
       const until = heldUntil.get(streamId)
-      if (until !== undefined && until - Date.now() < SESSION_LEASE_MS / 2) waitUntil(admit(streamId))
+      if (until !== undefined && until - Date.now() < SESSION_LEASE_MS / 2) object.waitUntil(admit(streamId))
     },
     release(streamId) {
       wanted.delete(streamId)

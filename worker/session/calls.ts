@@ -3,13 +3,15 @@ import type { HranaError } from '../hrana-error.ts'
 import type { Destination, Exchange, Exchanged } from './exchange.ts'
 import { STREAM_LOST } from './refusals.ts'
 import { isEnded, isParked, type StreamInFlight, type StreamState, type Upstream } from './state.ts'
-import type { StreamRecord } from './store.ts'
+import type { Holder, StreamRecord } from './store.ts'
 
 export interface StreamCall extends Destination {
   /** The number of the request on its stream; `new` begins one, `ordered` trusts the caller to be in order. */
   turn: number | 'new' | 'ordered'
   /** As the client wrote it: the requests of a pipeline, a JSON array; or the batch of a cursor. */
   requests: string
+  /** Kept with a stream that begins, if nothing else tells. */
+  holder?: Holder | undefined
   /** Aborts when its answer is of no use any more, and the stream with it. */
   abandoned?: AbortSignal
 }

@@ -27,6 +27,9 @@ export interface Destination {
   logged?: LogFields | undefined
 }
 
+/** By which right a stream is used, and what the log says of it. */
+export type StreamCaller = Pick<Destination, 'token' | 'logged'>
+
 export interface Exchange extends Destination {
   /** `null` opens another. */
   upstream: Upstream | null
@@ -177,11 +180,14 @@ export function mayFollow(
 }
 
 /** Ends an upstream stream as well as it can be done; if that fails, the database's idle limit does the same. */
-export async function closeUpstream({ baton, url }: Upstream, token: string): Promise<void> {
+export async function closeUpstream(
+  { baton, url }: Upstream,
+  { token, logged }: StreamCaller,
+): Promise<void> {
   const body = JSON.stringify({ baton, requests: [{ type: 'close' }] })
   try {
     await sendUpstream({ url, version: '3', token, body })
   } catch (error) {
-    log('warn', 'session_close_failed', { detail: errorText(error) })
+    log('warn', 'session_close_failed', { ...logged, detail: errorText(error) })
   }
 }

@@ -5,6 +5,8 @@ import type { StreamView } from './view.ts'
 export interface OperatedObject {
   /** Its streams; none of an object that is over. */
   describe: () => Promise<StreamView[]>
+  /** Whose it is; `null` if there is nothing to end. */
+  tenant: () => Promise<string | null>
   /** @returns `false` if there is nothing to end */
   kill: () => Promise<boolean>
   drain: (by: number) => Promise<void>

@@ -2,6 +2,7 @@
  * Where the streams of one object are kept: a record for each, and its stored SQL beside it. Synchronous, so that nothing
  * comes between what is read and what is written.
  */
+import type { Lease } from './leases.ts'
 import type { StoredSql } from './requests.ts'
 import type { StreamState } from './state.ts'
 
@@ -14,9 +15,19 @@ export interface StreamUsage {
   bytes: number
 }
 
+/** Whose stream it is. */
+export interface Holder {
+  tenantId: string
+  kind: Lease['kind']
+  /** Where the object was wished for. */
+  hint: string | null
+}
+
 export interface StreamRecord {
   /** Of this shape. */
   version: 1
+  /** Of a session over HTTP; a socket has it attached. */
+  holder?: Holder | undefined
   state: StreamState
   usage: StreamUsage
 }

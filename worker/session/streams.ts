@@ -7,7 +7,6 @@ import type { Admission } from './admission.ts'
 import {
   refuse,
   withoutResults,
-  isUnused,
   isHolding,
   withoutPlace,
   isSame,
@@ -19,20 +18,19 @@ import {
   type StreamCall,
 } from './calls.ts'
 import { openCursor, settleCursor } from './cursor.ts'
-import { closeUpstream, exchange, type Exchanged } from './exchange.ts'
+import { closeUpstream, exchange, type Exchanged, type StreamCaller } from './exchange.ts'
 import { advance } from './machine.ts'
 import { Queue, QueueError, type QueueLimits } from './queue.ts'
 import { describeRefusal, QUEUE_FULL, QUEUE_TIMEOUT, STREAM_LOST } from './refusals.ts'
+import { createRecords } from './records.ts'
 import { readBatch, readRequests, type RequestFacts } from './requests.ts'
 import {
   deadlineOf,
-  isEnded,
   newStream,
   type Step,
   type StreamEvent,
   type StreamInFlight,
   type StreamLimits,
-  type StreamState,
 } from './state.ts'
 import { NO_USAGE, type StreamRecord, type StreamStore } from './store.ts'
 import { viewOf, type StreamView } from './view.ts'
@@ -43,21 +41,21 @@ export interface StreamsOptions {
   waitUntil: (work: Promise<unknown>) => void
   /** Asks for a {@link Streams.tick} at this time, or soon after. Earlier ones are asked for again if need be. */
   wakeBy: (at: number) => void
-  /** A token to close streams with that an earlier instance has left; without one the database's own limit ends them. */
-  recallToken?: () => Promise<string | null>
+  /** By which right to close streams that an earlier instance has left; without one the database's own limit ends them. */
+  recallCaller?: () => StreamCaller | null
   /** Who is asked before a stream is opened upstream, and told of what becomes of it; nobody where nothing is counted. */
   admission?: Admission
   now?: () => number
 }
 
 export interface Streams {
-  /** Begins a stream of this name before its first request. */
-  open: (id: string) => void
   pipeline: (id: string, call: StreamCall) => Promise<StreamAnswer>
   cursor: (id: string, call: StreamCall) => Promise<CursorAnswer>
   /** The client has gone: the request under way is cut off, and what is open is rolled back. */
   leave: (id: string) => void
-  /** @returns `false` if there is no such stream, or it has ended */
+  /** `false` if there is no such stream, or it has ended. */
+  isOpen: (id: string) => boolean
+  /** @returns `false` if it is not open */
   kill: (id: string) => boolean
   /** Lets its transaction end until then, and has it let go of the database. */
   drain: (id: string, by: number) => void
@@ -69,49 +67,23 @@ export interface Streams {
 }
 
 export function createStreams(options: StreamsOptions): Streams {
-  const { store, limits, waitUntil, wakeBy, recallToken, admission, now = () => Date.now() } = options
+  const { store, limits, waitUntil, wakeBy, recallCaller, admission, now = () => Date.now() } = options
   const queues = new Map<string, Queue>()
   /** Cut off what is under way. */
   const flights = new Map<string, AbortController>()
-  /** Streams of which nothing is stored before the database has said yes: of strangers nothing is kept. */
-  const unstored = new Map<string, StreamRecord>()
-  /** In memory only, to close streams in an orderly way. */
-  const tokens = new Map<string, string>()
-
-  const read = (id: string): StreamRecord | undefined => unstored.get(id) ?? store.read(id)
-
-  function write(id: string, record: StreamRecord, state: StreamState | null): void {
-    if (state === null) return remove(id)
-    const isUnstored = unstored.has(id)
-    if (isUnstored && state.kind === 'in_flight') unstored.set(id, { ...record, state })
-    else if (isUnstored && (state.kind === 'lost' || isUnused(state))) remove(id)
-    else {
-      unstored.delete(id)
-      store.write(id, { ...record, state })
-      const deadline = deadlineOf(state, limits)
-      if (deadline !== null) wakeBy(deadline)
-    }
-  }
-
-  function remove(id: string): void {
-    tokens.delete(id)
-    if (!unstored.delete(id)) store.remove(id)
-  }
+  const records = createRecords(store, limits, wakeBy)
+  const { read } = records
+  /** By which right each stream was used last. In memory only, to close it in an orderly way. */
+  const callers = new Map<string, StreamCaller>()
 
   /** The event's step, stored; closing needs nobody to wait for it. */
   function apply(id: string, record: StreamRecord, event: StreamEvent): Step {
-    const token = tokens.get(id)
+    const caller = callers.get(id) ?? recallCaller?.() ?? null
     const step = advance(record.state, event, limits)
-    if (step.state !== record.state) write(id, record, step.state)
+    if (step.state !== record.state && !records.write(id, record, step.state)) callers.delete(id)
     if (!isHolding(step.state) && isHolding(record.state)) admission?.release(id)
     const { effect } = step
-    if (effect?.kind === 'close')
-      waitUntil(
-        (async () => {
-          const known = token ?? (await recallToken?.()) ?? null
-          if (known !== null) await closeUpstream(effect.upstream, known)
-        })(),
-      )
+    if (effect?.kind === 'close' && caller !== null) waitUntil(closeUpstream(effect.upstream, caller))
     return step
   }
 
@@ -150,8 +122,8 @@ export function createStreams(options: StreamsOptions): Streams {
     let record = current(id)
     if ((call.turn === 'new') !== (record === undefined)) return refuse(STREAM_LOST)
     if (record === undefined) {
-      record = { version: 1, state: newStream(now()), usage: NO_USAGE }
-      unstored.set(id, record)
+      record = { version: 1, holder: call.holder, state: newStream(now()), usage: NO_USAGE }
+      records.begin(id, record)
     }
     const turn = typeof call.turn === 'number' ? call.turn : null
     const asked = apply(id, record, { kind: 'asked', now: now(), turn, needsHistory, isProbe: false })
@@ -172,7 +144,7 @@ export function createStreams(options: StreamsOptions): Streams {
   function sending(id: string, call: StreamCall, step: Step): { sent: StreamInFlight } & Sending {
     const { state, effect } = step
     if (effect?.kind !== 'send' || state?.kind !== 'in_flight') throw new TypeError('Nothing is sent')
-    tokens.set(id, call.token)
+    callers.set(id, { token: call.token, logged: call.logged })
     return {
       sent: state,
       ...call,
@@ -190,8 +162,7 @@ export function createStreams(options: StreamsOptions): Streams {
     exchanged: Exchanged,
   ): Step | Refused {
     const record = read(id)
-    if (record === undefined || !isSame(record.state, sent))
-      return overtaken(record, exchanged.event, call.token)
+    if (record === undefined || !isSame(record.state, sent)) return overtaken(record, exchanged.event, call)
     const event: StreamEvent = { ...exchanged.event, now: now(), fence: sent.fence }
     return apply(id, withUsage(record, call, exchanged), event)
   }
@@ -238,7 +209,7 @@ export function createStreams(options: StreamsOptions): Streams {
         let exchanged = await exchange({ ...order, facts, signal })
         const late = place?.isUndoable === true ? await place.refused : null
         if (late !== null)
-          exchanged = withoutPlace(exchanged, late, (left) => waitUntil(closeUpstream(left, call.token)))
+          exchanged = withoutPlace(exchanged, late, (left) => waitUntil(closeUpstream(left, call)))
         const next = conclude(id, sent, call, exchanged)
         if ('kind' in next) return next
         if (next.effect?.kind !== 'send') return answered(id, next, exchanged)
@@ -269,7 +240,7 @@ export function createStreams(options: StreamsOptions): Streams {
           step = next
           continue
         }
-        accept(id)
+        records.accept(id)
         opened({ kind: 'cursor', body: cursor.readable, turn: sent.turn + 1 })
         const { isWhole, bytes } = await cursor.ended
         const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
@@ -278,14 +249,6 @@ export function createStreams(options: StreamsOptions): Streams {
         return null
       }
     })
-  }
-
-  /** The database has said yes. */
-  function accept(id: string): void {
-    const record = unstored.get(id)
-    if (record === undefined) return
-    unstored.delete(id)
-    write(id, record, record.state)
   }
 
   function answered(id: string, { state, refusal }: Step, { event, reply, stored }: Exchanged): StreamAnswer {
@@ -299,9 +262,13 @@ export function createStreams(options: StreamsOptions): Streams {
   }
 
   /** Whoever ended the stream meanwhile has said why; a stream upstream that nobody knows of is not left open. */
-  function overtaken(record: StreamRecord | undefined, event: Exchanged['event'], token: string): Refused {
+  function overtaken(
+    record: StreamRecord | undefined,
+    event: Exchanged['event'],
+    caller: StreamCaller,
+  ): Refused {
     if ((event.kind === 'answered' || event.kind === 'failed') && event.baton !== null)
-      waitUntil(closeUpstream({ baton: event.baton, url: event.url, moves: 0 }, token))
+      waitUntil(closeUpstream({ baton: event.baton, url: event.url, moves: 0 }, caller))
     const { state } = record ?? {}
     return refuse(
       state?.kind === 'killed'
@@ -319,7 +286,6 @@ export function createStreams(options: StreamsOptions): Streams {
   }
 
   return {
-    open: (id) => write(id, { version: 1, state: newStream(now()), usage: NO_USAGE }, newStream(now())),
     pipeline: (id, call) => inTurn(id, () => run(id, call)),
     cursor: (id, call) =>
       new Promise((resolve, reject) => {
@@ -328,15 +294,15 @@ export function createStreams(options: StreamsOptions): Streams {
         waitUntil(work.then((answer) => answer !== null && resolve(answer), reject))
       }),
     leave: (id) => void interrupt(id, { kind: 'left', now: now() }),
+    isOpen: records.isOpen,
     kill(id) {
-      const record = read(id)
-      if (record === undefined || isEnded(record.state)) return false
+      if (!records.isOpen(id)) return false
       interrupt(id, { kind: 'kill', now: now() })
       return true
     },
     drain: (id, by) => void interrupt(id, { kind: 'drain', now: now(), by }),
     tick() {
-      for (const [id] of store.list()) {
+      for (const [id] of records.stored()) {
         // A request under way has its own limit.
         const isUnderWay = flights.has(id)
         const state = isUnderWay ? undefined : current(id)?.state
@@ -349,6 +315,6 @@ export function createStreams(options: StreamsOptions): Streams {
       const state = read(id)?.state
       return state?.kind === 'idle' || state?.kind === 'in_transaction' ? (state.upstream?.url ?? null) : null
     },
-    list: () => [...store.list(), ...unstored].map(([id, record]) => viewOf(id, record)),
+    list: () => records.all().map(([id, record]) => viewOf(id, record)),
   }
 }

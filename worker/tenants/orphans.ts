@@ -2,7 +2,8 @@
 import { connect } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { databaseHttpUrl } from '../database-url.ts'
-import { auditId, type AuditAction } from '../directory/audit.ts'
+import type { AuditAction } from '../directory/audit.ts'
+import { addToAudit } from '../directory/audit-log.ts'
 import { dropOrphan, findOrphan, ignoreOrphan, type OrphanRow } from '../directory/orphans.ts'
 import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION } from '../limits.ts'
 import { Problem } from '../problem.ts'
@@ -29,7 +30,8 @@ export async function removeOrphan(
   if (orphan.tenant !== null && (await env.TENANTS.getByName(orphan.tenant).hurryOrphan(database, caller)))
     return { database, outcome: 'hurried' }
   const hostname = await hostnameOf(env, database)
-  if (hostname !== null) {
+  if (hostname === null) await note(call, 'delete_orphan', database, null)
+  else {
     const { owner, hasNoMark } = await markOf(env, database, hostname)
     if (owner !== null) await refuseOwned(env, owner, insistence.owner)
     if (hasNoMark && insistence.unmarked !== 'true') throw unmarked(database)
@@ -116,23 +118,10 @@ async function attempt<T>(action: () => Promise<T>, expected?: 'missing'): Promi
   }
 }
 
-async function note(
+const note = (
   { env, caller }: Call,
   action: AuditAction,
   database: string,
   tenant: string | null,
-): Promise<void> {
-  await env.DIRECTORY.prepare(
-    'insert into audit (id, actor, action, tenant, database, request_id, outcome) values (?, ?, ?, ?, ?, ?, ?)',
-  )
-    .bind(
-      auditId(Date.now(), 0, crypto.randomUUID().slice(0, 8)),
-      caller.actor,
-      action,
-      tenant,
-      database,
-      caller.requestId,
-      'accepted',
-    )
-    .run()
-}
+): Promise<void> =>
+  addToAudit(env.DIRECTORY, { ...caller, action, outcome: 'accepted' }, { tenant, database })

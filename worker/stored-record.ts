@@ -27,16 +27,24 @@ export interface FirstTenantRecord {
 }
 
 /** Before a tenant could be suspended, or made from a template. */
-export type SecondTenantRecord = Omit<TenantRecord, 'version' | 'suspension' | 'access' | 'template'> & {
+export type SecondTenantRecord = Omit<ThirdTenantRecord, 'version' | 'suspension' | 'access' | 'template'> & {
   version: 2
 }
 
-export type StoredRecord = TenantRecord | SecondTenantRecord | FirstTenantRecord
+/** Before a database was deleted only if it was proven to be of its signup. */
+export type ThirdTenantRecord = Omit<TenantRecord, 'version' | 'isProven' | 'orphans'> & {
+  version: 3
+  orphans: Omit<Orphan, 'unproven'>[]
+}
+
+export type StoredRecord = TenantRecord | ThirdTenantRecord | SecondTenantRecord | FirstTenantRecord
 
 /** @throws {Error} for a record of a later version: this one must not write over what it does not understand */
 export function readRecord(stored: StoredRecord): TenantRecord {
-  if (stored.version === 3) return stored
-  if (stored.version === 2) return { ...stored, version: 3, suspension: null, access: OPEN, template: null }
+  if (stored.version === 4) return stored
+  if (stored.version === 3) return withProof(stored)
+  if (stored.version === 2)
+    return withProof({ ...stored, version: 3, suspension: null, access: OPEN, template: null })
   if (stored.version !== undefined) throw new Error('The tenant was stored by a later version of the Worker')
   const { nonce, databaseName, status, step, databaseId, hostname, schemaVersion, createdAt } = stored
   const since = Date.parse(createdAt)
@@ -47,6 +55,7 @@ export function readRecord(stored: StoredRecord): TenantRecord {
     retryAt: since,
     mayAppear: false,
     absences: 0,
+    unproven: null,
   })
   return {
     ...beginSignup({ ...stored, template: null }, { nonce, databaseName }, undefined, since),
@@ -54,10 +63,17 @@ export function readRecord(stored: StoredRecord): TenantRecord {
     step,
     mayAppear: stored.mayHaveDatabase && databaseId === null,
     mayHaveSchema: step === 'migrate',
+    isProven: databaseId !== null,
     databaseId,
     hostname,
     schemaVersion,
     orphans: stored.leftovers.map(orphan),
     isHandedOut: status === 'active',
   }
+}
+
+/** What was known to be the tenant's then, by its name, still is. */
+function withProof(stored: ThirdTenantRecord): TenantRecord {
+  const orphans = stored.orphans.map((orphan) => ({ ...orphan, unproven: null }))
+  return { ...stored, version: 4, isProven: stored.databaseId !== null, orphans }
 }

@@ -13,7 +13,7 @@ import type { SignupRequest } from './schemas.ts'
  */
 export interface TenantRecord extends SagaState {
   /** Of this shape. Records of earlier versions are read by `stored-record.ts`. */
-  version: 3
+  version: 4
   name: string | null
   metadata: Record<string, unknown>
   /** Whether anybody was ever given a token: until then the same request may claim the tenant. */
@@ -115,7 +115,7 @@ export function beginSignup(
 ): TenantRecord {
   const { id, name, metadata, group, location, template, fingerprint, idempotencyKeys } = order
   return {
-    version: 3,
+    version: 4,
     id,
     name,
     metadata,
@@ -131,6 +131,7 @@ export function beginSignup(
     inFlight: null,
     mayAppear: false,
     mayHaveSchema: false,
+    isProven: false,
     databaseId: null,
     hostname: null,
     schemaVersion: 0,

@@ -6,7 +6,7 @@ import { connect } from '../../src/index.ts'
 import { advance, decide } from '../../worker/saga/machine.ts'
 import type { Effect } from '../../worker/saga/state.ts'
 import type { FirstTenantRecord } from '../../worker/stored-record.ts'
-import { beginSignup, hurry } from '../../worker/tenant-record.ts'
+import { beginSignup, hurry, type TenantRecord } from '../../worker/tenant-record.ts'
 import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
 import { resetPace } from './pace-control.ts'
@@ -455,6 +455,32 @@ describe('a tenant that an earlier version has stored', () => {
       database: { name: databaseName },
     })
     expect((await signUp({ id: 'of-old' })).status).toBe(409)
+  })
+
+  test('before it knew what must be proven: what was its own by name still is', async () => {
+    const { database } = await signUpNow({ id: 'of-third' })
+    await runInDurableObject(tenantObject('of-third'), (_, { storage }) => {
+      const { isProven: _isProven, ...record } = storage.kv.get<TenantRecord>('tenant')!
+      const { unproven: _unproven, ...orphan } = {
+        name: 'of-third-bbbbbbbbbb',
+        since: 1,
+        attempts: 0,
+        retryAt: Date.now() + 60_000,
+        mayAppear: false,
+        absences: 0,
+        unproven: null,
+      }
+      storage.kv.put('tenant', { ...record, version: 3, orphans: [orphan] })
+    })
+    await localPlatform().databases.create('of-third-bbbbbbbbbb', { location: first.location })
+    expect(await read('of-third')).toMatchObject({ tenant: { status: 'active' }, database })
+    const response = await call('/v1/tenants/of-third?purge=true', {
+      method: 'DELETE',
+      headers: { authorization: 'Bearer admin-key' },
+    })
+    expect(response.status).toBe(202)
+    await runDurableObjectAlarm(tenantObject('of-third'))
+    await expect.poll(() => databasesOf('of-third')).toEqual([])
   })
 
   test('later than this one: nothing of it is written over', async () => {

@@ -18,7 +18,7 @@ async function makeTemplate(name: string, prepare: (db: Database) => Promise<unk
 const owner = { database: 'template', tenant: 'template', nonce: 'n' }
 
 const migrated = (changed: (all: readonly Migration[]) => readonly Migration[]) => (db: Database) =>
-  applyMigrations(db, changed(migrations), owner, 'fresh')
+  applyMigrations(db, changed(migrations), owner, 'fresh', true)
 
 const open = ({ database, token }: SignupAnswer): Database =>
   connect({ url: database.http_url, authToken: token.jwt })
@@ -61,8 +61,8 @@ describe('a signup from a template', () => {
       statements: ['create table b (y)'],
     }
     const { database } = await createTestDatabase()
-    expect(await applyMigrations(database, [first], owner, 'fresh')).toBe(1)
-    expect(await applyMigrations(database, [first, second], owner, 'seeded')).toBe(2)
+    expect(await applyMigrations(database, [first], owner, 'fresh', true)).toBe(1)
+    expect(await applyMigrations(database, [first, second], owner, 'seeded', true)).toBe(2)
     expect((await database.execute('select * from b')).rows).toEqual([])
   })
 
@@ -113,6 +113,16 @@ describe('a signup from a template', () => {
     expect(await databasesOf('copied-once')).toEqual([signup.database.name])
     expect((await open(signup).execute('select title from notes')).rows).toHaveLength(1)
   })
+
+  test('whose creation arrives twice is not taken for ours, as nobody can tell whose a full database is, and the next one is', async () => {
+    const body = '{"error":"database with same name already exists"}'
+    await failNext({ kind: 'respond', on: 'databases.create', status: 400, body, effect: true })
+    expect((await signUp({ id: 'copied-twice', template: 'template' })).status).toBe(502)
+    const [left] = await databasesOf('copied-twice')
+    expect((await requestsSeen()).some((line) => line.startsWith('DELETE'))).toBe(false)
+    const { database } = await signUpNow({ id: 'copied-twice', template: 'template' })
+    expect((await databasesOf('copied-twice')).toSorted()).toEqual([left!, database.name].toSorted())
+  })
 })
 
 describe('a history of migrations', () => {
@@ -122,26 +132,26 @@ describe('a history of migrations', () => {
 
   test('that was changed is refused by the name of the file, and nothing is applied', async () => {
     const { database } = await createTestDatabase()
-    await applyMigrations(database, [first], owner, 'fresh')
+    await applyMigrations(database, [first], owner, 'fresh', true)
     await expect(
-      applyMigrations(database, [{ ...first, checksum: 'x' }, second], owner, 'unknown'),
+      applyMigrations(database, [{ ...first, checksum: 'x' }, second], owner, 'unknown', true),
     ).rejects.toThrow('0001_first.sql was changed after it was applied')
     await expect(database.execute('select * from b')).rejects.toThrow('no such table')
   })
 
   test('with a hole is refused by the name of the file', async () => {
     const { database } = await createTestDatabase()
-    await applyMigrations(database, [first, third], owner, 'fresh')
-    await expect(applyMigrations(database, [first, second, third], owner, 'unknown')).rejects.toThrow(
+    await applyMigrations(database, [first, third], owner, 'fresh', true)
+    await expect(applyMigrations(database, [first, second, third], owner, 'unknown', true)).rejects.toThrow(
       'later migrations than 0002_second.sql',
     )
   })
 
   test('that is finished already is left alone', async () => {
     const { database } = await createTestDatabase()
-    await applyMigrations(database, [first], owner, 'fresh')
-    expect(await applyMigrations(database, [first], owner, 'unknown')).toBe(1)
+    await applyMigrations(database, [first], owner, 'fresh', true)
+    expect(await applyMigrations(database, [first], owner, 'unknown', true)).toBe(1)
     // As a request that came twice.
-    expect(await applyMigrations(database, [first], owner, 'fresh')).toBe(1)
+    expect(await applyMigrations(database, [first], owner, 'fresh', true)).toBe(1)
   })
 })

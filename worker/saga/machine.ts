@@ -6,7 +6,7 @@
  * begun before it is done, so that whoever reads the state can go on from it, however often and wherever the one before
  * was interrupted: every call is harmless to repeat, or is looked into before it is.
  */
-import { FAILED_MEMORY_MS, MAX_DETAIL_CHARACTERS, MAX_TIMELINE_ENTRIES } from '../limits.ts'
+import { FAILED_MEMORY_MS } from '../limits.ts'
 import type { Beginning } from '../schema/migrate.ts'
 import {
   accessBegun,
@@ -28,6 +28,7 @@ import {
   type Trouble,
 } from './policy.ts'
 import type {
+  Claim,
   Decision,
   Effect,
   EffectResult,
@@ -35,13 +36,13 @@ import type {
   SagaEvent,
   SagaState,
   SignupStep,
-  TimelineEntry,
 } from './state.ts'
+import { remember, shorten } from './timeline.ts'
 
 /** @param hasToken whether a token that may apply the schema is at hand; none is ever part of the state */
 export function decide(state: SagaState, now: number, hasToken: boolean): Decision {
   const orphan = state.orphans.find(({ retryAt }) => isDue(retryAt, now, ORPHAN_RETRY))
-  if (orphan) return { kind: 'delete_database', name: orphan.name }
+  if (orphan) return { kind: 'delete_database', name: orphan.name, unproven: orphan.unproven }
   const times = state.orphans.map(({ retryAt }) => retryAt)
   if (state.status === 'provisioning') {
     if (state.retryAt === null || isDue(state.retryAt, now, RETRY.unavailable))
@@ -66,7 +67,7 @@ export function decide(state: SagaState, now: number, hasToken: boolean): Decisi
 }
 
 function stepEffect(state: SagaState, hasToken: boolean): Effect {
-  const { step, id: tenant, nonce, databaseName: name, group, location, template, hostname } = state
+  const { step, databaseName: name, group, location, template, hostname, isProven } = state
   switch (step) {
     case 'create_database':
       return { kind: step, name, group, location, template }
@@ -76,7 +77,14 @@ function stepEffect(state: SagaState, hasToken: boolean): Effect {
     case 'migrate':
       // Whoever takes the signup up again has no token.
       if (!hasToken) return { kind: 'create_token', name }
-      return { kind: step, name, hostname: hostname ?? '', beginning: beginningOf(state), tenant, nonce }
+      return {
+        kind: step,
+        name,
+        hostname: hostname ?? '',
+        beginning: beginningOf(state),
+        claim: claimOf(state),
+        isProven,
+      }
   }
 }
 
@@ -84,6 +92,12 @@ function beginningOf({ template, mayHaveSchema }: SagaState): Beginning {
   if (template !== null) return 'seeded'
   return mayHaveSchema ? 'unknown' : 'fresh'
 }
+
+const claimOf = ({ id: tenant, nonce, template }: SagaState): Claim => ({
+  tenant,
+  nonce,
+  isCopy: template !== null,
+})
 
 export function advance(state: SagaState, event: SagaEvent): SagaState {
   switch (event.kind) {
@@ -137,6 +151,7 @@ function ended(state: SagaState, event: Ended): SagaState {
   const { effect, result, now } = event
   const idle = { ...state, inFlight: null }
   const next = settled(idle, event)
+  const isForeign = result.kind === 'failed' && result.reason === 'foreign'
   const isOver = next.orphans.length < state.orphans.length || result.kind === 'done'
   // Nothing was done, and it is known already.
   if (result.kind === 'failed' && result.reason === 'held' && state.timeline.at(-1)?.detail === result.detail)
@@ -144,7 +159,13 @@ function ended(state: SagaState, event: Ended): SagaState {
   const timeline = remember(state, {
     effect: effect.kind,
     now,
-    outcome: isOver ? 'done' : next.status === 'failed' && state.status !== 'failed' ? 'refused' : 'retried',
+    outcome: isForeign
+      ? 'refused'
+      : isOver
+        ? 'done'
+        : next.status === 'failed' && state.status !== 'failed'
+          ? 'refused'
+          : 'retried',
     detail: result.kind === 'failed' ? result.detail : null,
     requestId: result.requestId,
   })
@@ -161,7 +182,7 @@ function settled(state: SagaState, event: Ended): SagaState {
 
 function stepped(state: SagaState, { effect, result, now, random }: Ended): SagaState {
   if (result.kind === 'done') {
-    // Ours only if an attempt before may have made it. Else two names are the same by chance, and nothing is touched.
+    // Not touched unless an attempt of ours may have made it.
     if (effect.kind === 'find_database' && !state.mayAppear)
       return giveUp(state, 'There is a database of that name, and it is not of this signup', false, now)
     return succeeded(state, effect, result)
@@ -189,8 +210,10 @@ function stepped(state: SagaState, { effect, result, now, random }: Ended): Saga
   if (reason === 'unavailable') return retry('unavailable', changes)
   switch (effect.kind) {
     case 'create_database':
-      // Perhaps an attempt before this one has made it.
-      if (reason === 'exists') return { ...state, step: 'find_database' }
+      // Perhaps an attempt before has made it, or this one: whatever is between us and Turso can send a request twice. Then
+      // it is empty, and can be claimed. Of a copy, which is not, nobody could tell.
+      if (reason === 'exists')
+        return { ...state, step: 'find_database', mayAppear: state.mayAppear || state.template === null }
       break
     case 'find_database':
       // A conflict of another kind, or the database is not to be seen yet: neither is for good.
@@ -216,6 +239,7 @@ function succeeded(state: SagaState, { kind }: Effect, { database, schemaVersion
       const { id = null, hostname = null, location = null } = database ?? {}
       return {
         ...onTo('create_token'),
+        isProven: state.isProven || kind === 'create_database',
         databaseId: id,
         hostname,
         location: location ?? state.location,
@@ -225,7 +249,7 @@ function succeeded(state: SagaState, { kind }: Effect, { database, schemaVersion
       // On the way to the schema only the attempts at the schema count.
       return state.step === 'migrate' ? { ...state, attempts: state.attempts - 1 } : onTo('migrate')
     case 'migrate':
-      return { ...state, status: readyStatus(state), schemaVersion: schemaVersion ?? 0 }
+      return { ...state, status: readyStatus(state), schemaVersion: schemaVersion ?? 0, isProven: true }
     default:
       return state
   }
@@ -253,17 +277,21 @@ export function mayHaveDatabase({ databaseId, mayAppear, inFlight }: SagaState):
 
 /** The orphans when a signup and its database are given up. */
 export function withoutDatabase(state: SagaState, now: number): Orphan[] {
-  const { orphans, databaseName: name } = state
+  const { orphans, databaseName: name, isProven } = state
   if (!mayHaveDatabase(state)) return orphans
   const mayAppear = state.mayAppear || state.inFlight?.effect === 'create_database'
-  return [...orphans, { name, since: now, attempts: 0, retryAt: now, mayAppear, absences: 0 }]
+  const unproven = isProven ? null : claimOf(state)
+  return [...orphans, { name, since: now, attempts: 0, retryAt: now, mayAppear, absences: 0, unproven }]
 }
 
 function deleted(state: SagaState, name: string, { result, now, random }: Ended): SagaState {
   const isAbsent = result.kind === 'failed' && result.reason === 'missing'
+  const isForeign = result.kind === 'failed' && result.reason === 'foreign'
   const next = withOrphan(state, name, (orphan) => {
     const absences = orphan.absences + (isAbsent ? 1 : 0)
     const isDeleted = result.kind === 'done' || isAbsent
+    // By its own word it is not ours: it is left alone.
+    if (isForeign) return null
     if (isDeleted && (!orphan.mayAppear || absences >= ABSENCES_UNTIL_GONE)) return null
     return { ...postponed({ ...orphan, attempts: orphan.attempts - 1 }, now, random), absences }
   })
@@ -279,40 +307,6 @@ function postponed(orphan: Orphan, now: number, random: number): Orphan {
 function withOrphan(state: SagaState, name: string, change: (orphan: Orphan) => Orphan | null): SagaState {
   const orphans = state.orphans.flatMap((orphan) => (orphan.name === name ? (change(orphan) ?? []) : orphan))
   return { ...state, orphans }
-}
-
-interface Call {
-  effect: Effect['kind']
-  now: number
-  outcome: TimelineEntry['outcome']
-  detail: string | null
-  requestId: string | null
-}
-
-/** The first and the latest entries: how it began, and how it stands. */
-function remember(state: SagaState, { effect, now, outcome, detail, requestId }: Call): TimelineEntry[] {
-  const startedAt = state.inFlight?.startedAt ?? now
-  const entry: TimelineEntry = {
-    step: effect,
-    attempt: attemptsAt(state, effect),
-    at: new Date(startedAt).toISOString(),
-    duration_ms: Math.max(0, now - startedAt),
-    outcome,
-    detail: detail === null ? null : shorten(detail),
-    request_id: requestId === null ? null : shorten(requestId),
-  }
-  const all = [...state.timeline, entry]
-  if (all.length > MAX_TIMELINE_ENTRIES) all.splice(MAX_TIMELINE_ENTRIES / 2, 1)
-  return all
-}
-
-function attemptsAt({ attempts, access, orphans }: SagaState, effect: Effect['kind']): number {
-  if (effect === 'delete_database') return orphans[0]?.attempts ?? 1
-  return isAccess(effect) ? access.attempts : attempts
-}
-
-function shorten(text: string): string {
-  return text.length > MAX_DETAIL_CHARACTERS ? `${text.slice(0, MAX_DETAIL_CHARACTERS - 1)}…` : text
 }
 
 type Ended = Extract<SagaEvent, { kind: 'ended' }>

@@ -14,7 +14,8 @@ import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
 import type { TokenOptions } from '../token-options.ts'
 import { describeFailure } from './failure.ts'
-import type { Effect, EffectOf, EffectResult } from './state.ts'
+import { markAsOwn, type Owner } from '../schema/owner.ts'
+import type { Claim, Effect, EffectOf, EffectResult } from './state.ts'
 
 export interface Performer {
   databases: Databases
@@ -27,6 +28,8 @@ const MIGRATION_TOKEN: TokenOptions = {
   authorization: 'full-access',
   expiration: MIGRATION_TOKEN_EXPIRATION,
 }
+
+const ownerOf = (database: string, { tenant, nonce }: Claim): Owner => ({ database, tenant, nonce })
 
 interface Surroundings {
   /** What the calls to the Platform API, but not those to a database, go through. */
@@ -75,6 +78,21 @@ export function createPerformer(
     }
   }
 
+  /** Only what can be marked as the tenant's is deleted. */
+  async function prove(name: string, own: Claim): Promise<void> {
+    const { hostname } = await databases.retrieve(name)
+    try {
+      const url = databaseHttpUrl(configuration.databaseUrlTemplate, { name, hostname })
+      const authToken = await databases.createToken(name, MIGRATION_TOKEN)
+      const database = connect({ url, authToken, timeoutMs: MIGRATION_TIMEOUT_MS, retry: false, fetch })
+      await markAsOwn(database, ownerOf(name, own), own.isCopy ? 'copy' : 'nothing')
+    } catch (error) {
+      // It was there just now: a host that does not know it yet must not look as if it were gone.
+      if (!isTursoError(error, 'not_found')) throw error
+      throw new Error('The database is not served yet, so that nobody can tell whose it is', { cause: error })
+    }
+  }
+
   async function call(effect: Effect): Promise<Omit<Extract<EffectResult, { kind: 'done' }>, 'requestId'>> {
     switch (effect.kind) {
       case 'create_database':
@@ -90,13 +108,15 @@ export function createPerformer(
         const url = databaseHttpUrl(configuration.databaseUrlTemplate, effect)
         const timeoutMs = MIGRATION_TIMEOUT_MS
         const database = connect({ url, authToken: token ?? '', timeoutMs, retry: false, fetch })
-        const owner = { database: effect.name, tenant: effect.tenant, nonce: effect.nonce }
+        const { beginning, isProven } = effect
+        const owner = ownerOf(effect.name, effect.claim)
         return {
           kind: 'done',
-          schemaVersion: await applyMigrations(database, migrations, owner, effect.beginning),
+          schemaVersion: await applyMigrations(database, migrations, owner, beginning, isProven),
         }
       }
       case 'delete_database':
+        if (effect.unproven !== null) await prove(effect.name, effect.unproven)
         await databases.delete(effect.name)
         return { kind: 'done' }
       case 'block_database':

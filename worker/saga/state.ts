@@ -30,6 +30,8 @@ export interface SagaState {
   mayAppear: boolean
   /** Whether a call that applies the schema was ever begun. */
   mayHaveSchema: boolean
+  /** Whether the database is known to be of this signup: its creation was answered, or it has our mark. */
+  isProven: boolean
   databaseId: string | null
   hostname: string | null
   schemaVersion: number
@@ -69,6 +71,16 @@ export interface Orphan {
   mayAppear: boolean
   /** How often in a row it was not there. */
   absences: number
+  /** What must be proven before it is deleted; `null`: nothing, its creation was answered or it has our mark. */
+  unproven: Claim | null
+}
+
+/** By what a database that may be ours is told from somebody else's, and marked as ours if it is. */
+export interface Claim {
+  tenant: string
+  nonce: string
+  /** Whether it would be a copy of a template, and not empty before it is marked. */
+  isCopy: boolean
 }
 
 /** One call that the saga made. */
@@ -89,8 +101,16 @@ export type Effect =
   | { kind: 'create_database'; name: string; group: string; location: string; template: string | null }
   | { kind: 'find_database'; name: string }
   | { kind: 'create_token'; name: string }
-  | { kind: 'migrate'; name: string; hostname: string; beginning: Beginning; tenant: string; nonce: string }
-  | { kind: 'delete_database'; name: string }
+  | {
+      kind: 'migrate'
+      name: string
+      hostname: string
+      beginning: Beginning
+      claim: Claim
+      isProven: boolean
+    }
+  /** `unproven`: it is deleted only if it can be claimed. */
+  | { kind: 'delete_database'; name: string; unproven: Claim | null }
   | { kind: 'block_database'; name: string; tenant: string }
   | { kind: 'unblock_database'; name: string; tenant: string }
 

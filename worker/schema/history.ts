@@ -1,6 +1,9 @@
 /** Which migrations a database has, and whether they are those of this Worker. */
 import { isTursoError, type Database } from '../../src/index.ts'
 
+/** Name of its table. */
+export const HISTORY = '_turso_edge_migrations'
+
 export interface AppliedMigration {
   version: number
   name: string

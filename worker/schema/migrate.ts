@@ -24,6 +24,7 @@ const CREATE_HISTORY = `create table if not exists _turso_edge_migrations (
  * Marks the database as its owner's, applies what is not applied yet, and returns the version that the database then has, 0
  * without migrations.
  *
+ * @param isProven whether the database is known to be of this signup; else it must be empty, a copy, or marked as its own
  * @throws what `batch` throws; after a failure nothing of the schema is there. {@link ForeignDatabaseError}: it is somebody
  * else's; {@link SchemaError}: what is applied is not of this Worker
  */
@@ -32,13 +33,15 @@ export async function applyMigrations(
   migrations: readonly Migration[],
   owner: Owner,
   beginning: Beginning,
+  isProven: boolean,
 ): Promise<number> {
+  const content = isProven ? 'anything' : beginning === 'seeded' ? 'copy' : 'nothing'
   const history = beginning === 'fresh' ? null : await readHistory(database)
   if (beginning === 'seeded' && versionOf(history) === 0 && migrations.length > 0)
     throw new SchemaError('The template has no migrations in it: it is no database that this Worker has made')
   checkHistory(history ?? [], migrations)
   const pending = migrations.filter(({ version }) => version > versionOf(history))
-  const statements: Statement[] = [...claim(owner), CREATE_HISTORY]
+  const statements: Statement[] = [...claim(owner, content), CREATE_HISTORY]
   for (const { version, name, checksum, statements: body } of pending) {
     statements.push({
       sql: 'insert into _turso_edge_migrations (version, name, checksum) values (?, ?, ?)',
@@ -51,11 +54,11 @@ export async function applyMigrations(
     await database.batch(statements)
   } catch (error) {
     if (!isTursoError(error, 'sql_error')) throw error
-    await refuseForeign(database, owner)
+    await refuseForeign(database, owner, content)
     // An earlier attempt whose answer was lost, or this one on its way a second time, may have made it fail.
     const present = await readHistory(database)
-    if (versionOf(present) < wanted) throw error
-    checkHistory(present ?? [], migrations)
+    if (present === null || versionOf(present) < wanted) throw error
+    checkHistory(present, migrations)
   }
   return wanted
 }

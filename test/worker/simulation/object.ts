@@ -22,7 +22,7 @@ export interface ObjectWorld {
   send: (
     effect: Effect,
     token: string | null,
-    answer: (result: EffectResult, token: string | null) => void,
+    answer: (result: EffectResult, token: string | null, status: number) => void,
   ) => void
   /** @param settle with `null` when no answer came */
   publish: (publication: Publication, settle: (receipt: Receipt | null) => void) => void

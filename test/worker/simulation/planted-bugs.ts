@@ -134,4 +134,32 @@ export const plantedBugs: readonly PlantedBug[] = [
     wrong: 'yield write(null)',
     breaks: /I6/,
   },
+  {
+    what: 'a database is taken for ours by its name alone',
+    file: 'worker/saga/machine.ts',
+    right: "isProven: state.isProven || kind === 'create_database'",
+    wrong: 'isProven: true',
+    breaks: /I13/,
+  },
+  {
+    what: 'a database is deleted by its name alone',
+    file: 'worker/saga/machine.ts',
+    right: 'const unproven = isProven ? null : claimOf(state)',
+    wrong: 'const unproven = isProven ? null : null',
+    breaks: /I13/,
+  },
+  {
+    what: 'what a creation that came twice has made is nobody’s',
+    file: 'worker/saga/machine.ts',
+    right: 'mayAppear: state.mayAppear || state.template === null }',
+    wrong: 'mayAppear: state.mayAppear }',
+    breaks: /I2/,
+  },
+  {
+    what: 'nobody looks whether a platform token that was refused is accepted again',
+    file: 'worker/pace.ts',
+    right: 'if (now < breaker.nextProbeAt)',
+    wrong: 'if (now < Infinity)',
+    breaks: /I6/,
+  },
 ]

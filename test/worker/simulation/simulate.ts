@@ -22,6 +22,7 @@ import {
   type TenantRecord,
 } from '../../../worker/tenant-record.ts'
 import { createDirectory, createPublisher } from './directory.ts'
+import { createGate } from './gate.ts'
 import { createObject, type SimulatedObject } from './object.ts'
 import { createRandom } from './random.ts'
 import { createTurso, SCHEMA_VERSION } from './turso.ts'
@@ -71,9 +72,10 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     throw new Error(`seed ${seed}, after ${time - begin} ms: ${what}`)
   }
   const turso = createTurso(
-    { random, now: () => time, after, isFaulty, changed: check },
+    { random, now: () => time, after, isFaulty, changed: check, violated },
     random.pick([0, 0.1, 0.3, 0.6]),
   )
+  const throughGate = createGate({ random, clock, after }, turso.send, random.pick([0.5, 1]))
   const directory = createDirectory()
   const outageMs = random.pick([0, 0, 0, OUTAGE_MS])
   const isDown = (): boolean => time - begin < outageMs
@@ -90,7 +92,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       clock,
       random: random.next,
       after,
-      send: turso.send,
+      send: throughGate,
       publish,
       stored,
       settled,
@@ -109,7 +111,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   let identities = 0
 
   function check(): void {
-    for (const name of turso.databases.keys()) {
+    for (const [name, { isForeign, owner }] of turso.databases) {
       const object = objects.find(({ id }) => name.startsWith(`${id}-`))
       const record = object?.read()
       // I1 and I2: each database is the one of its tenant, or an orphan that is known.
@@ -117,7 +119,9 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
         record !== undefined &&
         ((record.databaseName === name && mayHaveDatabase(record)) ||
           record.orphans.some((orphan) => orphan.name === name && orphan.since > 0))
-      if (!isKnown) violated(`I2: the database ${name} is nobody's`)
+      // What is somebody else's, or can be told from it by nobody, is not the tenant's business.
+      const isOthers = (isForeign && owner?.tenant !== object?.id) || turso.doubtful.has(name)
+      if (!isKnown && !isOthers) violated(`I2: the database ${name} is nobody's`)
     }
     // I10: what somebody was given stays.
     for (const [caller, name] of handedOut) {
@@ -162,8 +166,11 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     // Somebody changes their mind just when it is nearly certain that Turso has heard of it.
     if (isFaulty() && record.access.confirmations > 0 && random.chance(suspensions / 2))
       after(random.between(0, 5_000), () => suspendOrResume(object))
-    // I3: active means ready.
+    // I3: active means ready, and I13: with a database that is the tenant's own.
     const { databaseName: name, schemaVersion } = record
+    const { owner, hasForeignData } = turso.databases.get(name) ?? {}
+    if (hasForeignData || owner?.nonce !== record.nonce)
+      violated(`I13: ${name} is not marked as ${object.id}'s`)
     if (!turso.databases.get(name)?.hasSchema || schemaVersion !== SCHEMA_VERSION)
       violated(`I3: ${object.id} is active without a database that is ready`)
     if ((active.get(object.id) ?? name) !== name) violated(`I1: ${object.id} has got another database`)
@@ -281,7 +288,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     const action = isRestored ? 'restore' : 'delete'
     object.store(next, { ...CALLER, action, outcome: 'done' }, clock())
     const follow = random.pick([removeOrRestore, removeOrRestore, suspendOrResume, () => {}])
-    after(random.between(0, 10_000), () => follow(object))
+    after(random.between(0, random.pick([500, 10_000])), () => follow(object))
   }
 
   function suspendOrResume(object: SimulatedObject): void {
@@ -304,7 +311,14 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
 
   function identity(id: string): Pick<TenantRecord, 'nonce' | 'databaseName'> {
     identities += 1
-    return { nonce: `${identities}`, databaseName: `${id}-${identities}` }
+    const name = `${id}-${identities}`
+    // Two names are the same by chance: it may be there before, between or after our own calls.
+    if (random.chance(collisions)) {
+      const ms = random.pick([0, random.between(0, 1_000), random.between(0, 60_000)])
+      after(ms, () => turso.makeForeign(name))
+      after(ms + random.pick([0, random.between(0, 5_000)]), () => turso.fillForeign(name))
+    }
+    return { nonce: `${identities}`, databaseName: name }
   }
 
   function chaos(): void {
@@ -322,6 +336,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       skew += random.pick([-1, 1]) * random.between(0, 3 * HOUR_MS)
     }
   }
+  const collisions = random.pick([0, 0, 0.3])
   const evictions = random.pick([0, 0.02, 0.1, 0.3])
   const losses = random.pick([0, 0, 0.02])
   let jumps = random.between(0, 2)
@@ -399,8 +414,16 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       }
     }
   }
-  const databasesOf = ({ id }: SimulatedObject): string =>
-    [...turso.databases.keys()].filter((name) => name.startsWith(`${id}-`)).join()
+  const databasesOf = ({ id, read }: SimulatedObject): string =>
+    [...turso.databases.values()]
+      .filter(({ name, isForeign, owner }) => {
+        const record = read()
+        const isKept = record?.databaseName === name && record.status !== 'failed'
+        const isDoubtful = turso.doubtful.has(name) && !isKept
+        return name.startsWith(`${id}-`) && !(isForeign && owner?.tenant !== id) && !isDoubtful
+      })
+      .map(({ name }) => name)
+      .join()
 
   /** I2 in the directory: it says of every tenant what the tenant's object says. */
   function checkDirectory(): void {
@@ -438,7 +461,9 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       violated(`I1: ${object.id} is ${status} and has "${databasesOf(object)}"`)
     if (status === 'failed') {
       summary.failed += 1
-      if (!turso.refused.has(databaseName)) violated(`I6: ${object.id} failed, and Turso has refused nothing`)
+      const isOthers = turso.databases.get(databaseName)?.isForeign || turso.doubtful.has(databaseName)
+      if (!turso.refused.has(databaseName) && !isOthers)
+        violated(`I6: ${object.id} failed, and Turso has refused nothing`)
     }
   }
   runUntil(begin + FORGETFUL_MS)

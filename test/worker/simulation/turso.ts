@@ -1,5 +1,5 @@
 /** A Turso of few words that loses answers, comes late and does things twice. Says what it did to whoever watches. */
-import type { Effect, EffectResult, Failure } from '../../../worker/saga/state.ts'
+import type { Claim, Effect, EffectResult, Failure } from '../../../worker/saga/state.ts'
 import type { Random } from './random.ts'
 
 export const SCHEMA_VERSION = 3
@@ -11,6 +11,12 @@ export interface SimulatedDatabase {
   hasSchema: boolean
   isBlocked: boolean
   template: string | null
+  /** As its mark says. */
+  owner: { tenant: string; nonce: string } | null
+  /** Made by somebody else, who has the same name by chance. */
+  isForeign: boolean
+  /** Whether there is something in it that is not of this Worker. */
+  hasForeignData: boolean
 }
 
 export interface SimulatedTurso {
@@ -19,12 +25,20 @@ export interface SimulatedTurso {
   deleted: Set<string>
   /** Databases of which a call was refused for good. */
   refused: Set<string>
+  /** Copies of a template that were made by a request that came twice, so that their signup was told of somebody else's. */
+  doubtful: Set<string>
+  /** Somebody else makes a database, if nobody ever has; and fills it, unless it has become a tenant's. */
+  makeForeign: (name: string) => void
+  fillForeign: (name: string) => void
   /** Sends a call on its way: what it does and how it is answered, each at its time. */
   send: (effect: Effect, token: string | null, answer: Answer) => void
 }
 
-/** @param token if one was minted */
-export type Answer = (result: EffectResult, token: string | null) => void
+/**
+ * @param token if one was minted
+ * @param status of HTTP; that of a call that was not answered is a gateway's
+ */
+export type Answer = (result: EffectResult, token: string | null, status: number) => void
 
 export interface TursoWorld {
   random: Random
@@ -36,6 +50,7 @@ export interface TursoWorld {
   isFaulty: () => boolean
   /** Called after each call that did something. */
   changed: () => void
+  violated: (what: string) => never
 }
 
 const LONGEST_CALL_MS = 10_000
@@ -52,7 +67,6 @@ type Fate =
   | 'overloaded'
   | 'refused'
   | 'unauthorized'
-  | 'held'
 
 const FATES: readonly Fate[] = [
   'lost_before',
@@ -65,15 +79,15 @@ const FATES: readonly Fate[] = [
   'overloaded',
   'refused',
   'unauthorized',
-  'held',
 ]
 
 /** @param faultiness probability that a call meets a fault */
 export function createTurso(world: TursoWorld, faultiness: number): SimulatedTurso {
-  const { random, now, after, isFaulty, changed } = world
+  const { random, now, after, isFaulty, changed, violated } = world
   const databases = new Map<string, SimulatedDatabase>()
   const deleted = new Set<string>()
   const refused = new Set<string>()
+  const doubtful = new Set<string>()
   let tokens = 0
 
   function act(effect: Effect, token: string | null): { result: EffectResult; token: string | null } {
@@ -95,6 +109,9 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
           hasSchema: false,
           isBlocked: false,
           template: effect.template,
+          owner: null,
+          isForeign: false,
+          hasForeignData: false,
         })
         return done({ database })
       }
@@ -106,14 +123,14 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
       case 'migrate':
         if (!found || !isServed) return no('missing')
         if (token === null || !token.endsWith(` for ${effect.name}`))
-          throw new Error(`the schema of ${effect.name} was applied with the token ${token}`)
-        if ((effect.beginning === 'seeded') !== (found.template !== null))
-          throw new Error(
-            `${effect.name} is a copy of ${found.template}, and ${effect.beginning} to the saga`,
-          )
+          violated(`I3: the schema of ${effect.name} was applied with the token ${token}`)
+        if (!isOwn(found, effect.claim, effect.isProven)) return no('foreign')
+        if (!found.isForeign && (effect.beginning === 'seeded') !== (found.template !== null))
+          violated(`I3: ${effect.name} is a copy of ${found.template}, and ${effect.beginning} to the saga`)
         // A late one, of a signup that is long over.
         if (found.isBlocked) return no('refused')
         found.hasSchema = true
+        found.owner = { tenant: effect.claim.tenant, nonce: effect.claim.nonce }
         return done({ schemaVersion: SCHEMA_VERSION })
       case 'block_database':
       case 'unblock_database':
@@ -122,6 +139,11 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
         return done()
       case 'delete_database':
         if (!found) return no('missing')
+        if (effect.unproven !== null) {
+          if (!isServed) return no('unavailable')
+          if (!isOwn(found, effect.unproven, false)) return no('foreign')
+        }
+        if (found.hasForeignData) violated(`I13: ${effect.name} is somebody else's, and was deleted`)
         databases.delete(effect.name)
         deleted.add(effect.name)
         return done()
@@ -138,12 +160,32 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
     databases,
     deleted,
     refused,
+    doubtful,
+    makeForeign(name) {
+      if (databases.has(name) || deleted.has(name)) return
+      databases.set(name, {
+        name,
+        servedFrom: now(),
+        hasSchema: false,
+        isBlocked: false,
+        template: null,
+        owner: null,
+        isForeign: true,
+        hasForeignData: false,
+      })
+    },
+    fillForeign(name) {
+      const found = databases.get(name)
+      if (!found?.isForeign || found.owner !== null) return
+      found.hasForeignData = true
+      if (random.chance(0.5)) found.owner = { tenant: 'somebody', nonce: 'else' }
+    },
     send(effect, token, answer) {
       const fate: Fate = isFaulty() && random.chance(faultiness) ? random.pick(FATES) : 'fine'
       const ms = random.between(1, 400)
       const askedMs = random.chance(0.3) ? random.between(0, 100_000) : null
       const lose = (afterMs: number): void =>
-        after(afterMs, () => answer(failed('unavailable', false, askedMs), null))
+        after(afterMs, () => answer(failed('unavailable', false, askedMs), null, 504))
       switch (fate) {
         case 'lost_before':
           return lose(random.chance(0.5) ? ms : LONGEST_CALL_MS)
@@ -154,30 +196,45 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
           after(random.between(ms, LATEST_MS), () => carryOut(effect, token))
           return lose(random.between(1, LONGEST_CALL_MS))
         case 'rate_limited':
-          return after(ms, () => answer(failed('unavailable', true, askedMs), null))
+          return after(ms, () => answer(failed('unavailable', true, askedMs), null, 429))
         case 'overloaded':
           return lose(ms)
-        case 'held':
-          return after(ms, () => answer(failed('held', true, askedMs), null))
-        case 'refused':
         case 'unauthorized':
+          // The platform token is everybody's, that of a database is this tenant's.
+          if (effect.kind === 'migrate') refused.add(effect.name)
+          return after(ms, () => answer(failed(fate, true), null, 401))
+        case 'refused':
           if (!effect.kind.endsWith('block_database')) refused.add(effect.name)
-          return after(ms, () => answer(failed(fate, true), null))
-        case 'twice':
-          // Not a creation: who finds a database that it has never asked for must take it for somebody else's.
-          if (effect.kind !== 'create_database') after(ms, () => carryOut(effect, token))
+          return after(ms, () => answer(failed(fate, true), null, 400))
+        case 'twice': {
+          // Whoever has sent it is told how one of them went.
+          const isFirst = random.chance(0.5)
+          if (isFirst) break
+          after(ms, () => {
+            const { result } = carryOut(effect, token)
+            if (effect.kind === 'create_database' && effect.template !== null && result.kind === 'done')
+              doubtful.add(effect.name)
+          })
           break
+        }
         case 'fine':
       }
       return after(ms, () => {
         const { result, token: minted } = carryOut(effect, token)
-        after(random.between(0, 100), () => answer(result, minted))
+        if (fate === 'twice' && effect.kind !== 'create_database') carryOut(effect, token)
+        after(random.between(0, 100), () => answer(result, minted, result.kind === 'done' ? 200 : 404))
       })
     },
   }
 }
 
-function failed(
+/** As `worker/schema/owner.ts` has it. */
+function isOwn({ owner, hasForeignData }: SimulatedDatabase, own: Claim, isProven: boolean): boolean {
+  if (owner !== null) return owner.tenant === own.tenant && owner.nonce === own.nonce
+  return isProven || !hasForeignData
+}
+
+export function failed(
   reason: Failure['reason'],
   isHarmless: boolean,
   retryAfterMs: number | null = null,

@@ -465,7 +465,7 @@ describe('a tenant that an earlier version has stored', () => {
         name: 'of-third-bbbbbbbbbb',
         since: 1,
         attempts: 0,
-        retryAt: Date.now() + 60_000,
+        retryAt: 1,
         mayAppear: false,
         absences: 0,
         unproven: null,

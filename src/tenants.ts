@@ -1,5 +1,6 @@
 /** The tenants of the Worker as its service binding gives them, and as its HTTP interface does in snake_case. Types only. */
 import type { TransactionOptions } from './database.ts'
+import type { TursoErrorCode } from './errors.ts'
 import type { ObjectRow, Result } from './hrana/result.ts'
 import type { Args, Statement, StatementObject } from './hrana/statement.ts'
 import type { IntMode } from './hrana/value.ts'
@@ -166,11 +167,35 @@ export interface TenantsError extends Error {
 export type SessionCallOptions = Pick<QueryOptions, 'timeoutMs' | 'intMode' | 'readOnly'>
 export type SessionBatchOptions = SessionCallOptions & Pick<BatchOptions, 'mode'>
 
+/** What went wrong in a session: a code of the library, or of the session itself. */
+export type TenantSessionErrorCode =
+  | TursoErrorCode
+  /** The session or its transaction was disposed: what was asked for afterwards did not run. */
+  | 'session_ended'
+  /** The session has as many open as it may have. */
+  | 'too_many_transactions'
+
 /**
- * Statements in, rows out. What fails rejects with the properties of the library's errors, such as `code`, `sqlCode`,
- * `outcome` and `retryAfterMs`; with the code `session_ended` what is asked for after the session or its transaction was
- * disposed, and did not run.
+ * What sessions reject with. Not a class: only its properties cross the binding. For a value that cannot be bound, and for
+ * a wrong option, it is a `TypeError` or `RangeError` instead; for a token that the tenant cannot get any more a
+ * {@link TenantsError}.
  */
+export interface TenantSessionError extends Error {
+  code: TenantSessionErrorCode
+  /** Of `sql_error`, as are the next two. */
+  sqlCode?: string
+  extendedCode?: string | null
+  statementIndex?: number | null
+  /** Of `stream_lost`: what is known about the transaction. */
+  outcome?: 'rolled_back' | 'unknown'
+  /** What the gateway or the database answered with, in its own words. */
+  status?: number
+  serverMessage?: string
+  /** When it may work, if it may. */
+  retryAfterMs?: number | null
+}
+
+/** Statements in, rows out. What fails rejects with a {@link TenantSessionError}. */
 interface SessionQueries {
   execute<Row = ObjectRow>(statement: string, args?: Args, options?: SessionCallOptions): Promise<Result<Row>>
   execute<Row = ObjectRow>(statement: StatementObject, options?: SessionCallOptions): Promise<Result<Row>>
@@ -186,8 +211,8 @@ export interface TenantSession extends SessionQueries {
     options?: SessionBatchOptions,
   ): Promise<Result<Row>[]>
   /**
-   * At most 16 are open at once, else the code is `too_many_transactions`. Those of all sessions count against the tenant's
-   * limit: beyond it, the first statement rejects with the code `rate_limited`.
+   * At most 16 are open at once in a session. Those of all sessions count against the tenant's limit: beyond it, the first
+   * statement rejects with the code `rate_limited`.
    */
   transaction(options?: TransactionOptions): Promise<TenantTransaction>
 }

@@ -71,16 +71,28 @@ describe('the example of a Worker that signs tenants up', () => {
   })
 })
 
-test('what a Worker leaves open in a session when it goes is rolled back at once', async () => {
-  await signUp('left')
-  const response = await harness.getWorker('careless-worker').fetch('https://app.example/?id=left')
-  expect(await response.json()).toEqual({ rowsAffected: 1 })
-  // The database itself would give it up only after ten seconds.
-  await expect.poll(() => turso.streams(), { timeout: 7_000 }).toEqual([])
-  const list = await harness
-    .getWorker('turso-edge')
-    .fetch('https://tenants.example/v1/sessions?tenant=left', {
-      headers: { authorization: 'Bearer admin-key' },
-    })
-  expect(await list.json()).toMatchObject({ sessions: [] })
+describe('what a Worker leaves open in a session when it goes', () => {
+  test.each([
+    ['', 'left'],
+    ['&unfinished', 'left-unfinished'],
+  ])(
+    'is rolled back at once, also behind a statement under way, and takes no place (%s)',
+    async (query, id) => {
+      await signUp(id)
+      turso.faults.add({ kind: 'latency', ms: 1_000, on: 'pipeline', containing: 'unfinished' })
+      const response = await harness
+        .getWorker('careless-worker')
+        .fetch(`https://app.example/?id=${id}${query}`)
+      expect(await response.json()).toEqual({ rowsAffected: 1 })
+      // The database itself would give it up only after ten seconds.
+      await expect.poll(() => turso.streams(), { timeout: 7_000 }).toEqual([])
+      const list = await harness
+        .getWorker('turso-edge')
+        .fetch(`https://tenants.example/v1/sessions?tenant=${id}`, {
+          headers: { authorization: 'Bearer admin-key' },
+        })
+      expect(await list.json()).toMatchObject({ sessions: [] })
+      expect(turso.faults.fired()).toHaveLength(query === '' ? 0 : 1)
+    },
+  )
 })

@@ -2,7 +2,7 @@
 import { env, exports } from 'cloudflare:workers'
 import { evictDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { TenantsService } from '../../src/index.ts'
+import type { TenantSessionError, TenantsService } from '../../src/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
@@ -18,11 +18,11 @@ type Entrypoint = (options: { props: unknown }) => TenantsService
 const bound = (): TenantsService =>
   (exports as unknown as { Tenants: Entrypoint }).Tenants({ props: { name: 'backend' } })
 
-const failure = async (answer: Promise<unknown>): Promise<Error & { code?: string }> => {
+const failure = async (answer: Promise<unknown>): Promise<TenantSessionError> => {
   try {
     await answer
   } catch (error) {
-    return error as Error
+    return error as TenantSessionError
   }
   throw new Error('it did not fail')
 }
@@ -146,14 +146,15 @@ describe('a session of the binding', () => {
     await signUpNow({ id: 'limited' })
     using session = await bound().session('limited')
     using other = await bound().session('limited')
-    const begin = async (on: typeof session) => {
+    // What it is told to wait is as long as it may take, so it is not tried again.
+    const begin = async (on: typeof session, timeoutMs?: number) => {
       const transaction = await on.transaction({ mode: 'read' })
-      await transaction.execute('select 1', [], { timeoutMs: 1_500 })
+      await transaction.execute('select 1', [], { timeoutMs })
       return transaction
     }
     using first = await begin(session)
     using second = await begin(other)
-    expect(await failure(begin(session))).toMatchObject({
+    expect(await failure(begin(session, 2_000))).toMatchObject({
       code: 'rate_limited',
       retryAfterMs: 2_000,
       serverMessage: expect.stringContaining('has 2 sessions'),
@@ -161,7 +162,7 @@ describe('a session of the binding', () => {
     expect((await session.execute('select 3 as n')).rows).toEqual([{ n: 3 }])
     expect(await listOf('limited')).toHaveLength(2)
     first[Symbol.dispose]()
-    using third = await vi.waitUntil(() => begin(session).catch(() => null), { timeout: 20_000 })
+    using third = await vi.waitUntil(() => begin(session, 2_000).catch(() => null), { timeout: 20_000 })
     await third!.commit()
     await second.commit()
     expect(await listOf('limited')).toEqual([])
@@ -298,6 +299,15 @@ describe('a session of the binding', () => {
     expect((await failure(session.transaction(wrong))).message).toContain('mode')
   })
 
+  test('takes no more in one call than the gateway does', async () => {
+    await signUpNow({ id: 'rpc-large' })
+    using session = await bound().session('rpc-large')
+    const large = { sql: 'select length(?) as n', args: [new Uint8Array(7 * 1024 * 1024)] }
+    expect(await failure(session.execute(large))).toMatchObject({ code: 'invalid_request', status: 413 })
+    const half = { sql: 'select length(?) as n', args: [new Uint8Array(4 * 1024 * 1024)] }
+    expect((await session.execute(half)).rows).toEqual([{ n: 4 * 1024 * 1024 }])
+  })
+
   test('has so many transactions open at once, and another when one of them has ended', async () => {
     await signUpNow({ id: 'rpc-many' })
     using session = await bound().session('rpc-many')
@@ -310,7 +320,7 @@ describe('a session of the binding', () => {
     await open[0]!.commit()
     using another = await session.transaction()
     expect((await failure(session.transaction())).code).toBe('too_many_transactions')
-    open[1]![Symbol.dispose]()
+    for (const unused of open) unused[Symbol.dispose]()
     using last = await vi.waitUntil(() => session.transaction().catch(() => null))
     await last!.rollback()
     await another.rollback()

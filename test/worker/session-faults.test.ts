@@ -1,6 +1,13 @@
-import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
+import {
+  abortAllDurableObjects,
+  createExecutionContext,
+  evictDurableObject,
+  waitOnExecutionContext,
+} from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Fault } from '../../local/faults/script.ts'
+import { app } from '../../worker/app.ts'
 import { SESSION_IDLE_MS } from '../../worker/limits.ts'
 import { Queue, type QueueError } from '../../worker/session/queue.ts'
 import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from '../support/turso.ts'
@@ -327,4 +334,19 @@ describe('the queue of a stream', () => {
     expect(ran).toEqual([1, 2, 5])
     expect(queue.isBusy).toBe(false)
   })
+})
+
+test('a client that has hung up before its request was sent on leaves no transaction behind', async () => {
+  const { baton } = await answerOf(send([execute('begin immediate'), insert('hung up')]))
+  const request = new Request('https://tenants.example/t/faults/v3/pipeline', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tenant.token.jwt}` },
+    body: JSON.stringify({ baton, requests: [execute('select 1')] }),
+    signal: AbortSignal.abort(),
+  })
+  const context = createExecutionContext()
+  await app.fetch(request, env, context)
+  await waitOnExecutionContext(context)
+  // Its own limit would end it after nine seconds.
+  await expect.poll(streams, { timeout: 5_000 }).toEqual([])
 })

@@ -15,7 +15,7 @@ const app = new Hono<AppEnvironment>()
   .route('/', gateway)
   .onError(onError)
 
-/** Where the gateway has the tenant's database. A host without a dot is below no `GATEWAY_DOMAIN`. */
+/** Where the gateway has the tenant's database. The host is only for those who read it in an error: nothing is routed by it. */
 export const gatewayUrl = (tenantId: string): string => `https://gateway/t/${encodeURIComponent(tenantId)}/`
 
 /** @param requestId by which the gateway's log names what is sent */

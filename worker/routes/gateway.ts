@@ -147,6 +147,8 @@ async function whileThere<Answer>(
   const { signal } = req.raw
   const running = run()
   const abandon = (): void => executionCtx.waitUntil(stub.abandon(callId))
+  // Perhaps it has hung up before, while its tenant was looked up.
+  if (signal.aborted) abandon()
   signal.addEventListener('abort', abandon)
   // Without it, the runtime would stop everything with the request, the call included.
   executionCtx.waitUntil(running.catch(() => undefined))

@@ -1,11 +1,16 @@
-/** A Worker that goes in the middle of a transaction, and disposes of nothing. */
+/** A Worker that goes in the middle of a transaction, or even of a statement, and disposes of nothing. */
 import type { TenantsService } from '../../../src/index.ts'
 
 export default {
   async fetch(request: Request, { TENANTS }: { TENANTS: TenantsService }): Promise<Response> {
-    const session = await TENANTS.session(new URL(request.url).searchParams.get('id') ?? '')
+    const { searchParams } = new URL(request.url)
+    const session = await TENANTS.session(searchParams.get('id') ?? '')
     const transaction = await session.transaction()
     const { rowsAffected } = await transaction.execute("insert into notes (title) values ('left')")
+    if (searchParams.has('unfinished')) {
+      const unfinished = transaction.execute("insert into notes (title) values ('unfinished')")
+      unfinished.catch(() => undefined)
+    }
     return Response.json({ rowsAffected })
   },
 }

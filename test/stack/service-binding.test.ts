@@ -79,7 +79,8 @@ describe('what a Worker leaves open in a session when it goes', () => {
     'is rolled back at once, also behind a statement under way, and takes no place (%s)',
     async (query, id) => {
       await signUp(id)
-      turso.faults.add({ kind: 'latency', ms: 1_000, on: 'pipeline', containing: 'unfinished' })
+      turso.faults.clear()
+      turso.faults.add({ kind: 'latency', ms: 500, on: 'pipeline', containing: 'unfinished' })
       const response = await harness
         .getWorker('careless-worker')
         .fetch(`https://app.example/?id=${id}${query}`)

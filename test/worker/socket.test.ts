@@ -462,6 +462,15 @@ describe('streams', () => {
   })
 })
 
+test.each([
+  ['without a code, as clients do', undefined, undefined, { code: 1005, reason: '' }],
+  ['with a code and a reason', 4001, 'enough', { code: 4001, reason: 'enough' }],
+])('a client that closes %s is answered likewise', async (_, code, reason, closed) => {
+  const client = await greeted()
+  client.close(code, reason)
+  expect(await client.closed).toEqual(closed)
+})
+
 describe('what the end of a socket overtakes', () => {
   const keptBy = (object: DurableObjectStub<Socket>): Promise<unknown[]> =>
     runInDurableObject(object, async (_, state) => [

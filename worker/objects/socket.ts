@@ -91,7 +91,8 @@ export class Socket extends DurableObject<Env> {
     try {
       socket.close(code, reason)
     } catch {
-      // Some codes may be received and not sent; it is closed anyway.
+      // Most clients say no code, which is received as one that must not be sent; unanswered, they would wait.
+      socket.close()
     }
   }
 

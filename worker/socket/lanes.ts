@@ -80,7 +80,7 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
     await scheduler.wait(0)
     const goesOn = jobs[0]?.type !== 'close' && !mayTakeWriteLock(batch)
     const cancel = (): Promise<void> => rest.cancel().catch(() => undefined)
-    const timer = setTimeout(cancel, SKIPPED_CURSOR_MS)
+    const timer = setTimeout(() => void cancel(), SKIPPED_CURSOR_MS)
     try {
       if (!goesOn || !(await rest.skip(MAX_SKIPPED_CURSOR_BYTES))) await cancel()
     } catch {

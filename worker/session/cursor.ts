@@ -79,8 +79,9 @@ export async function settleCursor(
   if (upstream === null) return { kind: 'failed', baton: null, url }
   const { event } = await exchange({ ...order, upstream, requests: '[]', facts: NO_FACTS })
   if (event.kind === 'answered') return { ...event, ...facts }
+  if (event.kind === 'failed') return event
   // It has run to its end, so nothing of it may be sent again.
-  return { kind: 'failed', baton: null, url }
+  return { kind: 'failed', baton: event.kind === 'dead' ? null : baton, url }
 }
 
 /**

@@ -155,18 +155,20 @@ export async function refusedExchange(order: Exchange, response: Response): Prom
 
 /**
  * @param cause an error of the exchange, or what the client is to be told
- * @param left a stream that must not be used any more
+ * @param left a stream that must not be used any more: as it was, if the request may not have reached it, for else it would
+ *   keep the write lock until the database gives it up. If it has, that baton is good for nothing.
  */
 export function failedExchange(
-  { stored, databaseUrl, isFirst, logged }: Exchange,
+  { upstream, stored, databaseUrl, isFirst, logged }: Exchange,
   cause: Error | HranaError,
-  left: { baton: string | null; url: string } = { baton: null, url: databaseUrl },
+  left: { baton: string | null; url: string } = upstream ?? { baton: null, url: databaseUrl },
 ): Exchanged {
   let error = isFirst ? NO_ANSWER : STREAM_LOST
   if (cause instanceof AnswerTooLargeError) error = RESPONSE_TOO_LARGE
   if (cause instanceof Error) log('warn', 'session_upstream_failed', { ...logged, detail: errorText(cause) })
   else error = cause
-  return { event: { kind: 'failed', ...left }, reply: { kind: 'error', error }, stored, rows: 0, bytes: 0 }
+  const { baton, url } = left
+  return { event: { kind: 'failed', baton, url }, reply: { kind: 'error', error }, stored, rows: 0, bytes: 0 }
 }
 
 /** Whether the next request, token and all, may go where the database says. */

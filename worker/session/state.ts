@@ -121,7 +121,7 @@ export type StreamEvent = { now: number } & (
   | { kind: 'dead' | 'turned_away'; fence: number; needsHistory: History | null }
   /** Refused in any other way: something may have run, and the stream may live on. */
   | { kind: 'refused'; fence: number }
-  /** No answer, or none that can be used; `baton` if one came that nobody must use. */
+  /** No answer, or none that can be used; `baton` if one is known that nobody must use. */
   | { kind: 'failed'; fence: number; baton: string | null; url: string }
   /** An instance has found a request under way that it has not sent. */
   | { kind: 'orphaned' }

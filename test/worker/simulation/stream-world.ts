@@ -129,7 +129,7 @@ export class World {
   }
 
   close({ baton }: Upstream): void {
-    // The one second use that there is: to let go of a stream whose server has said no.
+    // The one second use that there is: to let go of a stream whose server has said no, or nothing.
     hold(!this.sent.has(baton) || this.refusedBatons.has(baton), 'a baton is used once')
     this.sent.add(baton)
     this.streams.delete(baton)
@@ -172,7 +172,7 @@ export class World {
       const isKilled = this.state?.kind !== 'in_flight'
       step = this.apply(event)
       // Whoever sent it closes what it has opened for nobody.
-      if (isKilled && event.kind === 'answered' && event.baton !== null)
+      if (isKilled && (event.kind === 'answered' || event.kind === 'failed') && event.baton !== null)
         this.close({ baton: event.baton, url: event.url, moves: 0 })
     }
     if (step.refusal) this.checkRefusal(step.refusal, number ?? state.turn)
@@ -205,7 +205,7 @@ export class World {
     const { fence } = flight
     const needsHistory = program === 'history' ? 'latest' : null
     const url = fate === 'sent_elsewhere' ? `https://${this.batons}.example/` : 'https://a.example/'
-    if (fate === 'lost_before') return { kind: 'failed', now, fence, baton: null, url }
+    if (fate === 'lost_before') return this.fail(fence, upstream, url)
     if (fate === 'busy')
       return upstream === null
         ? { kind: 'turned_away', now, fence, needsHistory }
@@ -223,7 +223,7 @@ export class World {
     if (program === 'commit') known.inTransaction = false
     const baton = program === 'close' ? null : `baton ${this.batons++}`
     // A connection that breaks ends its stream.
-    if (fate === 'lost_after') return { kind: 'failed', now, fence, baton: null, url }
+    if (fate === 'lost_after') return this.fail(fence, upstream, url)
     if (baton !== null) this.streams.set(baton, { ...known, idleSince: now, uses: known.uses + 1 })
     if (fate === 'evicted') return null
     return {
@@ -237,6 +237,12 @@ export class World {
       leavesState: program === 'set',
       makesHistory: false,
     }
+  }
+
+  /** Who has no answer lets go of the stream as it was, in case that it is still so. */
+  fail(fence: number, upstream: Upstream | null, url: string): StreamEvent {
+    if (upstream !== null) this.refusedBatons.add(upstream.baton)
+    return { kind: 'failed', now: this.now, fence, baton: upstream?.baton ?? null, url }
   }
 
   refuse(fence: number, upstream: Upstream | null): StreamEvent {

@@ -56,6 +56,12 @@ export const DIRECTORY_TIMEOUT_MS = 10_000
 /** How many rows of the audit go with one delivery: D1 runs its statements one by one. */
 export const MAX_AUDIT_ROWS_AT_ONCE = 50
 
+/**
+ * How many rows of the audit a tenant keeps while D1 is down; what is done again then is counted in the row that has it. At
+ * some 250 bytes each, and a token every second for ten minutes.
+ */
+export const MAX_OWED_AUDIT_ROWS = 500
+
 /** For how long a row of the audit is kept: a year and a month, so that a yearly review finds its whole year. */
 export const AUDIT_RETENTION_MS = 395 * 86_400_000
 

@@ -263,6 +263,7 @@ describe('the audit', () => {
       database: null,
       outcome: 'begun',
       request_id: 'request-3',
+      repeats: 0,
     })
     const second = await audit({ limit: '3', cursor: first.next_cursor! })
     expect([...first.audit, ...second.audit].map(({ request_id }) => request_id)).toEqual([

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { AuditEntry } from '../../worker/directory/audit.ts'
 import type { OutboxState, Publication } from '../../worker/directory/outbox.ts'
 import { publish } from '../../worker/directory/publish.ts'
+import { MAX_OWED_AUDIT_ROWS } from '../../worker/limits.ts'
 import { migrateDirectory } from '../../worker/directory/schema.ts'
 import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow } from './client.ts'
@@ -45,7 +46,7 @@ test('any number of isolates may make the tables at once', async () => {
   await Promise.all(Array.from({ length: 5 }, () => migrateDirectory(directory)))
   await migrateDirectory(directory)
   const { results } = await directory.prepare('select version from directory_versions').all()
-  expect(results).toEqual([{ version: 1 }, { version: 2 }])
+  expect(results).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }])
 })
 
 describe('the directory', () => {
@@ -199,6 +200,47 @@ describe('the directory', () => {
     await runInDurableObject(tenantObject('much-done'), (_, { storage }) => {
       expect([...storage.kv.list({ prefix: 'audit:' })]).toEqual([])
     })
+  })
+
+  test('that is down for very long has so many rows of the audit waiting, and is told how often the rest was done', async () => {
+    await signUpNow({ id: 'much-asked' })
+    await delivered('much-asked')
+    const mint = (): Promise<Response> =>
+      call('/v1/tenants/much-asked/tokens', {
+        method: 'POST',
+        headers: { authorization: 'Bearer signup-key' },
+      })
+    const owed = (): Promise<AuditEntry[]> =>
+      runInDurableObject(tenantObject('much-asked'), (_, { storage }) =>
+        Array.from(storage.kv.list<AuditEntry>({ prefix: 'audit:' }), ([, entry]) => entry),
+      )
+    await directory.exec('alter table tenants rename to hidden')
+    try {
+      expect((await mint()).status).toBe(201)
+      await expect.poll(async () => (await outboxOf('much-asked'))?.attempts).toBeGreaterThan(0)
+      await runInDurableObject(tenantObject('much-asked'), (_, { storage }) => {
+        const [[, entry]] = [...storage.kv.list<AuditEntry>({ prefix: 'audit:' })] as [[string, AuditEntry]]
+        for (let count = 1; count < MAX_OWED_AUDIT_ROWS; count++) {
+          const id = `000000001-${String(count).padStart(3, '0')}`
+          storage.kv.put(`audit:${id}`, { ...entry, id, actor: 'key:earlier' })
+        }
+      })
+      for (let count = 0; count < 3; count++) expect((await mint()).status).toBe(201)
+      expect(await owed()).toHaveLength(MAX_OWED_AUDIT_ROWS)
+      // What has not been done before has a row all the same.
+      expect((await remove('much-asked')).status).toBe(202)
+      expect(await owed()).toHaveLength(MAX_OWED_AUDIT_ROWS + 1)
+    } finally {
+      await directory.exec('alter table hidden rename to tenants')
+    }
+    await runDurableObjectAlarm(tenantObject('much-asked'))
+    await delivered('much-asked')
+    expect(await owed()).toEqual([])
+    const response = await call('/v1/audit?tenant=much-asked&action=token&actor=key%3Aapp', {
+      headers: { authorization: 'Bearer admin-key' },
+    })
+    const { audit } = (await response.json()) as { audit: { repeats: number }[] }
+    expect(audit.map(({ repeats }) => repeats)).toEqual([3, 0])
   })
 
   test('that never answers holds nobody up', async () => {

@@ -15,6 +15,8 @@ export interface AuditRow {
   database: string | null
   outcome: string
   requestId: string | null
+  /** How often the same was done again; see {@link AuditEntry}. */
+  repeats: number
 }
 
 type Row = Record<string, never> & Omit<AuditRow, 'at' | 'requestId'> & { request_id: string | null }
@@ -25,11 +27,13 @@ export async function listAudit(
 ): Promise<{ audit: AuditRow[]; nextCursor: string | null }> {
   const { rows, last } = await readPage<Row>(directory, auditScan(query, openCursor('audit', query.cursor)))
   return {
-    audit: rows.map(({ id, request_id: requestId, ...row }) => ({
+    // Tables that are not brought up to date yet do not count.
+    audit: rows.map(({ id, request_id: requestId, repeats = 0, ...row }) => ({
       id,
       at: new Date(timeOfAuditId(id)).toISOString(),
       ...row,
       requestId,
+      repeats,
     })),
     nextCursor: sealCursor('audit', last),
   }

@@ -20,6 +20,8 @@ export interface AuditEntry extends Caller {
   tenant: string
   action: AuditAction
   outcome: string
+  /** How often the same was done again, by the same, while D1 was down and so many rows were waiting; default 0. */
+  repeats?: number
 }
 
 export type AuditAction =

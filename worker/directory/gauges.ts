@@ -19,7 +19,9 @@ export async function readGauges(directory: D1Database, now: number): Promise<Me
       )
       .bind(now - STRAY_GRACE_MS),
     directory
-      .prepare('select action, outcome, count(*) as n from audit where id >= ? group by action, outcome')
+      .prepare(
+        'select action, outcome, sum(1 + repeats) as n from audit where id >= ? group by action, outcome',
+      )
       .bind(auditTime(now - WINDOW_MS)),
   ]
   type Row = { n: number; status?: string; since?: number | null; action?: string; outcome?: string }

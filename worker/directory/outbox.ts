@@ -2,7 +2,7 @@
  * What a Tenant object owes the directory, kept beside its record and written together with it: the number of the latest
  * change, how far the directory has followed, and the rows of the audit that it does not have yet. No I/O but storage.
  */
-import { MAX_AUDIT_ROWS_AT_ONCE } from '../limits.ts'
+import { MAX_AUDIT_ROWS_AT_ONCE, MAX_OWED_AUDIT_ROWS } from '../limits.ts'
 import { delayAfter, DIRECTORY_RETRY } from '../saga/policy.ts'
 import type { TenantRecord } from '../tenant-record.ts'
 import { auditId, deedOf, type AuditEntry, type Deed } from './audit.ts'
@@ -76,7 +76,8 @@ interface Moment {
 
 const AUDIT = 'audit:'
 
-export function createOutbox(storage: OutboxStorage): Outbox {
+/** @param maxRows of the audit that wait; beyond that what is done again, by the same, is counted in its latest row */
+export function createOutbox(storage: OutboxStorage, maxRows = MAX_OWED_AUDIT_ROWS): Outbox {
   const read = (): OutboxState | undefined => storage.get<OutboxState>('outbox')
   const write = (state: OutboxState): void => storage.put('outbox', state)
   const owed = (limit: number): [string, AuditEntry][] => [
@@ -84,6 +85,16 @@ export function createOutbox(storage: OutboxStorage): Outbox {
   ]
   const start = (tenant: string): OutboxState =>
     read() ?? { tenant, revision: 0, deeds: 0, attempts: 0, retryAt: null }
+  /** Where a deed is counted for which there is no place, unless it is one of its own. */
+  const latestLike = (deed: Deed): AuditEntry | undefined => {
+    // The kinds of deeds are few, so there are never many more rows than may be.
+    const rows = owed(2 * maxRows).map(([, entry]) => entry)
+    if (rows.length < maxRows) return undefined
+    return rows.findLast(
+      ({ actor, action, outcome }) =>
+        actor === deed.actor && action === deed.action && outcome === deed.outcome,
+    )
+  }
   const firstTry = (now: number): number => now + DIRECTORY_RETRY.firstDelayMs
 
   return {
@@ -94,7 +105,14 @@ export function createOutbox(storage: OutboxStorage): Outbox {
       const hasNews = isNews(before, after)
       if (!hasNews && deeds.length === 0) return
       const state = start(tenant)
-      for (const [index, { actor, requestId, action, outcome }] of deeds.entries()) {
+      for (const [index, each] of deeds.entries()) {
+        // Only while the directory is down: it is not looked at on the way of what goes well.
+        const like = state.attempts === 0 ? undefined : latestLike(each)
+        if (like !== undefined) {
+          storage.put<AuditEntry>(AUDIT + like.id, { ...like, repeats: (like.repeats ?? 0) + 1 })
+          continue
+        }
+        const { actor, requestId, action, outcome } = each
         const id = auditId(now, state.deeds + index, draw())
         storage.put<AuditEntry>(AUDIT + id, { id, actor, requestId, tenant, action, outcome })
       }
@@ -123,7 +141,9 @@ export function createOutbox(storage: OutboxStorage): Outbox {
     delivered({ revision, audit }, receipt, now) {
       const state = read()
       if (state === undefined) return
-      for (const { id } of audit) storage.delete(AUDIT + id)
+      // What has been counted in a row since it was sent is still to be sent.
+      for (const { id, repeats } of audit)
+        if (storage.get<AuditEntry>(AUDIT + id)?.repeats === repeats) storage.delete(AUDIT + id)
       const isLatest = revision === state.revision
       // Of a former life that this object knows nothing of any more: its numbers must be left behind.
       const isOutnumbered = isLatest && !receipt.isCurrent

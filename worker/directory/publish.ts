@@ -21,9 +21,10 @@ type Bound = readonly [sql: string, args: (string | number | null)[]]
 
 function statementsOf({ tenant, revision, row, audit }: Publication): Bound[] {
   return [
-    ...audit.map(({ id, actor, action, tenant: of, requestId, outcome }): Bound => [
-      `insert or ignore into audit (id, actor, action, tenant, request_id, outcome) values (?, ?, ?, ?, ?, ?)`,
-      [id, actor, action, of, requestId, outcome],
+    ...audit.map(({ id, actor, action, tenant: of, requestId, outcome, repeats = 0 }): Bound => [
+      `insert into audit (id, actor, action, tenant, request_id, outcome, repeats) values (?, ?, ?, ?, ?, ?, ?)
+       on conflict (id) do update set repeats = max(repeats, excluded.repeats)`,
+      [id, actor, action, of, requestId, outcome, repeats],
     ]),
     ...(row === null ? absence(tenant, revision) : presence(tenant, revision, row)),
     [

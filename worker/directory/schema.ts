@@ -66,6 +66,7 @@ const VERSIONS: readonly (readonly string[])[] = [
     'create table sweeper (name text primary key, value text not null) without rowid',
   ],
   ['create table live_tenants (tenant text primary key, since integer not null) without rowid'],
+  ['alter table audit add column repeats integer not null default 0'],
 ]
 
 /** Begins each searchable text twice; no text has it. */
@@ -108,7 +109,7 @@ export async function withTables<T>(directory: D1Database, action: () => Promise
   try {
     return await action()
   } catch (error) {
-    if (!/no such (table|column)/i.test(String(error))) throw error
+    if (!/no such (table|column)|has no column named/i.test(String(error))) throw error
     await migrateDirectory(directory)
     return await action()
   }

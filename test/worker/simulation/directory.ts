@@ -21,7 +21,10 @@ export function createDirectory(): SimulatedDirectory {
     rows,
     audit,
     apply({ tenant, revision, row, audit: entries }) {
-      for (const entry of entries) audit.set(entry.id, entry)
+      for (const entry of entries) {
+        const repeats = Math.max(entry.repeats ?? 0, audit.get(entry.id)?.repeats ?? 0)
+        audit.set(entry.id, { ...entry, repeats })
+      }
       const known = rows.get(tenant)?.revision ?? 0
       const gone = forgotten.get(tenant) ?? 0
       if (row === null) {

@@ -162,4 +162,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     wrong: 'if (now < Infinity)',
     breaks: /I6/,
   },
+  {
+    what: 'what was counted in a row of the audit while that was on its way is lost',
+    file: 'worker/directory/outbox.ts',
+    right: 'if (storage.get<AuditEntry>(AUDIT + id)?.repeats === repeats) storage',
+    wrong: 'if (repeats !== null) storage',
+    breaks: /I8/,
+  },
 ]

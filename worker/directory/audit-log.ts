@@ -19,7 +19,12 @@ export interface AuditRow {
   repeats: number
 }
 
-type Row = Record<string, never> & Omit<AuditRow, 'at' | 'requestId'> & { request_id: string | null }
+type Row = Record<string, never> &
+  Omit<AuditRow, 'at' | 'requestId' | 'repeats'> & {
+    request_id: string | null
+    /** Of tables that are up to date. */
+    repeats?: number
+  }
 
 export async function listAudit(
   directory: D1Database,
@@ -27,7 +32,6 @@ export async function listAudit(
 ): Promise<{ audit: AuditRow[]; nextCursor: string | null }> {
   const { rows, last } = await readPage<Row>(directory, auditScan(query, openCursor('audit', query.cursor)))
   return {
-    // Tables that are not brought up to date yet do not count.
     audit: rows.map(({ id, request_id: requestId, repeats = 0, ...row }) => ({
       id,
       at: new Date(timeOfAuditId(id)).toISOString(),

@@ -1,8 +1,8 @@
 /** The Worker in workerd and a local Turso, each behind a socket of this machine. */
-import { rm, mkdtemp } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 import {
   convertV4MiniflareOptions,
   Miniflare,
@@ -23,8 +23,25 @@ export interface BenchStack {
   tursoUrl: string
   /** The body of the latest pipeline that Turso was sent. */
   lastPipeline: () => string
+  /** Bytes of the bodies that Turso has sent so far. */
+  bytesSent: () => number
+  /** Where V8's inspector of the Worker's isolate listens, a WebSocket's; only of a stack that is `inspected`. */
+  inspectorUrl: () => Promise<string>
   close: () => Promise<void>
 }
+
+export interface StackOptions {
+  /**
+   * The Worker runs with V8's inspector, and with as much heap as Cloudflare lets it have: without a limit, V8 lets garbage
+   * lie. Default `false`.
+   */
+  inspected?: boolean
+  /** Constants of `worker/limits.ts` that are others for this Worker, by their names: so that nobody has to wait for them. */
+  limits?: Readonly<Record<string, number>>
+}
+
+/** Megabytes of heap that an isolate may have at Cloudflare. */
+const ISOLATE_HEAP_MB = 128
 
 const root = path.join(import.meta.dirname, '../..')
 
@@ -33,16 +50,25 @@ const root = path.join(import.meta.dirname, '../..')
  *
  * @param tenants that the directory knows from the beginning, as if they had signed up
  */
-export async function startStack(tenants: number): Promise<BenchStack> {
+export async function startStack(
+  tenants: number,
+  { inspected = false, limits = {} }: StackOptions = {},
+): Promise<BenchStack> {
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-worker-'))
   const turso = createLocalTurso()
   let pipeline = ''
+  let bytesSent = 0
   const server = await serveLocalTurso(
     {
       ...turso,
       fetch: async (request) => {
         if (request.url.endsWith('/pipeline')) pipeline = await request.clone().text()
-        return await turso.fetch(request)
+        const response = await turso.fetch(request)
+        if (response.body === null) return response
+        return new Response(
+          countBytes(response.body, (bytes) => (bytesSent += bytes)),
+          response,
+        )
       },
     },
     { port: 0 },
@@ -58,6 +84,7 @@ export async function startStack(tenants: number): Promise<BenchStack> {
     target: 'es2022',
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:*'],
+    plugins: [withLimits(limits)],
   })
   const { compatibilityDate, compatibilityFlags, durableObjects, d1Databases, bindings } = readWorkerOptions(
     path.join(root, 'wrangler.toml'),
@@ -81,15 +108,20 @@ export async function startStack(tenants: number): Promise<BenchStack> {
     host: '127.0.0.1',
     port: 0,
     cf: false,
+    ...(inspected ? { inspectorPort: 0 } : {}),
   }
+  if (inspected) process.env['MINIFLARE_WORKERD_V8_FLAGS'] = `--max-heap-size=${ISOLATE_HEAP_MB}`
   const miniflare = new Miniflare(convertV4MiniflareOptions(options as V4MiniflareOptions))
   const url = (await miniflare.ready).origin
+  delete process.env['MINIFLARE_WORKERD_V8_FLAGS']
   await fill(await miniflare.getD1Database('DIRECTORY'), tenants)
   return {
     url,
     turso,
     tursoUrl,
     lastPipeline: () => pipeline,
+    bytesSent: () => bytesSent,
+    inspectorUrl: async () => `${(await miniflare.getInspectorURL()).href}core:user:`,
     async close() {
       await miniflare.dispose()
       await server.close()
@@ -97,6 +129,41 @@ export async function startStack(tenants: number): Promise<BenchStack> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+function withLimits(limits: Readonly<Record<string, number>>): Plugin {
+  return {
+    name: 'limits',
+    setup(bundling) {
+      bundling.onLoad({ filter: /worker\/limits\.ts$/ }, async ({ path: file }) => {
+        let contents = await readFile(file, 'utf8')
+        for (const [name, value] of Object.entries(limits)) {
+          const declaration = new RegExp(`^export const ${name} = .*$`, 'm')
+          if (!declaration.test(contents)) throw new Error(`worker/limits.ts has no ${name}`)
+          contents = contents.replace(declaration, `export const ${name} = ${value}`)
+        }
+        return { contents, loader: 'ts' }
+      })
+    },
+  }
+}
+
+/** The same body, read no faster than it is taken. */
+function countBytes(
+  body: ReadableStream<Uint8Array>,
+  count: (bytes: number) => void,
+): ReadableStream<Uint8Array> {
+  const counter = new TransformStream<Uint8Array, Uint8Array>(
+    {
+      transform(piece, controller) {
+        count(piece.byteLength)
+        controller.enqueue(piece)
+      },
+    },
+    { highWaterMark: 1 },
+    { highWaterMark: 0 },
+  )
+  return body.pipeThrough(counter)
 }
 
 interface Directory {

@@ -1,5 +1,4 @@
 /** Clients as they are published, over real sockets: to the Worker, and from it to the local Turso. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, type Client } from '@libsql/client'
 import * as hrana from '@libsql/hrana-client'
 import { drizzle } from 'drizzle-orm/libsql'
@@ -8,9 +7,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { REGRESSIONS, requests, SETUP, type Operation } from '../local/differential/operations.ts'
 import { createRemote, splitIntoRequests } from '../local/differential/remote.ts'
-import { connectSocket, openSocket } from './socket-remote.ts'
+import { connectSocket } from './socket-remote.ts'
 import { signUp, startStack, type RunningStack, type Signup } from './worker-and-turso.ts'
-import { workerMemory } from './worker-memory.ts'
 
 let stack: RunningStack
 
@@ -255,61 +253,6 @@ test('no token is in the log', async () => {
   const { token } = await signUp(stack, 'ws-logged')
   expect(stack.logs()).not.toContain(token.jwt)
   expect(stack.logs()).not.toMatch(/eyJ[\w-]{8}/)
-})
-
-describe('a cursor over a socket', () => {
-  /** `TURSO_EDGE_ROWS=1000000` for more. */
-  const ROWS = Number(process.env['TURSO_EDGE_ROWS'] ?? 200_000)
-
-  const numbers = (count: number): string =>
-    `with recursive c(n) as (select 1 union all select n + 1 from c where n < ${count}) select n, hex(zeroblob(60)) as filler from c`
-
-  test(`${ROWS} rows take no more memory than some, and are read as fast as they are fetched`, async () => {
-    const signup = await signUp(stack, 'ws-rows')
-    const socket = await openSocket(socketUrl(signup), signup.token.jwt)
-    onTestFinished(() => socket.close())
-    await socket.insist({ type: 'open_stream', stream_id: 1 })
-    const open = (rows: number): Promise<unknown> => {
-      const batch = { steps: [{ stmt: { sql: numbers(rows) } }] }
-      return socket.insist({ type: 'open_cursor', stream_id: 1, cursor_id: 1, batch })
-    }
-    const fetchRows = async (): Promise<{ rows: number; done: boolean }> => {
-      const request = { type: 'fetch_cursor', cursor_id: 1, max_count: 2_000 }
-      const { entries, done } = (await socket.insist(request)) as {
-        entries: { type: string }[]
-        done: boolean
-      }
-      return { rows: entries.filter(({ type }) => type === 'row').length, done }
-    }
-    await open(10_000)
-    while (!(await fetchRows()).done) continue
-    await socket.insist({ type: 'close_cursor', cursor_id: 1 })
-
-    const before = { bytes: stack.bytesSent(), memory: await workerMemory() }
-    expect(before.memory).toBeGreaterThan(0)
-    await open(ROWS)
-    let { rows: seen, done } = await fetchRows()
-    // It stands still until somebody asks again, once the buffers of the operating system are full.
-    let sent = -1
-    while (sent !== stack.bytesSent()) {
-      sent = stack.bytesSent()
-      await sleep(300)
-    }
-    expect(sent - before.bytes).toBeLessThan(15_000_000)
-    let peak = 0
-    for (let fetches = 0; !done; fetches++) {
-      const next = await fetchRows()
-      seen += next.rows
-      done = next.done
-      if (fetches % 20 === 0) peak = Math.max(peak, await workerMemory())
-    }
-    expect(seen).toBe(ROWS)
-    expect(stack.bytesSent() - before.bytes).toBeGreaterThan(ROWS * 200)
-    // A part of what has come through: garbage, of which V8 lets more lie the longer it runs.
-    expect(peak - before.memory).toBeLessThan((ROWS > 500_000 ? 192 : 64) * 2 ** 20)
-    await socket.insist({ type: 'close_cursor', cursor_id: 1 })
-    await socket.insist({ type: 'close_stream', stream_id: 1 })
-  })
 })
 
 describe('random sequences of operations', () => {

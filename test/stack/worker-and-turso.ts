@@ -18,8 +18,6 @@ export interface RunningStack {
   unplug(): Promise<void>
   /** Puts it back, on the same port. */
   plug(): Promise<void>
-  /** Bytes of the bodies that Turso has sent so far. */
-  bytesSent(): number
   /** What the Worker has written to its log so far. */
   logs(): string
   close(): Promise<void>
@@ -27,19 +25,7 @@ export interface RunningStack {
 
 export async function startStack(): Promise<RunningStack> {
   const turso = createLocalTurso()
-  let bytesSent = 0
-  const counted: LocalTurso = {
-    ...turso,
-    async fetch(request) {
-      const response = await turso.fetch(request)
-      if (response.body === null) return response
-      return new Response(
-        countBytes(response.body, (bytes) => (bytesSent += bytes)),
-        response,
-      )
-    },
-  }
-  let server: LocalTursoServer = await serveLocalTurso(counted, { port: 0 })
+  let server: LocalTursoServer = await serveLocalTurso(turso, { port: 0 })
   const { url: tursoUrl } = server
   const port = Number(new URL(tursoUrl).port)
   const bindings = { ...testBindings, TURSO_API_URL: tursoUrl, TURSO_DATABASE_URL: `${tursoUrl}/db/{name}/` }
@@ -66,9 +52,8 @@ export async function startStack(): Promise<RunningStack> {
     tursoUrl,
     unplug: () => server.close(),
     async plug() {
-      server = await serveLocalTurso(counted, { port })
+      server = await serveLocalTurso(turso, { port })
     },
-    bytesSent: () => bytesSent,
     logs: () => logs.join('\n'),
     async close() {
       await worker.dispose()
@@ -76,24 +61,6 @@ export async function startStack(): Promise<RunningStack> {
       await turso.close()
     },
   }
-}
-
-/** The same body, read no faster than it is taken. */
-function countBytes(
-  body: ReadableStream<Uint8Array>,
-  count: (bytes: number) => void,
-): ReadableStream<Uint8Array> {
-  const counter = new TransformStream<Uint8Array, Uint8Array>(
-    {
-      transform(piece, controller) {
-        count(piece.byteLength)
-        controller.enqueue(piece)
-      },
-    },
-    { highWaterMark: 1 },
-    { highWaterMark: 0 },
-  )
-  return body.pipeThrough(counter)
 }
 
 export interface Signup {

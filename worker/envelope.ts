@@ -76,6 +76,24 @@ export function sliceLastElement(json: string): string | undefined {
   return last
 }
 
+/**
+ * The strings of all members `sql`, wherever they are, as JSON with their quotes; one that is cut off has none at its end.
+ * None is within a string, whose quotes are escaped.
+ */
+export function* sqlTextsOf(json: string): Generator<string, undefined> {
+  for (let at = json.indexOf(SQL); at !== -1; at = json.indexOf(SQL, at)) {
+    at = skipSpace(json, at + SQL.length)
+    if (json[at] !== ':') continue
+    at = skipSpace(json, at + 1)
+    if (json[at] !== '"') continue
+    const end = endOfString(json, at) ?? json.length
+    yield json.slice(at, end)
+    at = end
+  }
+}
+
+const SQL = '"sql"'
+
 function skipSpace(json: string, at: number): number {
   while (json[at] === ' ' || json[at] === '\n' || json[at] === '\r' || json[at] === '\t') at++
   return at
@@ -83,12 +101,18 @@ function skipSpace(json: string, at: number): number {
 
 /** @returns the position behind the closing quote */
 function skipString(json: string, start: number): number {
+  const end = endOfString(json, start)
+  if (end === undefined) throw new SyntaxError('a string is cut off')
+  return end
+}
+
+function endOfString(json: string, start: number): number | undefined {
   for (let quote = json.indexOf('"', start + 1); quote !== -1; quote = json.indexOf('"', quote + 1)) {
     let backslashes = 0
     while (json[quote - 1 - backslashes] === '\\') backslashes++
     if (backslashes % 2 === 0) return quote + 1
   }
-  throw new SyntaxError('a string is cut off')
+  return undefined
 }
 
 /** @returns the position behind the value: where its brackets are balanced again, or before the next delimiter */

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { ALL_HISTORY, NO_HISTORY, type HistoryKind } from '../../worker/session/history.ts'
 import { advance } from '../../worker/session/machine.ts'
 import {
   isEnded,
@@ -32,7 +33,7 @@ describe('the life of a stream', () => {
   ): StreamState => {
     const asked = advance(
       state,
-      { kind: 'asked', now: 0, turn: null, needsHistory: null, isProbe: false },
+      { kind: 'asked', now: 0, turn: null, asks: NO_HISTORY, isProbe: false },
       limits,
     )
     const { fence } = asked.state!
@@ -45,12 +46,18 @@ describe('the life of a stream', () => {
       isAutocommit: true,
       isClosed: false,
       leavesState: false,
-      makesHistory: false,
+      mayWrite: false,
+      tells: NO_HISTORY,
       ...facts,
     }
     return advance(asked.state!, event, limits).state!
   }
   const tick = (state: StreamState, now: number): Step => advance(state, { kind: 'tick', now }, limits)
+
+  const ask = (state: StreamState, kind: HistoryKind): Step =>
+    advance(state, { kind: 'asked', now: 9_001, turn: null, asks: [kind], isProbe: false }, limits)
+  const afterPause = (facts: Parameters<typeof answer>[1], kind: HistoryKind): Step =>
+    ask(tick(answer(newStream(0), facts), 9_000).state!, kind)
 
   test('without a transaction it lets go of the database after 9 s, and another request opens another stream', () => {
     const idle = answer(newStream(0))
@@ -62,7 +69,7 @@ describe('the life of a stream', () => {
     })
     const asked = advance(
       parked.state!,
-      { kind: 'asked', now: 9_500, turn: 1, needsHistory: null, isProbe: false },
+      { kind: 'asked', now: 9_500, turn: 1, asks: NO_HISTORY, isProbe: false },
       limits,
     )
     expect(asked.effect).toEqual({ kind: 'send', upstream: null })
@@ -85,12 +92,12 @@ describe('the life of a stream', () => {
   const givenUp = (facts: Partial<Extract<StreamEvent, { kind: 'answered' }>>): Step => {
     const asked = advance(
       answer(newStream(0), facts),
-      { kind: 'asked', now: 1, turn: 1, needsHistory: null, isProbe: false },
+      { kind: 'asked', now: 1, turn: 1, asks: NO_HISTORY, isProbe: false },
       limits,
     )
     return advance(
       asked.state!,
-      { kind: 'dead', now: 2, fence: asked.state!.fence, needsHistory: null },
+      { kind: 'dead', now: 2, fence: asked.state!.fence, asks: NO_HISTORY },
       limits,
     )
   }
@@ -111,14 +118,28 @@ describe('the life of a stream', () => {
   })
 
   test('what asks for an earlier insert is not given to another stream', () => {
-    const parked = tick(answer(newStream(0)), 9_000).state!
-    const step = advance(
-      parked,
-      { kind: 'asked', now: 9_001, turn: 1, needsHistory: 'latest', isProbe: false },
-      limits,
-    )
+    const step = afterPause({ mayWrite: true }, 'last_insert_rowid')
     expect(step).toMatchObject({ effect: null, refusal: { kind: 'expired', isDoubtful: false } })
   })
+
+  test('what asks for an earlier insert of a stream that has changed nothing is', () => {
+    for (const kind of ALL_HISTORY)
+      expect(afterPause({}, kind)).toMatchObject({ effect: { kind: 'send' }, refusal: null })
+  })
+
+  test.each([
+    ['an insert', ['last_insert_rowid', 'changes'], ['total_changes']],
+    ['an update', ['changes'], ['last_insert_rowid', 'total_changes']],
+    ['what has changed nothing', [], ['last_insert_rowid', 'changes', 'total_changes']],
+  ] as [string, HistoryKind[], HistoryKind[]][])(
+    '%s on another stream tells what it tells, and nothing of the time before',
+    (_, tells, untold) => {
+      const parked = tick(answer(newStream(0), { mayWrite: true }), 9_000).state!
+      const reopened = answer(parked, { mayWrite: true, tells })
+      for (const kind of tells) expect(ask(reopened, kind).refusal).toBeNull()
+      for (const kind of untold) expect(ask(reopened, kind).refusal).toMatchObject({ kind: 'expired' })
+    },
+  )
 
   test('a database that sends a stream on and on is not followed', () => {
     let state: StreamState = newStream(0)

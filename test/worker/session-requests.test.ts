@@ -28,6 +28,12 @@ describe('requests are read in a time that grows with their length alone', () =>
     ['a pragma', executing(filled('pragma main.'))],
     ['a quote', executing(filled('"'))],
     ['a backslash', executing(filled('\\'))],
+    ...["'", '/*', '--', '[', '$', '$a(', 'changes(', 'changes/**/', 'replace '].map(
+      (piece): [string, string] => [
+        `${piece} beside a question`,
+        executing(`select changes(), ${filled(piece)}`),
+      ],
+    ),
   ])('however often they say %s', { timeout: patient }, (_, requests) => {
     expect(() => readRequests(requests, {})).not.toThrow()
     expect(() => isSelfContained(`{"steps":${requests}}`)).not.toThrow()
@@ -36,74 +42,67 @@ describe('requests are read in a time that grows with their length alone', () =>
   test('and so are the texts that they name, each of which is read once', { timeout: patient }, () => {
     const text = JSON.stringify(`select '${'x'.repeat(400_000)}'`)
     const requests = `[${filled('{"type":"execute","stmt":{"sql_id":1}},').slice(0, -1)}]`
-    expect(readRequests(requests, { 1: text })).toMatchObject({ needsHistory: null, leavesState: false })
+    expect(readRequests(requests, { 1: text })).toMatchObject({ asks: [], leavesState: false })
     const asking = JSON.stringify(`select last_insert_rowid(), '${'x'.repeat(400_000)}'`)
-    expect(readRequests(requests, { 1: asking })).toMatchObject({ needsHistory: 'latest' })
+    expect(readRequests(requests, { 1: asking })).toMatchObject({ asks: ['last_insert_rowid'] })
   })
 })
 
 describe('what requests ask of the statements before them', () => {
   test.each([
-    'select last_insert_rowid()',
-    'select LAST_INSERT_ROWID ( )',
-    'select changes()',
-    'select changes \n\t\r\f()',
-    'select changes/* how many */()',
-    'select "changes"()',
-    'select [changes]()',
-    'select `changes`()',
-    'select changes -- how many\n()',
-  ])('%j is a question about the latest', (sql) => {
-    expect(factsOf(execute(sql)).needsHistory).toBe('latest')
+    ['last_insert_rowid', 'select last_insert_rowid()'],
+    ['last_insert_rowid', 'select LAST_INSERT_ROWID ( )'],
+    ['changes', 'select changes()'],
+    ['changes', 'select changes \n\t\r\f()'],
+    ['changes', 'select changes/* how many */()'],
+    ['changes', 'select "changes"()'],
+    ['changes', 'select [changes]()'],
+    ['changes', 'select `changes`()'],
+    ['changes', 'select changes -- how many\n()'],
+    ['total_changes', "select 'it''s', total_changes()"],
+    ['last_insert_rowid', 'insert into t values (last_insert_rowid())'],
+  ])('is %s: %j', (kind, sql) => {
+    expect(factsOf(execute(sql)).asks).toEqual([kind])
     expect(
-      readRequests(executing(sql).replaceAll(' ', '\\u0020').replaceAll('\\n', '\\u000a'), {}).needsHistory,
-    ).toBe('latest')
+      readRequests(executing(sql).replaceAll(' ', '\\u0020').replaceAll('\\n', '\\u000a'), {}).asks,
+    ).toEqual([kind])
   })
 
-  test('a number of all changes is about all of them', () => {
-    expect(factsOf(execute('insert into t values (1)'), execute('select total_changes()')).needsHistory).toBe(
-      'all',
-    )
-    expect(factsOf(execute('select total_changes(), changes()')).needsHistory).toBe('all')
-  })
-
-  test('a statement before it in the same requests answers it', () => {
-    const asking = execute('select last_insert_rowid()')
-    expect(factsOf(execute('insert into t values (1)'), asking).needsHistory).toBeNull()
-    expect(factsOf(execute('\n  replace into t values (1)'), asking).needsHistory).toBeNull()
-    expect(factsOf(execute('update t set a = 1'), execute('select changes()')).needsHistory).toBeNull()
-    expect(factsOf({ type: 'sequence', sql: 'insert into t values (1)' }, asking).needsHistory).toBeNull()
-    const batch = {
-      steps: [{ stmt: { sql: 'insert into t values (1)' } }, { stmt: { sql: 'select changes()' } }],
-    }
-    expect(readBatch(JSON.stringify(batch), {}).needsHistory).toBeNull()
-    const stored = { 1: '"insert into t values (1)"' }
-    expect(
-      readRequests(JSON.stringify([{ type: 'execute', stmt: { sql_id: 1 } }, asking]), stored).needsHistory,
-    ).toBeNull()
+  test('is asked whatever comes before it in the same requests, which may fail or change nothing', () => {
+    const requests = [
+      execute('insert into t values (1)'),
+      execute('select last_insert_rowid(), changes()'),
+      execute('select total_changes()'),
+    ]
+    expect(factsOf(...requests).asks).toEqual(['last_insert_rowid', 'changes', 'total_changes'])
+    const stored = { 1: '"select changes()"' }
+    expect(readRequests('[{"type":"execute","stmt":{"sql_id":1}}]', stored).asks).toEqual(['changes'])
   })
 
   test.each([
-    ['itself', [execute('insert into t values (last_insert_rowid())')]],
-    ['itself, behind a semicolon', [execute("insert into t values ('a; b', last_insert_rowid())")]],
-    ['an argument', [execute('select ?', 'insert into t'), execute('select last_insert_rowid()')]],
-    ['a text', [execute("select 'insert into t'"), execute('select last_insert_rowid()')]],
-    ['an explanation', [execute('explain insert into t values (1)'), execute('select last_insert_rowid()')]],
-    [
-      'a description',
-      [{ type: 'describe', sql: 'insert into t values (1)' }, execute('select last_insert_rowid()')],
-    ],
-    [
-      'a text that is stored',
-      [
-        { type: 'store_sql', sql_id: 1, sql: 'insert into t values (1)' },
-        execute('select last_insert_rowid()'),
-      ],
-    ],
-    ['an update, of the row', [execute('update t set a = 1'), execute('select last_insert_rowid()')]],
-    ['one behind it', [execute('select last_insert_rowid()'), execute('insert into t values (1)')]],
-  ])('but not %s', (_, requests) => {
-    expect(factsOf(...requests).needsHistory).toBe('latest')
+    ['select ?', 'select changes()'],
+    ['insert into changes (changes) values (?)', '{"sql":"select changes()"}'],
+    ['select * from last_insert_rowid(1)', ''],
+    ["select 'changes()', total_changes, :changes() -- changes()", ''],
+  ])('is nothing in %s, with the argument %j', (sql, argument) => {
+    expect(factsOf(execute(sql, argument)).asks).toEqual([])
+  })
+})
+
+describe('requests that may change rows', () => {
+  test.each([
+    'insert into t values (1)',
+    '\n-- x\nreplace into t values (1)',
+    'with a as (select 1) delete from t',
+    'UPDATE t set a = 1',
+  ])('have a word for it: %j', (sql) => {
+    expect(factsOf(execute(sql)).mayWrite).toBe(true)
+    expect(isSelfContained(JSON.stringify({ steps: [{ stmt: { sql } }] }))).toBe(false)
+  })
+
+  test('have it in their SQL', () => {
+    const sql = "select replace(a, 'b', 'c'), updated, ? from inserted"
+    expect(factsOf(execute(sql, 'please insert')).mayWrite).toBe(false)
   })
 })
 

@@ -23,6 +23,14 @@ function send(tenant: string, requests: object[], baton: string | null = null): 
     body: JSON.stringify({ baton, requests }),
   })
 }
+async function sendCursor(tenant: string, sql: string): Promise<{ baton: string | null }> {
+  const response = await call(`/t/${tenant}/v3/cursor`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tenants.get(tenant)!.token.jwt}` },
+    body: JSON.stringify({ baton: null, batch: { steps: [{ stmt: { sql } }] } }),
+  })
+  return JSON.parse((await response.text()).split('\n')[0]!) as { baton: string | null }
+}
 const begin = async (tenant: string, ...more: object[]): Promise<string> =>
   (await answerOf(send(tenant, [execute('begin'), ...more]))).baton!
 
@@ -64,7 +72,8 @@ const titles = async (tenant: string): Promise<string[]> => {
 describe("a tenant's sessions", () => {
   test('are as many as it may have: one more is told when to come back, and nothing of it stays', async () => {
     const [one, two] = await Promise.all([begin('limited'), begin('limited')])
-    for (const requests of [[execute('begin'), insert('begun')], [insert('not begun')]]) {
+    const notBegun = [execute('pragma foreign_keys = off'), insert('not begun')]
+    for (const requests of [[execute('begin'), insert('begun')], notBegun]) {
       const response = await send('limited', requests)
       expect(response.headers.get('retry-after')).toBe('2')
       expect(await refusalOf(Promise.resolve(response))).toMatchObject({ status: 429, code: 'SESSION_LIMIT' })
@@ -110,10 +119,39 @@ describe("a tenant's sessions", () => {
     const [one, two] = await Promise.all([begin('limited'), begin('limited')])
     // It wants a stream again, and has to wait for it with its baton.
     const refused = { status: 429, code: 'SESSION_LIMIT' }
-    expect(await refusalOf(send('limited', [execute('select 1')], idle))).toMatchObject(refused)
+    expect(await refusalOf(send('limited', [execute('begin')], idle))).toMatchObject(refused)
     await answerOf(send('limited', [close], one))
-    const again = await answerOf(send('limited', [execute('select 1')], idle))
+    const again = await answerOf(send('limited', [execute('begin')], idle))
     for (const baton of [two, again.baton]) await answerOf(send('limited', [close], baton))
+  })
+
+  test('that need no place run without one, and keep no stream: nobody is turned away for a plain statement', async () => {
+    const [one, two] = await Promise.all([begin('limited'), begin('limited')])
+    const plain = [execute("insert into notes (title) values ('plain')"), { type: 'get_autocommit' }]
+    const { baton: parked } = await answerOf(send('limited', plain))
+    const cursor = await sendCursor('limited', "insert into notes (title) values ('by cursor')")
+    const batons = [parked, cursor.baton]
+    await expect.poll(() => streamsOf('limited')).toHaveLength(2)
+    expect(await titles('limited')).toEqual(['plain', 'by cursor'])
+    // What was not kept is not made up.
+    for (const baton of batons)
+      expect(await refusalOf(send('limited', [execute('select changes()')], baton))).toMatchObject({
+        code: 'STREAM_EXPIRED',
+      })
+    for (const baton of [one, two]) await answerOf(send('limited', [close], baton))
+    await answerOf(send('limited', [execute('delete from notes'), close]))
+  })
+
+  test('that need no place leave half of them to transactions', async () => {
+    const inserts = await Promise.all(
+      Array.from({ length: 30 }, () => sendCursor('limited', 'insert into notes (title) values (1)')),
+    )
+    expect(inserts.filter(({ baton }) => baton !== null)).toHaveLength(30)
+    await expect.poll(() => streamsOf('limited')).toHaveLength(1)
+    const baton = await begin('limited')
+    await answerOf(send('limited', [execute('delete from notes'), execute('commit'), close], baton))
+    for (const { baton: left } of inserts) await answerOf(send('limited', [close], left))
+    await expect.poll(() => streamsOf('limited')).toEqual([])
   })
 
   test('that end without a word take no place for long', async () => {
@@ -162,6 +200,18 @@ describe('operators', () => {
     expect(results).not.toContainEqual({ tenant: 'operated' })
   })
 
+  test('see what a cursor over HTTP has sent and changed', async () => {
+    const { baton } = await sendCursor(
+      'operated',
+      "insert into notes (title) values ('a'), ('b'), ('c') returning id",
+    )
+    await expect
+      .poll(async () => (await list('?tenant=operated')).sessions)
+      .toMatchObject([{ kind: 'http', status: 'idle', rows: 6 }])
+    await answerOf(send('operated', [close], baton))
+    await expect.poll(async () => (await list('?tenant=operated')).sessions).toEqual([])
+  })
+
   test('kill a session: its transaction is rolled back, and its client is told', async () => {
     const baton = await begin('operated', insert('killed'))
     const id = sessionOf(baton).id.toString()
@@ -202,7 +252,9 @@ describe('operators', () => {
     await expect.poll(() => streamsOf('drained')).toHaveLength(2)
     const refused = { status: 503, code: 'SESSIONS_DRAINED' }
     expect(await refusalOf(send('drained', [execute('begin')]))).toMatchObject(refused)
-    expect(await refusalOf(send('drained', [execute('select 1')], idle))).toMatchObject(refused)
+    expect(await refusalOf(send('drained', [execute('begin')], idle))).toMatchObject(refused)
+    // It keeps no stream.
+    const { baton: still } = await answerOf(send('drained', [execute('select 1')], idle))
     const committed = await answerOf(send('drained', [execute('commit')], busy))
     await expect.poll(() => streamsOf('drained')).toHaveLength(1)
     await alarmAfter(5_000, late)
@@ -211,8 +263,8 @@ describe('operators', () => {
     expect(await titles('drained')).toEqual(['let through'])
     // Over, and both go on.
     expect((await operate('/drain', 'POST', { ...drain, for_seconds: 0 })).status).toBe(202)
-    for (const baton of [committed.baton, idle]) {
-      const next = await answerOf(send('drained', [execute('select 1')], baton))
+    for (const baton of [committed.baton, still]) {
+      const next = await answerOf(send('drained', [execute('begin')], baton))
       await answerOf(send('drained', [close], next.baton))
     }
   })
@@ -269,17 +321,34 @@ describe('operators of WebSockets', () => {
     expect((await operate(`/${written!.id}`, 'DELETE')).status).toBe(404)
   })
 
-  test("count a cursor's bytes, too", async () => {
+  test("count a cursor's rows and bytes while they pass", async () => {
     const client = await connect('sockets-killed')
     await client.get(open(1))
     await client.get(on(1, 'begin'))
-    const bytes = async (): Promise<number> => (await list('?tenant=sockets-killed')).sessions[0]!.bytes
-    const before = await bytes()
-    const batch = { steps: [{ stmt: { sql: "select printf('%5000d', 1)" } }] }
+    const view = async (): Promise<List['sessions'][number]> =>
+      (await list('?tenant=sockets-killed')).sessions[0]!
+    const before = await view()
+    const sql = `with recursive c(n) as (select 1 union all select n + 1 from c where n < 20000)
+      select n, printf('%200d', 1) from c`
+    const batch = {
+      steps: [{ stmt: { sql } }, { stmt: { sql: 'insert into notes (title) values (1), (2)' } }],
+    }
     await client.get({ type: 'open_cursor', stream_id: 1, cursor_id: 1, batch })
-    await client.get({ type: 'fetch_cursor', cursor_id: 1, max_count: 100 })
+    const fetchSome = async (max_count: number): Promise<boolean> =>
+      (await client.get({ type: 'fetch_cursor', cursor_id: 1, max_count }))['done'] === true
+    await fetchSome(100)
+    // Not all of it fits into what is on its way.
+    await expect.poll(async () => (await view()).rows - before.rows).toBeGreaterThanOrEqual(100)
+    const passing = await view()
+    expect(passing).toMatchObject({ status: 'in_flight' })
+    expect(passing.rows - before.rows).toBeLessThan(20_000)
+    expect(passing.bytes - before.bytes).toBeGreaterThan(20_000)
+    while (!(await fetchSome(10_000)));
     await client.get({ type: 'close_cursor', cursor_id: 1 })
-    await expect.poll(bytes).toBeGreaterThan(before + 5_000)
+    await expect.poll(async () => (await view()).status).toBe('in_transaction')
+    const after = await view()
+    expect(after.rows - before.rows).toBe(20_002)
+    expect(after.bytes - before.bytes).toBeGreaterThan(20_000 * 200)
     client.close()
     await expect.poll(() => streamsOf('sockets-killed')).toEqual([])
   })

@@ -16,10 +16,11 @@ export class TenantSessions extends DurableObject<Env> {
   /** As stored; `null` until it is read. */
   #leases: Map<string, Lease> | null = null
 
-  admit(request: LeaseRequest): Admission {
+  admit(request: LeaseRequest, isDispensable: boolean): Admission {
     const { standard, byTenant } = readConfiguration(this.env).sessionLimits
     const rules = {
       limit: byTenant.get(this.#tenant) ?? standard,
+      isDispensable,
       leaseMs: SESSION_LEASE_MS,
       drainUntil: this.ctx.storage.kv.get<number>('drainUntil') ?? null,
     }

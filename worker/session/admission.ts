@@ -8,8 +8,11 @@ import type { Admission as Answer, LeaseRequest } from './leases.ts'
 import type { Holder } from './store.ts'
 
 export interface Admission {
-  /** @returns what the client is told instead, if no stream may be opened for it */
-  admit: (streamId: string) => Promise<HranaError | null>
+  /**
+   * @param need `isDispensable`: what wants the place can do without it, and does when many have one
+   * @returns what the client is told instead, if no stream may be opened for it
+   */
+  admit: (streamId: string, need: { isDispensable: boolean }) => Promise<HranaError | null>
   /** To be called with each use; renews what would end soon. */
   touch: (streamId: string) => void
   release: (streamId: string) => void
@@ -34,13 +37,16 @@ export function createAdmission(
     hint,
   })
 
-  async function admit(streamId: string): Promise<HranaError | null> {
+  async function admit(
+    streamId: string,
+    { isDispensable }: { isDispensable: boolean },
+  ): Promise<HranaError | null> {
     const known = holder()
     if (known === null) return null
     wanted.add(streamId)
     let answer: Answer
     try {
-      answer = await registry(known).admit(leaseOf(known, streamId))
+      answer = await registry(known).admit(leaseOf(known, streamId), isDispensable)
     } catch (error) {
       // Who only counts must not stand in the way.
       log('warn', 'admission_failed', { tenant: known.tenantId, detail: errorText(error) })
@@ -65,7 +71,8 @@ export function createAdmission(
     admit,
     touch(streamId) {
       const until = heldUntil.get(streamId)
-      if (until !== undefined && until - Date.now() < SESSION_LEASE_MS / 2) object.waitUntil(admit(streamId))
+      if (until !== undefined && until - Date.now() < SESSION_LEASE_MS / 2)
+        object.waitUntil(admit(streamId, { isDispensable: false }))
     },
     release(streamId) {
       wanted.delete(streamId)

@@ -71,9 +71,6 @@ export function countRows(results: string): number {
   return rows
 }
 
-/** Whether one of them is of an insert that has taken place: until then a stream tells 0. */
-export const hasInserted = (results: string): boolean => /"last_insert_rowid":"-?[1-9]/.test(results)
-
 const AUTOCOMMIT = /,?\{"type":"ok","response":\{"type":"get_autocommit","is_autocommit":(true|false)\}\}\]$/
 const AUTOCOMMIT_CHARACTERS = 100
 

@@ -2,7 +2,7 @@
 import type { HranaError } from '../hrana-error.ts'
 import type { Destination, Exchange, Exchanged } from './exchange.ts'
 import { STREAM_LOST } from './refusals.ts'
-import { isEnded, isParked, type StreamInFlight, type StreamState, type Upstream } from './state.ts'
+import { isEnded, isParked, type StreamInFlight, type StreamState } from './state.ts'
 import type { Holder, StreamRecord } from './store.ts'
 
 export interface StreamCall extends Destination {
@@ -42,26 +42,6 @@ export const isUnused = (state: StreamState): boolean => isParked(state) && stat
 /** Whether there is a stream upstream, or may be. */
 export const isHolding = (state: StreamState | null): boolean =>
   state !== null && !isEnded(state) && !isParked(state)
-
-/**
- * There is no place for the stream of this answer. A transaction that was begun is rolled back, with all that was in the
- * request; if its BEGIN has failed, what ran behind that stays, and only the stream is closed.
- */
-export function withoutPlace(
-  exchanged: Exchanged,
-  error: HranaError,
-  close: (left: Upstream) => void,
-): Exchanged {
-  const { event } = exchanged
-  if (event.kind !== 'answered') return exchanged
-  const { baton, url, isAutocommit } = event
-  if (isAutocommit === false) {
-    const reply = refuse({ ...error, outcome: 'rolled_back' })
-    return { ...exchanged, event: { kind: 'failed', baton, url }, reply }
-  }
-  if (baton !== null) close({ baton, url, moves: 0 })
-  return { ...exchanged, event: { ...event, baton: null } }
-}
 
 export const isSame = (state: StreamState, sent: StreamInFlight): boolean =>
   state.kind === 'in_flight' && state.fence === sent.fence

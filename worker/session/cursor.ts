@@ -2,6 +2,7 @@
 import { readCursorHead } from '../cursor-body.ts'
 import { CURSOR_PIECE_BYTES, STALLED_CURSOR_MS } from '../limits.ts'
 import { streamUpstream } from '../upstream.ts'
+import { createCursorCounter, type CursorCount } from './cursor-counter.ts'
 import {
   exchange,
   failedExchange,
@@ -17,8 +18,10 @@ import type { Upstream } from './state.ts'
 interface WatchedBody {
   /** For the client; a stream of bytes, which may cross RPC. */
   readable: ReadableStream<Uint8Array>
-  /** Once one side has ended: whether all of it has been taken, and how much. Never rejects. */
-  ended: Promise<{ isWhole: boolean; bytes: number }>
+  /** Once one side has ended: whether all of it has been taken. Never rejects. */
+  ended: Promise<boolean>
+  /** What has passed so far. */
+  count: () => CursorCount
 }
 
 export interface OpenCursor extends WatchedBody {
@@ -67,25 +70,25 @@ async function begin(order: Exchange, url: string, answer: Response): Promise<Op
 /** What the end of a cursor means: whether a transaction is open is asked, unless that cannot be. */
 export async function settleCursor(
   order: Exchange,
-  { upstream, url }: OpenCursor,
+  { upstream, url, count }: OpenCursor,
   { isWhole, mayHaveTransaction }: { isWhole: boolean; mayHaveTransaction: boolean },
 ): Promise<Exchanged['event']> {
   const baton = upstream?.baton ?? null
   if (!isWhole) return { kind: 'failed', baton, url }
-  // What has come of its statements is not read.
-  const facts = { leavesState: order.facts.leavesState, makesHistory: false }
+  const { leavesState, mayWrite } = order.facts
+  const left = { leavesState, mayWrite, tells: count().tells }
   if (!mayHaveTransaction)
-    return { kind: 'answered', baton, url, isAutocommit: true, isClosed: false, ...facts }
+    return { kind: 'answered', baton, url, isAutocommit: true, isClosed: false, ...left }
   if (upstream === null) return { kind: 'failed', baton: null, url }
   const { event } = await exchange({ ...order, upstream, requests: '[]', facts: NO_FACTS })
-  if (event.kind === 'answered') return { ...event, ...facts }
+  if (event.kind === 'answered') return { ...event, ...left }
   if (event.kind === 'failed') return event
   // It has run to its end, so nothing of it may be sent again.
   return { kind: 'failed', baton: event.kind === 'dead' ? null : baton, url }
 }
 
 /**
- * Passes a body on as fast as its reader takes it and no faster, nothing of it kept. Who goes away ends the other side;
+ * Passes a body on as fast as its reader takes it and no faster, counted and not kept. Who goes away ends the other side;
  * so does the signal, and that nothing moves for a while, whoever it is that waits.
  */
 function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: AbortSignal): WatchedBody {
@@ -93,8 +96,8 @@ function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: Abo
   // Into the same memory each time: garbage of the size of the answer would be as bad as keeping it.
   const reader = body.getReader({ mode: 'byob' })
   const writer = writable.getWriter()
+  const counter = createCursorCounter()
   let pieces = 0
-  let bytes = 0
 
   function cut(reason: Error): void {
     reader.cancel(reason).catch(() => undefined)
@@ -102,7 +105,7 @@ function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: Abo
   }
   const abort = (): void => cut(new Error('the cursor was cut off'))
 
-  async function pump(): Promise<{ isWhole: boolean; bytes: number }> {
+  async function pump(): Promise<boolean> {
     let seen = -1
     const watch = setInterval(() => {
       if (pieces === seen) cut(new Error('the cursor stands still'))
@@ -110,27 +113,27 @@ function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: Abo
     }, STALLED_CURSOR_MS)
     signal.addEventListener('abort', abort)
     try {
+      counter.add(first)
       if (first.length > 0) await writer.write(first)
-      bytes += first.length
       let room = new Uint8Array(CURSOR_PIECE_BYTES)
       for (;;) {
         const { value, done } = await reader.read(room)
-        if (signal.aborted) return { isWhole: false, bytes }
+        if (signal.aborted) return false
         if (done) break
+        counter.add(value)
         await writer.write(value)
         pieces += 1
-        bytes += value.length
         room = new Uint8Array(value.buffer)
       }
       await writer.close()
-      return { isWhole: true, bytes }
+      return true
     } catch (error) {
       cut(error instanceof Error ? error : new Error(String(error)))
-      return { isWhole: false, bytes }
+      return false
     } finally {
       clearInterval(watch)
       signal.removeEventListener('abort', abort)
     }
   }
-  return { readable, ended: pump() }
+  return { readable, ended: pump(), count: counter.count }
 }

@@ -10,7 +10,8 @@ import {
 import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import { AnswerTooLargeError, passedOn, readBounded, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
-import { countRows, cutResults, hasInserted, readAnswer, successesOf } from './answer.ts'
+import { countRows, cutResults, readAnswer, successesOf } from './answer.ts'
+import { NO_HISTORY, toldBy } from './history.ts'
 import { STREAM_LOST } from './refusals.ts'
 import { composeRequests, storedAfter, type RequestFacts, type StoredSql } from './requests.ts'
 import type { StreamEvent, Upstream } from './state.ts'
@@ -118,7 +119,8 @@ function settle(order: Exchange, text: string): Exchanged {
       isAutocommit,
       isClosed: facts.isClosing,
       leavesState: facts.leavesState || stored === null,
-      makesHistory: hasInserted(results),
+      mayWrite: facts.mayWrite,
+      tells: facts.mayWrite ? toldBy(results) : NO_HISTORY,
     },
     reply: { kind: 'results', results },
     stored,
@@ -129,13 +131,13 @@ function settle(order: Exchange, text: string): Exchanged {
 
 function refused(order: Exchange, { status, headers, text }: UpstreamAnswer): Exchanged {
   const { upstream, facts, stored } = order
-  const { needsHistory } = facts
+  const { asks } = facts
   const isTurnedAway = upstream === null && (status === 429 || status === 401)
   const event: Exchanged['event'] =
     upstream !== null && isDeadStream(status, text)
-      ? { kind: 'dead', needsHistory }
+      ? { kind: 'dead', asks }
       : isTurnedAway
-        ? { kind: 'turned_away', needsHistory }
+        ? { kind: 'turned_away' }
         : { kind: 'refused' }
   const error = status < 400 ? UPSTREAM_REDIRECTS : blockedError(status, text)
   return {

@@ -21,6 +21,8 @@ export type Admission =
 
 export interface LeaseRules {
   limit: number
+  /** Whoever asks can do without a place: half of them are kept for those who cannot. */
+  isDispensable: boolean
   leaseMs: number
   /** `null`: nobody drains. */
   drainUntil: number | null
@@ -30,14 +32,14 @@ export interface LeaseRules {
 export function admit(
   leases: Map<string, Lease>,
   request: LeaseRequest,
-  { limit, leaseMs, drainUntil }: LeaseRules,
+  { limit, isDispensable, leaseMs, drainUntil }: LeaseRules,
   now: number,
 ): Admission {
   forgetEnded(leases, now)
   const known = leases.get(request.id)
   if (known === undefined) {
     if (drainUntil !== null && now < drainUntil) return { kind: 'draining', until: drainUntil }
-    if (leases.size >= limit) return { kind: 'full', limit }
+    if (leases.size >= (isDispensable ? limit / 2 : limit)) return { kind: 'full', limit }
   }
   const until = now + leaseMs
   leases.set(request.id, { ...request, since: known?.since ?? now, until })

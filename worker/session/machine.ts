@@ -1,8 +1,8 @@
 /** The life of one stream: which state an event leads to, and what is to be done then. Pure. */
+import { ALL_HISTORY, NO_HISTORY, type HistoryKind } from './history.ts'
 import { deadlineOf, isEnded, isParked } from './state.ts'
 import type {
   EndedStream,
-  History,
   IdleStream,
   Step,
   StreamEvent,
@@ -40,23 +40,24 @@ export function advance(state: StreamState, event: StreamEvent, limits: StreamLi
   }
 }
 
-function ask(state: StreamState, { now, turn, needsHistory, isProbe }: EventOf<'asked'>): Step {
+function ask(state: StreamState, { now, turn, asks, isProbe }: EventOf<'asked'>): Step {
   if (state.kind === 'in_flight') return refuse(state, { kind: 'reused' })
   if (isEnded(state)) return refuse(state, endOf(state, turn))
   if (turn !== null && turn !== state.turn) return refuse(state, { kind: 'reused' })
   // Another upstream stream would give an answer, and a wrong one.
-  if (needsHistory !== null && hasLost(state, needsHistory)) {
+  const lost = lostOn(state.upstream, state)
+  if (asks.some((kind) => lost.includes(kind))) {
     const ended = end(state, 'expired', now, 'idle')
     return { ...refuse(ended, endOf(ended, turn)), effect: closing(state.upstream) }
   }
   return send(state, { now, isProbe })
 }
 
-/** Whether another upstream stream would be asked about statements that it has not run. */
-function hasLost(state: RestingStream, history: History): boolean {
-  if (isParked(state)) return state.turn > 0
-  return state.hasLostHistory && (history === 'all' || !state.hasInserted)
-}
+/** What this upstream stream cannot tell: without one, nothing of what was written before. */
+const lostOn = (
+  upstream: Upstream | null,
+  { hasWritten, lost }: Pick<RestingStream, 'hasWritten' | 'lost'>,
+): readonly HistoryKind[] => (upstream === null && hasWritten ? ALL_HISTORY : lost)
 
 function send(before: RestingStream, { now, isProbe }: { now: number; isProbe: boolean }): Step {
   const { turn, openedAt, isPinned, drainBy, upstream } = before
@@ -66,8 +67,8 @@ function send(before: RestingStream, { now, isProbe }: { now: number; isProbe: b
     turn,
     openedAt,
     isPinned,
-    hasLostHistory: before.hasLostHistory || (upstream === null && turn > 0),
-    hasInserted: before.hasInserted && upstream !== null,
+    hasWritten: before.hasWritten && upstream !== null,
+    lost: lostOn(upstream, before),
     drainBy,
     before,
     startedAt: now,
@@ -84,12 +85,8 @@ function settle(state: StreamInFlight, event: Outcome, limits: StreamLimits): St
     case 'answered':
       return answered(state, event, limits)
     case 'dead': {
-      if (
-        before.kind === 'in_transaction' ||
-        before.isPinned ||
-        event.needsHistory !== null ||
-        isParked(before)
-      ) {
+      const isLost = event.asks.length > 0 && before.hasWritten
+      if (before.kind === 'in_transaction' || before.isPinned || isLost || isParked(before)) {
         const ended = end(before, 'expired', event.now, 'upstream')
         return refuse({ ...ended, fence: state.fence + 1 }, endOf(ended, null))
       }
@@ -124,8 +121,8 @@ function answered(state: StreamInFlight, event: EventOf<'answered'>, limits: Str
     openedAt: state.openedAt,
     // A database that keeps no stream says that there is nothing to keep.
     isPinned: baton !== null && (state.isPinned || event.leavesState),
-    hasLostHistory: state.hasLostHistory,
-    hasInserted: state.hasInserted || event.makesHistory,
+    hasWritten: state.hasWritten || event.mayWrite,
+    lost: state.lost.length === 0 ? NO_HISTORY : state.lost.filter((kind) => !event.tells.includes(kind)),
     drainBy: state.drainBy,
     since: now,
   }

@@ -14,8 +14,6 @@ export interface Records {
   begin: (id: string, record: StreamRecord) => void
   /** @returns `false` when nothing is kept of the stream: by its state, which is `null` or as good as new */
   write: (id: string, record: StreamRecord, state: StreamState | null) => boolean
-  /** The database has said yes. */
-  accept: (id: string) => void
   stored: () => [id: string, record: StreamRecord][]
   all: () => [id: string, record: StreamRecord][]
 }
@@ -52,10 +50,6 @@ export function createRecords(
       if (!isStored && state.kind === 'in_flight') unstored.set(id, { ...record, state })
       else keep(id, { ...record, state })
       return true
-    },
-    accept(id) {
-      const record = unstored.get(id)
-      if (record !== undefined) keep(id, record)
     },
     stored: () => store.list(),
     all: () => [...store.list(), ...unstored],

@@ -2,9 +2,9 @@
  * What the requests of a client mean for its stream, read off their JSON text without decoding it. What is not certain is
  * taken for the worse. Pure.
  */
-import { elementsOf, readShortString, sliceMembers } from '../envelope.ts'
+import { elementsOf, readShortString, sliceMembers, sqlTextsOf } from '../envelope.ts'
 import { MAX_STORED_SQL_CHARACTERS } from '../limits.ts'
-import type { History } from './state.ts'
+import { ALL_HISTORY, asksFor, NO_HISTORY, type HistoryKind } from './history.ts'
 
 export interface RequestFacts {
   /** `close` is among them. */
@@ -15,8 +15,10 @@ export interface RequestFacts {
   isUndoable: boolean
   /** They may leave something on their stream that another stream would not have. */
   leavesState: boolean
-  /** What they may ask of the statements before them. */
-  needsHistory: History | null
+  /** What they may ask of statements before, such as `last_insert_rowid()`. */
+  asks: readonly HistoryKind[]
+  /** They may change rows, so that what is asked afterwards is about that. */
+  mayWrite: boolean
   /** The texts that they store and forget, in order. */
   storing: StoringRequest[]
 }
@@ -42,19 +44,8 @@ const HARMLESS_PRAGMA =
 const KEEPS_STATE = word(
   String.raw`(?:temp|temporary|attach|detach)\b|pragma\b(?!\s+(?:main\s*\.\s*)?${HARMLESS_PRAGMA}\b)`,
 )
-/** With the members of SQL between them, each of which begins a statement that is not the one before it. */
-const ASKS_FOR_HISTORY = new RegExp(
-  String.raw`"sql"|${START}(?:(last_insert_rowid)\b|(total_changes)\b|changes(?:[\s\]\x60]|\\[fnrt"]|\\u00[02][09a-d])*(?:\(|/\*|--))`,
-  'gi',
-)
-/** A statement that is run and begins so, in the shape in which all clients write it. */
-const running = (words: string): RegExp =>
-  new RegExp(
-    String.raw`(?:"stmt"\s*:\s*\{|"type"\s*:\s*"sequence"\s*,)\s*"sql"\s*:\s*"(?:\s|\\[nrt])*(?:${words})\b`,
-    'i',
-  )
-const INSERTS = running('insert|replace')
-const CHANGES_ROWS = running('insert|replace|update|delete')
+/** Not the function `replace()`. */
+const CHANGES_ROWS = word(String.raw`(?:insert|update|delete)\b|replace\b(?!(?:\s|\\[nrt])*\()`)
 const BEGINS_WITH_BEGIN = /^\[\s*\{\s*"type"\s*:\s*"execute"\s*,\s*"stmt"\s*:\s*\{\s*"sql"\s*:\s*"\s*begin\b/i
 const ENDS = word(String.raw`(?:commit|end|rollback|release)\b`)
 const WRITES = word(
@@ -70,7 +61,8 @@ export const NO_FACTS: RequestFacts = {
   mayBegin: false,
   isUndoable: false,
   leavesState: false,
-  needsHistory: null,
+  asks: NO_HISTORY,
+  mayWrite: false,
   storing: [],
 }
 
@@ -126,48 +118,32 @@ function fillIn(text: string, stored: StoredSql): { text: string; namesUnknown: 
   return { text: filled, namesUnknown }
 }
 
-/** Whether a batch leaves nothing behind, and needs nothing: then its stream can go with it. */
+/** Whether a batch leaves nothing behind that could be asked for, and needs nothing: then its stream can go with it. */
 export function isSelfContained(batch: string): boolean {
-  const { mayBegin, leavesState } = readSql(batch, {})
-  return !mayBegin && !leavesState
+  const { mayBegin, leavesState, mayWrite } = readSql(batch, {})
+  return !mayBegin && !leavesState && !mayWrite
 }
 
 /** Whether they may wait for the database's write lock, and have it from then on. */
 export const mayTakeWriteLock = (requests: string): boolean =>
   ESCAPED_LETTER.test(requests) || WRITES.test(requests)
 
-function readSql(
-  requests: string,
-  stored: StoredSql,
-): Pick<RequestFacts, 'mayBegin' | 'leavesState' | 'needsHistory'> {
+type SqlFacts = Pick<RequestFacts, 'mayBegin' | 'leavesState' | 'asks' | 'mayWrite'>
+
+/** Arguments do not count, whatever they say. */
+function readSql(requests: string, stored: StoredSql): SqlFacts {
   const { text, namesUnknown } = fillIn(requests, stored)
-  const isObscure = ESCAPED_LETTER.test(text)
-  return {
-    mayBegin: isObscure || namesUnknown || BEGINS.test(text),
-    leavesState: isObscure || KEEPS_STATE.test(text),
-    needsHistory: isObscure ? 'all' : needsHistory(text),
+  if (ESCAPED_LETTER.test(text)) return OBSCURE
+  const facts = { mayBegin: namesUnknown, leavesState: false, asks: asksFor(text), mayWrite: namesUnknown }
+  for (const sql of sqlTextsOf(text)) {
+    facts.mayBegin ||= BEGINS.test(sql)
+    facts.leavesState ||= KEEPS_STATE.test(sql)
+    facts.mayWrite ||= CHANGES_ROWS.test(sql)
   }
+  return facts
 }
 
-/** What is asked of earlier requests: not what a statement before, in the same ones, decides. In one pass. */
-function needsHistory(requests: string): History | null {
-  const insertEnds = endOf(INSERTS, requests)
-  const changeEnds = endOf(CHANGES_ROWS, requests)
-  let needed: History | null = null
-  let statementAt = 0
-  for (const { index, 0: found, 1: rowid, 2: total } of requests.matchAll(ASKS_FOR_HISTORY)) {
-    if (found === '"sql"') statementAt = index
-    // A number of all is never about one request alone.
-    else if (total !== undefined) return 'all'
-    else if (statementAt < (rowid === undefined ? changeEnds : insertEnds)) needed = 'latest'
-  }
-  return needed
-}
-
-function endOf(pattern: RegExp, text: string): number {
-  const found = pattern.exec(text)
-  return found === null ? Infinity : found.index + found[0].length
-}
+const OBSCURE: SqlFacts = { mayBegin: true, leavesState: true, asks: ALL_HISTORY, mayWrite: true }
 
 function hasClose(requests: string): boolean {
   for (const request of elementsOf(requests)) if (typeOf(request) === 'close') return true

@@ -3,8 +3,7 @@
  * exists only while something depends on it.
  */
 
-/** What a stream tells of its statements: `latest` is of one (`last_insert_rowid()`), `all` of each (`total_changes()`). */
-export type History = 'latest' | 'all'
+import { NO_HISTORY, type HistoryKind } from './history.ts'
 
 /** Where a stream lives at the database. */
 export interface Upstream {
@@ -23,10 +22,10 @@ interface Open {
   openedAt: number
   /** Whether it has settings or temporary tables, which another upstream stream would not have. */
   isPinned: boolean
-  /** Whether an earlier upstream stream has taken with it what `total_changes()` and the like would tell. */
-  hasLostHistory: boolean
-  /** Whether an insert has succeeded on the present one, so that `last_insert_rowid()` is again about the latest. */
-  hasInserted: boolean
+  /** Whether rows may have been changed on its upstream stream, or on the one before: then that can be asked for. */
+  hasWritten: boolean
+  /** What an earlier upstream stream has taken with it, and the one of now would tell wrongly. */
+  lost: readonly HistoryKind[]
   /** By when it must have let go of the database, since an operator wants that. */
   drainBy: number | null
 }
@@ -97,8 +96,8 @@ export type StreamEvent = { now: number } & (
       kind: 'asked'
       /** The client's number; `null` where it has none, and requests are in order by other means. */
       turn: number | null
-      /** What it may ask of the statements of earlier requests. */
-      needsHistory: History | null
+      /** What it asks of statements before, such as `last_insert_rowid()`. */
+      asks: readonly HistoryKind[]
       isProbe: boolean
     }
   | {
@@ -114,11 +113,14 @@ export type StreamEvent = { now: number } & (
       isClosed: boolean
       /** The requests may have left something that another stream would not have. */
       leavesState: boolean
-      /** They have inserted. */
-      makesHistory: boolean
+      /** They may have changed rows. */
+      mayWrite: boolean
+      /** What is certain to have been decided by them, so that what was lost of the time before matters no more. */
+      tells: readonly HistoryKind[]
     }
   /** Refused with certainty that nothing ran: `dead` since its stream had ended before, `turned_away` at the door. */
-  | { kind: 'dead' | 'turned_away'; fence: number; needsHistory: History | null }
+  | { kind: 'dead'; fence: number; asks: readonly HistoryKind[] }
+  | { kind: 'turned_away'; fence: number }
   /** Refused in any other way: something may have run, and the stream may live on. */
   | { kind: 'refused'; fence: number }
   /** No answer, or none that can be used; `baton` if one is known that nobody must use. */
@@ -161,8 +163,8 @@ export function newStream(now: number): IdleStream {
     turn: 0,
     openedAt: now,
     isPinned: false,
-    hasLostHistory: false,
-    hasInserted: false,
+    hasWritten: false,
+    lost: NO_HISTORY,
     drainBy: null,
     upstream: null,
     since: now,

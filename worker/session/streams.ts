@@ -8,7 +8,6 @@ import {
   refuse,
   withoutResults,
   isHolding,
-  withoutPlace,
   isSame,
   withUsage,
   type CursorAnswer,
@@ -17,9 +16,10 @@ import {
   type StreamAnswer,
   type StreamCall,
 } from './calls.ts'
-import { openCursor, settleCursor } from './cursor.ts'
+import { openCursor, settleCursor, type OpenCursor } from './cursor.ts'
 import { closeUpstream, exchange, type Exchanged, type StreamCaller } from './exchange.ts'
 import { advance } from './machine.ts'
+import { askForPlace, withoutPlace, type AskedPlace } from './places.ts'
 import { Queue, QueueError, type QueueLimits } from './queue.ts'
 import { describeRefusal, QUEUE_FULL, QUEUE_TIMEOUT, STREAM_LOST } from './refusals.ts'
 import { createRecords } from './records.ts'
@@ -73,6 +73,8 @@ export function createStreams(options: StreamsOptions): Streams {
   const flights = new Map<string, AbortController>()
   const records = createRecords(store, limits, wakeBy)
   const { read } = records
+  /** What is passing. */
+  const cursors = new Map<string, OpenCursor>()
   /** By which right each stream was used last. In memory only, to close it in an orderly way. */
   const callers = new Map<string, StreamCaller>()
 
@@ -113,7 +115,7 @@ export function createStreams(options: StreamsOptions): Streams {
   async function inFlight<T>(
     id: string,
     call: StreamCall,
-    { needsHistory }: RequestFacts,
+    { asks }: RequestFacts,
     fly: (asked: Step, signal: AbortSignal) => Promise<T>,
   ): Promise<T | Refused> {
     const { abandoned } = call
@@ -126,7 +128,7 @@ export function createStreams(options: StreamsOptions): Streams {
       records.begin(id, record)
     }
     const turn = typeof call.turn === 'number' ? call.turn : null
-    const asked = apply(id, record, { kind: 'asked', now: now(), turn, needsHistory, isProbe: false })
+    const asked = apply(id, record, { kind: 'asked', now: now(), turn, asks, isProbe: false })
     if (asked.refusal !== null) return refuse(describeRefusal(asked.refusal))
     const flight = new AbortController()
     flights.set(id, flight)
@@ -167,27 +169,17 @@ export function createStreams(options: StreamsOptions): Streams {
     return apply(id, withUsage(record, call, exchanged), event)
   }
 
-  /**
-   * Asks for a place before a stream is opened upstream. That takes time, so what can be undone is sent meanwhile.
-   *
-   * @returns `null` when nobody need be asked
-   */
-  function askForPlace(
-    id: string,
-    { upstream, isFirst }: Sending,
-    facts: RequestFacts,
-  ): { refused: Promise<HranaError | null>; isUndoable: boolean } | null {
-    if (admission === undefined || facts.isClosing) return null
-    if (upstream === null) return { refused: admission.admit(id), isUndoable: isFirst && facts.isUndoable }
-    admission.touch(id)
-    return null
+  /** What came of it, once it is known whether its stream has a place. */
+  async function placed(place: AskedPlace, exchanged: Exchanged, call: StreamCall): Promise<Exchanged> {
+    const late = await place.late
+    return late ? withoutPlace(exchanged, late, (left) => waitUntil(closeUpstream(left, call))) : exchanged
   }
 
   /** A place was refused before anything was sent. */
   function turnAway(id: string, sent: StreamInFlight, error: HranaError): Refused {
     const record = read(id)
     if (record !== undefined && isSame(record.state, sent))
-      apply(id, record, { kind: 'turned_away', now: now(), fence: sent.fence, needsHistory: null })
+      apply(id, record, { kind: 'turned_away', now: now(), fence: sent.fence })
     return refuse(error)
   }
 
@@ -203,13 +195,10 @@ export function createStreams(options: StreamsOptions): Streams {
       let step = asked
       for (;;) {
         const { sent, ...order } = sending(id, call, step)
-        const place = askForPlace(id, order, facts)
-        const early = place?.isUndoable === false ? await place.refused : null
-        if (early !== null) return turnAway(id, sent, early)
-        let exchanged = await exchange({ ...order, facts, signal })
-        const late = place?.isUndoable === true ? await place.refused : null
-        if (late !== null)
-          exchanged = withoutPlace(exchanged, late, (left) => waitUntil(closeUpstream(left, call)))
+        const place = admission === undefined ? {} : askForPlace(admission, id, order, facts)
+        const early = await place.early
+        if (early) return turnAway(id, sent, early)
+        const exchanged = await placed(place, await exchange({ ...order, facts, signal }), call)
         const next = conclude(id, sent, call, exchanged)
         if ('kind' in next) return next
         if (next.effect?.kind !== 'send') return answered(id, next, exchanged)
@@ -230,8 +219,9 @@ export function createStreams(options: StreamsOptions): Streams {
       for (;;) {
         const { sent, ...rest } = sending(id, call, step)
         const order = { ...rest, facts, signal }
-        const refused = (await askForPlace(id, rest, facts)?.refused) ?? null
-        if (refused !== null) return turnAway(id, sent, refused)
+        const place = admission === undefined ? {} : askForPlace(admission, id, rest, facts)
+        const early = await place.early
+        if (early) return turnAway(id, sent, early)
         const cursor = await openCursor(order)
         if ('event' in cursor) {
           const next = conclude(id, sent, call, cursor)
@@ -240,12 +230,16 @@ export function createStreams(options: StreamsOptions): Streams {
           step = next
           continue
         }
-        records.accept(id)
+        // Of a first one nothing is stored before its end: whoever goes on after an eviction is told the same either way.
         opened({ kind: 'cursor', body: cursor.readable, turn: sent.turn + 1 })
-        const { isWhole, bytes } = await cursor.ended
+        cursors.set(id, cursor)
+        const isWhole = await cursor.ended
+        cursors.delete(id)
         const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
         const event = await settleCursor(order, cursor, { isWhole, mayHaveTransaction })
-        conclude(id, sent, call, { event, bytes, rows: 0, stored: order.stored, reply: refuse(STREAM_LOST) })
+        const { bytes, rows } = cursor.count()
+        const ended = { event, bytes, rows, stored: order.stored, reply: refuse(STREAM_LOST) }
+        conclude(id, sent, call, await placed(place, ended, call))
         return null
       }
     })
@@ -315,6 +309,6 @@ export function createStreams(options: StreamsOptions): Streams {
       const state = read(id)?.state
       return state?.kind === 'idle' || state?.kind === 'in_transaction' ? (state.upstream?.url ?? null) : null
     },
-    list: () => records.all().map(([id, record]) => viewOf(id, record)),
+    list: () => records.all().map(([id, record]) => viewOf(id, record, cursors.get(id)?.count())),
   }
 }

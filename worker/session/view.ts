@@ -11,7 +11,13 @@ export interface StreamView extends StreamUsage {
   idleSince: number | null
 }
 
-export function viewOf(id: string, { state, usage }: StreamRecord): StreamView {
+/** @param passing what has come so far of a cursor that has not ended */
+export function viewOf(
+  id: string,
+  { state, usage: before }: StreamRecord,
+  passing: Pick<StreamUsage, 'rows' | 'bytes'> = { rows: 0, bytes: 0 },
+): StreamView {
+  const usage = { ...before, rows: before.rows + passing.rows, bytes: before.bytes + passing.bytes }
   if (isEnded(state))
     return {
       id,

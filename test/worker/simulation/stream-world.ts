@@ -3,6 +3,7 @@
  * is rolled back. Throws when a law is broken.
  */
 import fc from 'fast-check'
+import { ALL_HISTORY, NO_HISTORY, type HistoryKind } from '../../../worker/session/history.ts'
 import { advance } from '../../../worker/session/machine.ts'
 import {
   deadlineOf,
@@ -27,7 +28,10 @@ export const limits: StreamLimits = {
 }
 
 /** What a client sends, and what becomes of it on its way. */
-type Program = 'read' | 'begin' | 'commit' | 'close' | 'set' | 'history'
+type Program = 'read' | 'begin' | 'commit' | 'close' | 'set' | Write | HistoryKind
+type Write = 'insert' | 'update' | 'update_nothing'
+/** What a stream would tell of the statements before. */
+type Told = Record<HistoryKind, number>
 type Fate =
   | 'answered'
   | 'no_state_said'
@@ -51,7 +55,17 @@ export const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant('ask' as const),
-      program: fc.constantFrom<Program>('read', 'begin', 'commit', 'close', 'set', 'history'),
+      program: fc.constantFrom<Program>(
+        'read',
+        'begin',
+        'commit',
+        'close',
+        'set',
+        'insert',
+        'update',
+        'update_nothing',
+        ...ALL_HISTORY,
+      ),
       fate: fc.oneof(
         { weight: 6, arbitrary: fc.constant<Fate>('answered') },
         {
@@ -102,11 +116,28 @@ export const action: fc.Arbitrary<Action> = fc.oneof(
   },
 )
 
+interface DatabaseStream {
+  inTransaction: boolean
+  idleSince: number
+  told: Told
+}
+
+const NOTHING_TOLD: Told = { last_insert_rowid: 0, changes: 0, total_changes: 0 }
+const asksOf = (program: Program): readonly HistoryKind[] => ALL_HISTORY.filter((kind) => kind === program)
+/** What the answer makes certain. */
+const TELLS: Partial<Record<Program, readonly HistoryKind[]>> = {
+  insert: ['last_insert_rowid', 'changes'],
+  update: ['changes'],
+}
+
 export class World {
   now = 1_000_000
   state: StreamState | null = newStream(this.now)
   /** Open streams by the baton that they wait for. */
-  readonly streams = new Map<string, { inTransaction: boolean; idleSince: number; uses: number }>()
+  readonly streams = new Map<string, DatabaseStream>()
+  /** What one stream that had run everything would tell. */
+  told = NOTHING_TOLD
+  rowids = 0
   readonly sent = new Set<string>()
   readonly refusedBatons = new Set<string>()
   /** The numbers of the requests that ran. */
@@ -146,8 +177,8 @@ export class World {
     const number = turn === 'none' ? null : turn === 'next' ? state.turn : state.turn - 1
     this.apply({ kind: 'tick', now: this.now })
     if (this.state === null) return
-    const needsHistory = program === 'history' ? 'latest' : null
-    let step = this.apply({ kind: 'asked', now: this.now, turn: number, needsHistory, isProbe: false })
+    const asks = asksOf(program)
+    let step = this.apply({ kind: 'asked', now: this.now, turn: number, asks, isProbe: false })
     if (step.refusal) return this.checkRefusal(step.refusal, number)
     let isRestart = fate === 'restarted'
     while (step.effect?.kind === 'send') {
@@ -185,7 +216,7 @@ export class World {
     if (meanwhile === 'late') this.arriveLate()
     else if (meanwhile === 'ask') {
       const turn = state.turn
-      const step = this.apply({ kind: 'asked', now, turn, needsHistory: null, isProbe: false })
+      const step = this.apply({ kind: 'asked', now, turn, asks: NO_HISTORY, isProbe: false })
       hold(step.state === state && step.refusal?.kind === 'reused', 'one request at a time')
     } else this.apply({ kind: meanwhile, now, by: now + 1_000 } as StreamEvent)
   }
@@ -203,28 +234,32 @@ export class World {
   serve(flight: StreamInFlight, upstream: Upstream | null, program: Program, fate: Fate): StreamEvent | null {
     const { now } = this
     const { fence } = flight
-    const needsHistory = program === 'history' ? 'latest' : null
+    const asks = asksOf(program)
     const url = fate === 'sent_elsewhere' ? `https://${this.batons}.example/` : 'https://a.example/'
     if (fate === 'lost_before') return this.fail(fence, upstream, url)
     if (fate === 'busy')
-      return upstream === null
-        ? { kind: 'turned_away', now, fence, needsHistory }
-        : this.refuse(fence, upstream)
+      return upstream === null ? { kind: 'turned_away', now, fence } : this.refuse(fence, upstream)
     if (fate === 'refused') return this.refuse(fence, upstream)
     const known =
-      upstream === null ? { inTransaction: false, idleSince: now, uses: 0 } : this.streams.get(upstream.baton)
-    if (known === undefined) return { kind: 'dead', now, fence, needsHistory }
+      upstream === null
+        ? { inTransaction: false, idleSince: now, told: NOTHING_TOLD }
+        : this.streams.get(upstream.baton)
+    if (known === undefined) return { kind: 'dead', now, fence, asks }
     if (upstream !== null) this.streams.delete(upstream.baton)
     hold(!this.ran.has(flight.turn), 'a request runs once')
     this.ran.add(flight.turn)
     // Another stream would answer it, and wrongly.
-    hold(needsHistory === null || flight.turn === 0 || known.uses > 0, 'no other stream answers for this one')
+    for (const kind of asks)
+      hold(known.told[kind] === this.told[kind], 'no other stream answers for this one')
+    const rowid = ++this.rowids
+    known.told = write(known.told, program, rowid)
+    this.told = write(this.told, program, rowid)
     if (program === 'begin') known.inTransaction = true
     if (program === 'commit') known.inTransaction = false
     const baton = program === 'close' ? null : `baton ${this.batons++}`
     // A connection that breaks ends its stream.
     if (fate === 'lost_after') return this.fail(fence, upstream, url)
-    if (baton !== null) this.streams.set(baton, { ...known, idleSince: now, uses: known.uses + 1 })
+    if (baton !== null) this.streams.set(baton, { ...known, idleSince: now })
     if (fate === 'evicted') return null
     return {
       kind: 'answered',
@@ -235,7 +270,8 @@ export class World {
       isAutocommit: fate === 'no_state_said' ? null : !known.inTransaction,
       isClosed: program === 'close',
       leavesState: program === 'set',
-      makesHistory: false,
+      mayWrite: ['insert', 'update', 'update_nothing'].includes(program),
+      tells: TELLS[program] ?? NO_HISTORY,
     }
   }
 
@@ -280,4 +316,11 @@ export class World {
 
 function hold(condition: boolean, law: string): void {
   if (!condition) throw new Error(`broken: ${law}`)
+}
+
+function write(told: Told, program: Program, rowid: number): Told {
+  if (program === 'insert')
+    return { last_insert_rowid: rowid, changes: 1, total_changes: told.total_changes + 1 }
+  if (program === 'update') return { ...told, changes: 2, total_changes: told.total_changes + 2 }
+  return program === 'update_nothing' ? { ...told, changes: 0 } : told
 }

@@ -4,7 +4,7 @@
  * The raw text of the named members, so that one can be replaced and the others passed on untouched: decoding and
  * encoding again would turn `-0.0` into `0`, for one. Costs no memory but for these.
  *
- * @throws {SyntaxError} when the text is not an object, or has one of these members twice, of which two readers may pick
+ * @throws {SyntaxError} when the text is not an object and nothing else, or has one of these members twice, of which two readers may pick
  *   different ones. The members themselves are only skipped, not checked.
  */
 export function sliceMembers<Name extends string>(
@@ -16,8 +16,7 @@ export function sliceMembers<Name extends string>(
   let at = skipSpace(json, 0)
   if (json[at] !== '{') throw new SyntaxError('not an object')
   at = skipSpace(json, at + 1)
-  if (json[at] === '}') return members
-  for (;;) {
+  while (json[at] !== '}') {
     const keyEnd = json[at] === '"' ? skipString(json, at) : Number.NaN
     const colon = skipSpace(json, keyEnd)
     if (json[colon] !== ':') throw new SyntaxError('not a member')
@@ -29,10 +28,12 @@ export function sliceMembers<Name extends string>(
       members[name] = json.slice(start, end)
     }
     at = skipSpace(json, end)
-    if (json[at] === '}') return members
-    if (json[at] !== ',') throw new SyntaxError('cut off')
-    at = skipSpace(json, at + 1)
+    if (json[at] === '}') break
+    at = json[at] === ',' ? skipSpace(json, at + 1) : Number.NaN
+    if (json[at] !== '"') throw new SyntaxError('cut off')
   }
+  if (skipSpace(json, at + 1) < json.length) throw new SyntaxError('something is behind the object')
+  return members
 }
 
 /** Whether a key, written with escapes or without, is this name. With them it is at most six times as long. */

@@ -11,6 +11,19 @@ export interface PipelineRequest {
   endsWithClose: boolean
 }
 
+/**
+ * A body's text, with a byte order mark if it has one. What is no UTF-8 would be stored as something else.
+ *
+ * @throws {Problem} `invalid_request`
+ */
+export function decodeBody(body: ArrayBuffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch {
+    throw invalidRequest([{ field: '', detail: 'The body is not UTF-8' }])
+  }
+}
+
 /** The longest type of a request that the protocol knows, with every character escaped, is well within this. */
 const MAX_TYPE_CHARACTERS = 100
 

@@ -47,7 +47,19 @@ describe('sliceMembers', () => {
       expect(() => sliceMembers(text.slice(0, length), ['b'])).toThrow(SyntaxError)
   })
 
-  test.each(['', 'null', '[]', '"{}"', '{a:1}', '{"a" 1}', '{"a":1 "b":2}'])('%j is no object', (text) => {
+  test.each([
+    '',
+    'null',
+    '[]',
+    '"{}"',
+    '{a:1}',
+    '{"a" 1}',
+    '{"a":1 "b":2}',
+    '{"a":1,}',
+    '{"a":1}}',
+    '{} {}',
+    '{}x',
+  ])('%j is no object', (text) => {
     expect(() => sliceMembers(text, ['a'])).toThrow(SyntaxError)
   })
 })

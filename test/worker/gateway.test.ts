@@ -488,8 +488,8 @@ describe('what goes wrong upstream', () => {
 })
 
 describe('a bad request', () => {
-  const post = (body: string): Promise<Response> =>
-    call('/t/gateway-acme/v3/pipeline', {
+  const post = (body: BodyInit, endpoint = 'pipeline'): Promise<Response> =>
+    call(`/t/gateway-acme/v3/${endpoint}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${acme.token.jwt}` },
       body,
@@ -504,6 +504,8 @@ describe('a bad request', () => {
     '{"baton":1,"requests":[]}',
     '{"baton":null,"requests":[],"requests":[]}',
     '{"requests":[]',
+    '{"requests":[{"type":"close"}]}}',
+    '{"requests":[{"type":"close"}]} {"requests":[]}',
     '{"requests":[,]}',
     '{"requests":[7]}',
     '{"requests":[{"type":[{},{}]}]}',
@@ -515,6 +517,28 @@ describe('a bad request', () => {
       code: 'INVALID_REQUEST',
       message: expect.any(String),
     })
+  })
+
+  test.each([
+    ['a byte that no UTF-8 has', [0xff]],
+    ['half of a character', [0xc3]],
+    ['a surrogate', [0xed, 0xa0, 0x80]],
+  ])('with %s is refused, not changed into something else', async (_, bytes) => {
+    const bodyOf = (before: string, behind: string): Blob => new Blob([before, new Uint8Array(bytes), behind])
+    const pipeline = bodyOf(
+      '{"requests":[{"type":"execute","stmt":{"sql":"select \'',
+      '\'"}},{"type":"close"}]}',
+    )
+    const invalid = {
+      status: 400,
+      code: 'INVALID_REQUEST',
+      message: expect.stringContaining('UTF-8') as string,
+    }
+    expect(await refusalOf(post(pipeline))).toMatchObject(invalid)
+    const batch = bodyOf('{"batch":{"steps":[{"stmt":{"sql":"select \'', '\'"}}]}}')
+    expect(await refusalOf(post(batch, 'cursor'))).toMatchObject(invalid)
+    const marked = new Blob(['\ufeff', '{"requests":[{"type":"close"}]}'])
+    expect(await refusalOf(post(marked))).toMatchObject({ status: 400, code: 'INVALID_REQUEST' })
   })
 
   test('a stranger without a token, or to a tenant that is not there, is answered before the body is read', async () => {

@@ -330,7 +330,7 @@ describe('a transaction whose request', () => {
     async (endpoint) => {
       const baton = await begin()
       await requestsSeen()
-      await failNext({ kind: 'latency', on: endpoint, ms: 60_000, nth: 1 })
+      await failNext({ kind: 'latency', on: endpoint, ms: 6_000, nth: 1 })
       const body = { baton, requests: [insert('never')], batch: { steps: [{ stmt: { sql: 'select 1' } }] } }
       const running = call(`/t/faults/v3/${endpoint}`, {
         method: 'POST',

@@ -17,7 +17,7 @@ import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import type { Session, SessionAnswer, SessionCall, SessionCursorAnswer } from '../objects/session.ts'
 import { passCursor, passThrough } from '../pass-through.ts'
-import { parseCursor, parsePipeline } from '../pipeline-request.ts'
+import { decodeBody, parseCursor, parsePipeline } from '../pipeline-request.ts'
 import { newId, placeNear } from '../placement.ts'
 import type { Destination } from '../session/exchange.ts'
 import { isSelfContained } from '../session/requests.ts'
@@ -29,7 +29,7 @@ const CURSOR = '/t/:tenant/v3/cursor'
 
 export const gateway = new Hono<AppEnvironment>()
   .post(PIPELINE, findDatabase, limitBody(MAX_PIPELINE_BYTES), async (c) => {
-    const { baton, requests, endsWithClose } = parsePipeline(await c.req.text())
+    const { baton, requests, endsWithClose } = parsePipeline(decodeBody(await c.req.arrayBuffer()))
     const startedAt = Date.now()
     if (baton === null && endsWithClose) {
       const version = c.req.param('version').slice(1)
@@ -56,7 +56,7 @@ export const gateway = new Hono<AppEnvironment>()
   })
   .all(PIPELINE, methodNotAllowed('POST'))
   .post(CURSOR, findDatabase, limitBody(MAX_PIPELINE_BYTES), async (c) => {
-    const { baton, batch } = parseCursor(await c.req.text())
+    const { baton, batch } = parseCursor(decodeBody(await c.req.arrayBuffer()))
     const startedAt = Date.now()
     if (baton === null && isSelfContained(batch)) {
       const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work)

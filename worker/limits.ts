@@ -193,6 +193,9 @@ export const MAX_BATON_CHARACTERS = 1_000
 /** A database token is some 300 characters; one with permissions for many tables has a few thousand. */
 export const MAX_TOKEN_CHARACTERS = 8_192
 
+/** What a stranger can have read of a first message: a hello with a token, and room for what else may be in it. */
+export const MAX_HELLO_CHARACTERS = 4 * MAX_TOKEN_CHARACTERS
+
 /** One message of a socket carries one request, with the arguments of its statements; as much as a pipeline may have. */
 export const MAX_SOCKET_MESSAGE_CHARACTERS = MAX_PIPELINE_BYTES
 

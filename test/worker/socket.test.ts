@@ -242,6 +242,26 @@ describe('a client that breaks the protocol is cut off, and its transaction roll
     expect(await requestsSeen()).toEqual([])
   })
 
+  test('1008: a first message that is longer than any hello, which is not even read', async () => {
+    const client = await openSocket('socket-acme')
+    client.send({ type: 'hello', jwt: acme.token.jwt, and: 'x'.repeat(40_000) })
+    expect(await client.closed).toEqual({ code: 1008, reason: 'The first message must be a hello' })
+    expect(await requestsSeen()).toEqual([])
+  })
+
+  test('1007: what is not JSON behind a hello, once that is answered; behind one that is refused it is ignored', async () => {
+    const client = await openSocket('socket-acme')
+    client.send({ type: 'hello', jwt: acme.token.jwt })
+    client.send('{')
+    expect(await client.next()).toEqual({ type: 'hello_ok' })
+    expect(await client.closed).toMatchObject({ code: 1007 })
+    const refused = await openSocket('socket-acme')
+    refused.send({ type: 'hello', jwt: other.token.jwt })
+    refused.send('{')
+    expect(await refused.next()).toMatchObject({ type: 'hello_error' })
+    expect(await refused.closed).toMatchObject({ code: 1008 })
+  })
+
   test('1008: more requests at once than can be held', async () => {
     const client = await openSocket('socket-acme')
     client.send({ type: 'hello', jwt: acme.token.jwt })
@@ -502,8 +522,8 @@ describe('what the end of a socket overtakes', () => {
     const [client, object] = await objectOf(() => openSocket('socket-acme'))
     await requestsSeen()
     client.send({ type: 'hello', jwt: acme.token.jwt })
-    client.send('{')
-    expect(await client.closed).toMatchObject({ code: 1007 })
+    client.close()
+    await client.closed
     await expect.poll(requestsSeen).toHaveLength(1)
     for (const next of [await greeted(), await greeted()]) next.close()
     expect(await keptBy(object)).toEqual([null])

@@ -1,7 +1,7 @@
 /**
  * One WebSocket as the protocol sees it: who may say what when, and how much of it may wait for an answer.
  */
-import { MAX_SOCKET_PENDING, MAX_SOCKET_PENDING_CHARACTERS } from '../limits.ts'
+import { MAX_HELLO_CHARACTERS, MAX_SOCKET_PENDING, MAX_SOCKET_PENDING_CHARACTERS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import type { UpstreamStreams } from './lanes.ts'
 import type { ConnectionMemory } from './memory.ts'
@@ -46,15 +46,15 @@ export function createConnection(ports: ConnectionPorts): Connection {
     ...ports,
     answer,
     reweigh(message, size) {
-      pendingCharacters -= message.size
-      weigh(message, size)
+      weigh(size - message.size)
+      message.size = size
     },
     opened: () => ports.changed(true),
     failed: fail,
   })
   let state: 'silent' | 'greeting' | 'open' | 'ended' = memory.isGreeted ? 'open' : 'silent'
-  /** Came while the database was asked about a token. */
-  let backlog: ClientMessage[] = []
+  /** Came while the database was asked about a token, and are not looked at before it has accepted that. */
+  let backlog: (string | ArrayBuffer)[] = []
   let pending = 0
   let pendingCharacters = 0
 
@@ -63,21 +63,19 @@ export function createConnection(ports: ConnectionPorts): Connection {
   function receive(raw: string | ArrayBuffer): void {
     if (is('ended')) return
     try {
-      const message = parseMessage(raw, ports.version)
       pending += 1
       if (pending === 1) ports.changed(true)
-      weigh(message, message.size)
-      if (is('greeting')) backlog.push(message)
-      else handle(message)
+      weigh(sizeOf(raw))
+      if (is('greeting')) backlog.push(raw)
+      else handle(raw)
     } catch (error) {
       fail(error)
     }
   }
 
   /** There is no way to stop reading from a socket: whoever sends more than can be held is cut off. */
-  function weigh(message: ClientMessage, size: number): void {
-    pendingCharacters += size
-    message.size = size
+  function weigh(characters: number): void {
+    pendingCharacters += characters
     if (pending > MAX_SOCKET_PENDING || pendingCharacters > MAX_SOCKET_PENDING_CHARACTERS)
       throw new ProtocolViolation(
         1008,
@@ -102,9 +100,12 @@ export function createConnection(ports: ConnectionPorts): Connection {
     }
   }
 
-  function handle(message: ClientMessage): void {
+  function handle(raw: string | ArrayBuffer): void {
+    // What a stranger sends is not worth the time that reading all of it can take.
+    if (is('silent') && sizeOf(raw) > MAX_HELLO_CHARACTERS) throw new ProtocolViolation(1008, NO_HELLO)
+    const message = parseMessage(raw, ports.version)
     if (message.type === 'hello') greet(message).catch(fail)
-    else if (is('silent')) throw new ProtocolViolation(1008, 'The first message must be a hello')
+    else if (is('silent')) throw new ProtocolViolation(1008, NO_HELLO)
     else requests.handle(message)
   }
 
@@ -122,9 +123,9 @@ export function createConnection(ports: ConnectionPorts): Connection {
     answer(hello, HELLO_OK)
     const waiting = backlog
     backlog = []
-    for (const message of waiting) {
-      if (is('greeting')) backlog.push(message)
-      else if (!is('ended')) handle(message)
+    for (const raw of waiting) {
+      if (is('greeting')) backlog.push(raw)
+      else if (!is('ended')) handle(raw)
     }
   }
 
@@ -147,3 +148,7 @@ export function createConnection(ports: ConnectionPorts): Connection {
     left,
   }
 }
+
+const NO_HELLO = 'The first message must be a hello'
+
+const sizeOf = (raw: string | ArrayBuffer): number => (typeof raw === 'string' ? raw.length : raw.byteLength)

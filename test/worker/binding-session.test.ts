@@ -276,6 +276,9 @@ describe('a session of the binding', () => {
     await expect.poll(() => listOf('rpc-slow')).toEqual([])
     await expect.poll(() => streamsOf('rpc-slow')).toEqual([])
     expect(await titlesOf('rpc-slow')).toEqual([])
+    using hurried = await bound().session('rpc-slow', { timeoutMs: 20 })
+    await failNext({ kind: 'latency', ms: 300, on: 'pipeline' })
+    expect((await failure(hurried.execute('select 1'))).code).toBe('timeout')
     const wrong = { timeoutMs: -1 }
     expect((await failure(session.execute('select 1', [], wrong))).message).toContain('"timeoutMs"')
     expect(await failure(bound().session('rpc-slow', wrong))).toMatchObject({
@@ -344,16 +347,17 @@ describe('a session of the binding', () => {
     const session = await bound().session('rpc-cut')
     const committed = await session.transaction()
     await committed.execute(insert('committed'))
-    await failNext({ kind: 'latency', ms: 500, on: 'pipeline', containing: 'COMMIT' })
+    await failNext({ kind: 'latency', ms: 500, on: 'pipeline', containing: 'slowly' })
+    const statement = committed.execute(insert('slowly'))
     const commit = committed.commit()
     const waiting = await session.transaction()
     const waits = failure(waiting.execute(insert('waits')))
     await expect.poll(async () => (await listOf('rpc-cut')).map(({ status }) => status)).toHaveLength(2)
     session[Symbol.dispose]()
     expect((await waits).code).toBe('session_ended')
-    await commit
+    await Promise.all([statement, commit])
     await expect.poll(() => listOf('rpc-cut')).toEqual([])
-    expect(await titlesOf('rpc-cut')).toEqual(['committed'])
+    expect(await titlesOf('rpc-cut')).toEqual(['committed', 'slowly'])
   })
 
   test('begins a transaction with a token that outlives it', async () => {

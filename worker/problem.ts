@@ -25,6 +25,7 @@ export type ProblemCode =
   | 'directory_unavailable'
   | 'database_in_use'
   | 'orphan_has_owner'
+  | 'orphan_is_copy'
   | 'orphan_unmarked'
   | 'overloaded'
   | 'configuration'
@@ -56,6 +57,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   upstream_unavailable: { status: 503, title: 'Turso is unavailable' },
   database_in_use: { status: 409, title: 'A tenant has this database' },
   orphan_has_owner: { status: 409, title: "The database is marked as a tenant's" },
+  orphan_is_copy: { status: 409, title: 'The database is a copy of another one' },
   orphan_unmarked: { status: 409, title: 'The database has data in it, and no mark of this Worker' },
   directory_unavailable: { status: 503, title: 'The directory is unavailable' },
   overloaded: { status: 503, title: 'Too many requests for this tenant' },

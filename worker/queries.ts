@@ -88,6 +88,7 @@ export type OrphanQuery = z.infer<typeof orphanQuery>
 export const removalQuery = z.strictObject({
   owner: z.optional(tenantId),
   unmarked: z.optional(z.enum(['true', 'false'], 'must be true or false')),
+  copy_of: z.optional(database),
 })
 export type RemovalQuery = z.infer<typeof removalQuery>
 

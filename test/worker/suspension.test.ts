@@ -1,9 +1,13 @@
 import { env } from 'cloudflare:workers'
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect, isTursoError } from '../../src/index.ts'
+import { TenantSessions } from '../../worker/objects/tenant-sessions.ts'
 import { accessBegun, accessEnded, OPEN } from '../../worker/saga/access.ts'
-import type { TenantRecord } from '../../worker/tenant-record.ts'
+import { advance, decide } from '../../worker/saga/machine.ts'
+import { CONFIRMATIONS } from '../../worker/saga/policy.ts'
+import type { Effect } from '../../worker/saga/state.ts'
+import { beginSignup, remove, type TenantRecord } from '../../worker/tenant-record.ts'
 import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { call, signUp, signUpNow, type SignupAnswer } from './client.ts'
@@ -12,6 +16,7 @@ import { greet } from './socket-client.ts'
 beforeEach(clearFaults)
 afterEach(clearFaults)
 afterEach(resetClock)
+afterEach(() => void vi.restoreAllMocks())
 
 const admin = { authorization: 'Bearer admin-key' }
 
@@ -126,6 +131,27 @@ describe('a suspended tenant', () => {
     expect((await db.execute('select title from notes')).rows).toEqual([])
     // Others may begin at once.
     expect((await pipeline(null, 'select 1')).status).toBe(200)
+  })
+
+  test('whose sessions do not answer is closed all the same, and they are told again', async () => {
+    const signup = await signUpNow({ id: 'sessions-hang' })
+    const drain = vi.spyOn(TenantSessions.prototype, 'drain')
+    drain.mockImplementationOnce(() => new Promise(() => {}))
+    const response = await patch('sessions-hang', { suspended: true })
+    expect([response.status, await response.json()]).toMatchObject([202, { tenant: { status: 'suspended' } }])
+    expect(await isOpen(signup)).toBe(false)
+    expect(drain).toHaveBeenCalledTimes(2)
+    // Nobody waits for the call that was given up.
+    for (let count = 0; count < CONFIRMATIONS; count++) await runAlarm('sessions-hang')
+    expect((await read('sessions-hang')).tenant.suspension).toMatchObject({ is_database_blocked: true })
+    expect((await stored('sessions-hang')).access.mayChange).toBe(false)
+  })
+
+  test('that is deleted while its sessions do not answer is deleted in time', async () => {
+    await signUpNow({ id: 'deleted-hanging' })
+    vi.spyOn(TenantSessions.prototype, 'drain').mockImplementation(() => new Promise(() => {}))
+    const response = await call('/v1/tenants/deleted-hanging', { method: 'DELETE', headers: admin })
+    expect(response.status).toBe(202)
   })
 
   test.each([
@@ -372,4 +398,36 @@ test('closing a database that waited with everybody, for hours, comes as soon as
   for (let count = 0; count < 50; count++) access = accessEnded(accessBegun(access), effect, result, 0, 1)
   expect(access.retryAt).toBeGreaterThan(300_000)
   expect(access.retryAt).toBeLessThan(301_000)
+})
+
+test('a deletion that waited with everybody, for hours, is no attempt, and comes when the others do', () => {
+  const order = {
+    id: 'a',
+    name: null,
+    metadata: {},
+    group: 'g',
+    location: 'l',
+    template: null,
+    fingerprint: '',
+    idempotencyKeys: [],
+  }
+  const result = {
+    kind: 'failed',
+    reason: 'held',
+    detail: '',
+    isHarmless: true,
+    isInvalid: false,
+    retryAfterMs: 15_000,
+    requestId: null,
+  } as const
+  const active = beginSignup(order, { nonce: 'n', databaseName: 'a-n' }, undefined, 0)
+  let record = remove({ ...active, status: 'active', databaseId: 'd', isProven: true }, 0, 0)
+  for (let now = 0; now < 3_600_000; now = record.orphans[0]!.retryAt) {
+    const effect = decide(record, now, false) as Effect
+    expect(effect.kind).toBe('delete_database')
+    record = { ...record, ...advance(record, { kind: 'begun', effect, now }) }
+    record = { ...record, ...advance(record, { kind: 'ended', effect, result, now, random: 1 }) }
+    expect(record.orphans[0]!.retryAt - now).toBeLessThan(20_000)
+  }
+  expect(record.orphans[0]!.attempts).toBe(0)
 })

@@ -200,17 +200,31 @@ describe('a database that no tenant is known to have', () => {
   test("is not deleted when it is marked as a tenant's, unless that is what the operator says", async () => {
     const name = 'marked-abcdefghij'
     await makeStray(name, { database: name, tenant: 'elsewhere' })
-    await makeStray('copied-abcdefghij', { database: 'the-template', tenant: 'elsewhere' })
     await sweep()
-    for (const each of [name, 'copied-abcdefghij']) await age(each)
+    await age(name)
     const refused = await removeOrphan(name)
     expect(refused.status).toBe(409)
     expect(await refused.json()).toMatchObject({ code: 'orphan_has_owner', owner: 'elsewhere' })
     expect((await removeOrphan(name, '?owner=another')).status).toBe(409)
     expect(await databases()).toContain(name)
     expect((await removeOrphan(name, '?owner=elsewhere')).status).toBe(200)
-    // The mark of a template says nothing about its copy.
-    expect((await removeOrphan('copied-abcdefghij')).status).toBe(200)
+    expect(await databases()).not.toContain(name)
+  })
+
+  test('is not deleted when it is a copy, such as of a point in time, unless the operator says of what', async () => {
+    const name = 'copied-abcdefghij'
+    await makeStray(name, { database: 'the-original', tenant: 'elsewhere' })
+    await sweep()
+    await age(name)
+    for (const query of ['', '?owner=elsewhere', '?unmarked=true', '?copy_of=another']) {
+      const refused = await removeOrphan(name, query)
+      expect([refused.status, await refused.json()]).toMatchObject([
+        409,
+        { code: 'orphan_is_copy', copy_of: ['the-original'] },
+      ])
+    }
+    expect(await databases()).toContain(name)
+    expect((await removeOrphan(name, '?copy_of=the-original')).status).toBe(200)
     expect(await databases()).not.toContain(name)
   })
 

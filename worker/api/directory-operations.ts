@@ -156,6 +156,10 @@ export const directoryOperations: readonly Operation[] = [
         description: '`true`: also if it has tables, and no mark at all',
         schema: removalQuery.shape.unmarked,
       },
+      copy_of: {
+        description: 'What it is a copy of, if it has no mark but that of its original',
+        schema: removalQuery.shape.copy_of,
+      },
     },
     answers: {
       200: {
@@ -170,6 +174,7 @@ export const directoryOperations: readonly Operation[] = [
       'not_found',
       'database_in_use',
       'orphan_has_owner',
+      'orphan_is_copy',
       'orphan_unmarked',
       'directory_unavailable',
       'upstream_unavailable',

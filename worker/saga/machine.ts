@@ -196,14 +196,8 @@ function stepped(state: SagaState, { effect, result, now, random }: Ended): Saga
   }
   const isUnknown = effect.kind === 'create_database' && !result.isHarmless
   const changes = { mayAppear: state.mayAppear || isUnknown }
-  if (reason === 'held') {
-    const { longestDelayMs, firstDelayMs } = RETRY.unavailable
-    const waitMs = Math.min(
-      longestDelayMs,
-      Math.max(firstDelayMs, (result.retryAfterMs ?? 0) * (1 + random / 4)),
-    )
-    return { ...state, attempts: state.attempts - 1, retryAt: now + Math.ceil(waitMs) }
-  }
+  const until = heldUntil(result, now, random)
+  if (until !== null) return { ...state, attempts: state.attempts - 1, retryAt: until }
   // By its name it is ours, by its own word it is not: it is left alone.
   if (reason === 'foreign')
     return giveUp({ ...state, databaseId: null, mayAppear: false }, detail, false, now)
@@ -229,6 +223,14 @@ function stepped(state: SagaState, { effect, result, now, random }: Ended): Saga
     default:
   }
   return giveUp({ ...state, ...changes }, detail, result.isInvalid, now)
+}
+
+/** Until when everybody waits; `null`: nobody does. */
+function heldUntil(result: EffectResult, now: number, random: number): number | null {
+  if (result.kind === 'done' || result.reason !== 'held') return null
+  const { longestDelayMs, firstDelayMs } = RETRY.unavailable
+  const waitMs = Math.max(firstDelayMs, (result.retryAfterMs ?? 0) * (1 + random / 4))
+  return now + Math.ceil(Math.min(longestDelayMs, waitMs))
 }
 
 function succeeded(state: SagaState, { kind }: Effect, { database, schemaVersion }: Done): SagaState {
@@ -293,7 +295,10 @@ function deleted(state: SagaState, name: string, { result, now, random }: Ended)
     // By its own word it is not ours: it is left alone.
     if (isForeign) return null
     if (isDeleted && (!orphan.mayAppear || absences >= ABSENCES_UNTIL_GONE)) return null
-    return { ...postponed({ ...orphan, attempts: orphan.attempts - 1 }, now, random), absences }
+    const before = { ...orphan, attempts: orphan.attempts - 1, absences }
+    // What everybody waits for is no attempt, and ends for everybody at once.
+    const until = heldUntil(result, now, random)
+    return until === null ? postponed(before, now, random) : { ...before, retryAt: until }
   })
   const isForgettable = next.status === 'failed' && next.orphans.length === 0
   return isForgettable ? { ...next, forgetAt: now + FAILED_MEMORY_MS } : next

@@ -75,12 +75,24 @@ export async function readOwner(database: Database, name: string): Promise<Owner
   }
 }
 
-/**
- * Whether there is something in a database, and no mark of any kind: a copy has that of what it was copied from.
- */
-export async function isUnmarked(database: Database): Promise<boolean> {
-  const { rows } = await database.execute(TABLES)
-  return rows.length > 0 && !rows.some(({ name }) => name === '_turso_edge_owner')
+/** What a database says of itself. */
+export interface Marks {
+  owner: Owner | null
+  /** What it is a copy of, directly or not: it has their marks too. */
+  copyOf: string[]
+  /** Whether there is anything in it but marks. */
+  hasTables: boolean
+}
+
+export async function readMarks(database: Database, name: string): Promise<Marks> {
+  const tables = (await database.execute(TABLES)).rows.map((row) => row['name'])
+  const hasTables = tables.some((table) => table !== '_turso_edge_owner')
+  if (!tables.includes('_turso_edge_owner')) return { owner: null, copyOf: [], hasTables }
+  const { rows } = await database.execute('select database from _turso_edge_owner where database <> ?', [
+    name,
+  ])
+  const copyOf = rows.map((row) => String(row['database']))
+  return { owner: await readOwner(database, name), copyOf, hasTables }
 }
 
 /**

@@ -9,7 +9,7 @@ import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION } from '../limits.ts'
 import { Problem } from '../problem.ts'
 import type { RemovalQuery } from '../queries.ts'
 import { describeFailure } from '../saga/failure.ts'
-import { isUnmarked, readOwner, type Owner } from '../schema/owner.ts'
+import { readMarks, type Marks, type Owner } from '../schema/owner.ts'
 import { performerFor } from '../turso.ts'
 import type { Call } from './operations.ts'
 
@@ -32,9 +32,10 @@ export async function removeOrphan(
   const hostname = await hostnameOf(env, database)
   if (hostname === null) await note(call, 'delete_orphan', database, null)
   else {
-    const { owner, hasNoMark } = await markOf(env, database, hostname)
+    const { owner, copyOf, hasTables } = await marksOf(env, database, hostname)
     if (owner !== null) await refuseOwned(env, owner, insistence.owner)
-    if (hasNoMark && insistence.unmarked !== 'true') throw unmarked(database)
+    else if (copyOf.length > 0) refuseCopy(database, copyOf, insistence.copy_of)
+    else if (hasTables && insistence.unmarked !== 'true') throw unmarked(database)
     // Before the deletion: what was deleted without a row would have been deleted by nobody.
     await note(call, 'delete_orphan', database, owner?.tenant ?? null)
     await attempt(() => databasesFor(env).delete(database), 'missing')
@@ -88,11 +89,17 @@ const unmarked = (database: string): Problem =>
       'the same, repeat the request with ?unmarked=true',
   )
 
-async function markOf(
-  env: Env,
-  name: string,
-  hostname: string,
-): Promise<{ owner: Owner | null; hasNoMark: boolean }> {
+function refuseCopy(database: string, copyOf: string[], named: string | undefined): void {
+  if (named !== undefined && copyOf.includes(named)) return
+  throw new Problem(
+    'orphan_is_copy',
+    `"${database}" is a copy of "${copyOf.join('", "')}", with what was in it then: perhaps somebody keeps it. If it is to be ` +
+      `deleted all the same, repeat the request with ?copy_of=${encodeURIComponent(copyOf[0]!)}`,
+    { members: { copy_of: copyOf } },
+  )
+}
+
+async function marksOf(env: Env, name: string, hostname: string): Promise<Marks> {
   const { databaseUrlTemplate } = readConfiguration(env)
   const mark = await attempt(async () => {
     const authToken = await databasesFor(env).createToken(name, {
@@ -101,7 +108,7 @@ async function markOf(
     })
     const url = databaseHttpUrl(databaseUrlTemplate, { name, hostname })
     const database = connect({ url, authToken, timeoutMs: MIGRATION_TIMEOUT_MS, retry: false })
-    return { owner: await readOwner(database, name), hasNoMark: await isUnmarked(database) }
+    return await readMarks(database, name)
   })
   // Nothing was expected to be missing.
   return mark!

@@ -229,8 +229,14 @@ export const SOCKET_SLOTS = { total: 6, reserved: 1 }
 /** Entries in one message of a cursor: as many as `@libsql/hrana-client` asks for, ten times. */
 export const MAX_CURSOR_ENTRIES = 10_000
 
-/** A message of a cursor ends with the entry that reaches this: ten of them may wait for a slow client. */
+/** A message of a cursor ends with the entry that reaches this. */
 export const MAX_CURSOR_MESSAGE_CHARACTERS = 512 * 1024
+
+/**
+ * Fetches of one cursor that wait for an answer: a client that does not read has as many messages held for it by the runtime,
+ * which does not tell how many they are. `@libsql/hrana-client` asks for ten ahead.
+ */
+export const MAX_CURSOR_FETCHES = 64
 
 /** One line of a cursor: a row, whose values sqld bounds to 5 MB. */
 export const MAX_CURSOR_LINE_CHARACTERS = MAX_ANSWER_BYTES

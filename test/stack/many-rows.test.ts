@@ -9,6 +9,7 @@ import { startStack, type BenchStack } from '../../bench/worker/stack.ts'
 import { connect } from '../../src/index.ts'
 import { bytesInKernel } from './kernel-buffers.ts'
 import { openSocket } from './socket-remote.ts'
+import { openUnreadSocket } from './unread-socket.ts'
 import { signUp, type Signup } from './worker-and-turso.ts'
 import { openHeap, type WorkerHeap } from './worker-heap.ts'
 import { workerMemory } from './worker-memory.ts'
@@ -43,6 +44,16 @@ afterAll(async () => {
 
 const numbers = (count: number): string =>
   `with recursive c(n) as (select 1 union all select n + 1 from c where n < ${count}) select n, hex(zeroblob(60)) as filler from c`
+
+/** How much the database has sent once the buffers on the way are full. */
+async function standstill(): Promise<number> {
+  let sent = -1
+  while (sent !== stack.bytesSent()) {
+    sent = stack.bytesSent()
+    await sleep(300)
+  }
+  return sent
+}
 
 /** A cursor that has been opened, and what ends what it was opened on. */
 interface Rows {
@@ -148,7 +159,7 @@ describe.each(Object.keys(open))(`${ROWS} rows by way of the %s`, (way) => {
     print(way, before, peak, await heap.used())
     expect(peak.heap - before.heap).toBeLessThan(MAX_HEAP_GROWTH)
     expect(peak.processes - before.processes).toBeLessThan(MAX_PROCESS_GROWTH)
-  })
+  }, 600_000)
 
   test('are not read ahead of a client that reads slowly, and end with it', async () => {
     const before = { heap: await heap.used(), processes: await workerMemory(), sent: stack.bytesSent() }
@@ -157,12 +168,7 @@ describe.each(Object.keys(open))(`${ROWS} rows by way of the %s`, (way) => {
     let taken = 0
     for (let pauses = 0; pauses < 3; pauses++) {
       for (const from = taken; taken < from + MIB;) taken += (await reader.next()).value!.bytes as number
-      // It stands still once the buffers on the way are full.
-      let sent = -1
-      while (sent !== stack.bytesSent()) {
-        sent = stack.bytesSent()
-        await sleep(300)
-      }
+      const sent = await standstill()
       const inKernel = await bytesInKernel(stack.url, stack.tursoUrl)
       const ahead = sent - before.sent - taken - inKernel
       const grown = {
@@ -177,6 +183,29 @@ describe.each(Object.keys(open))(`${ROWS} rows by way of the %s`, (way) => {
     await end()
     await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 30_000 })
   })
+})
+
+test('a WebSocket that asks for messages ahead and reads none has no more than those read for it', async () => {
+  const AHEAD = 10
+  const before = { heap: await heap.used(), processes: await workerMemory(), sent: stack.bytesSent() }
+  const socket = await openUnreadSocket(tenant.database.gateway_url, tenant.token.jwt)
+  const batch = { steps: [{ stmt: { sql: numbers(1_000_000) } }] }
+  socket.ask({ type: 'open_stream', stream_id: 1 })
+  socket.ask({ type: 'open_cursor', stream_id: 1, cursor_id: 1, batch })
+  for (let n = 0; n < AHEAD; n++) socket.ask({ type: 'fetch_cursor', cursor_id: 1, max_count: 10_000 })
+  await vi.waitFor(() => expect(stack.bytesSent() - before.sent).toBeGreaterThan(AHEAD * 512 * 1024), 30_000)
+  const sent = await standstill()
+  const ahead = sent - before.sent - (await bytesInKernel(stack.url, stack.tursoUrl))
+  const grown = {
+    heap: (await heap.used()) - before.heap,
+    processes: (await workerMemory()) - before.processes,
+  }
+  print('unread socket', { sent: sent - before.sent, ahead, ...grown })
+  expect(ahead).toBeLessThan(AHEAD * 512 * 1024 + MAX_READ_AHEAD)
+  expect(grown.heap).toBeLessThan(MAX_HEAP_GROWTH)
+  expect(grown.processes).toBeLessThan(MAX_PROCESS_GROWTH)
+  socket.close()
+  await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 30_000 })
 })
 
 test('rows that the database cuts off are cut off for the client too', async () => {

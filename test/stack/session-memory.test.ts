@@ -130,7 +130,7 @@ test(`of 2 × ${SESSIONS} sessions, half of them left in mid-transaction, nothin
   // Objects leave the memory when they have had nothing to do for ten seconds; the sockets that were left are still open.
   expect(open).toHaveLength(SESSIONS / 2)
   await vi.waitFor(
-    async () => expect((await heap.kept()) - before.kept).toBeLessThan(ONCE_BYTES + 64 * 2 * SESSIONS),
+    async () => expect((await heap.kept()) - before.kept).toBeLessThan(ONCE_BYTES + 16 * 2 * SESSIONS),
     { timeout: 60_000, interval: 1_000 },
   )
   print('after', await heap.kept(), await heap.used())

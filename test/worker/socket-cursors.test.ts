@@ -89,6 +89,20 @@ describe('a cursor', () => {
     expect(await client.get(execute('select 1'))).toMatchObject({ type: 'execute' })
   })
 
+  test('may be asked ahead 64 times, and no more: what its client does not read would be held for it', async () => {
+    /** All of them are there before the database has opened the cursor. */
+    const openAndFetch = (times: number): void => {
+      client.send(request(0, open(numbers(200))))
+      for (let id = 1; id <= times; id++) client.send(request(id, fetchCursor(1)))
+    }
+    openAndFetch(64)
+    const answers = await Promise.all(Array.from({ length: 65 }, () => client.next()))
+    expect(answers.map(({ type }) => type)).toEqual(answers.map(() => 'response_ok'))
+    await client.get(CLOSE)
+    openAndFetch(65)
+    expect(await client.closed).toMatchObject({ code: 1008, reason: /More than 64 fetches/ })
+  })
+
   test('may have everything behind it in one go', async () => {
     const asked = [
       open(numbers(5)),

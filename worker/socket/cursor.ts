@@ -1,8 +1,9 @@
 /** A cursor of a socket: opened on a stream, read in the order of its fetches, closed at any time. */
 import { NO_ANSWER, type HranaError } from '../hrana-error.ts'
-import { MAX_CURSOR_ENTRIES, MAX_CURSOR_MESSAGE_CHARACTERS } from '../limits.ts'
+import { MAX_CURSOR_ENTRIES, MAX_CURSOR_FETCHES, MAX_CURSOR_MESSAGE_CHARACTERS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import type { Entries, EntryReader } from './cursor-entries.ts'
+import { ProtocolViolation } from './protocol.ts'
 
 export interface SocketCursor {
   readonly streamId: number
@@ -18,7 +19,11 @@ export interface SocketCursor {
   fail: (error: HranaError) => Promise<void>
   /** Once the fetches before it are answered, there is no more to fetch. */
   close: () => Promise<void>
-  /** Up to so many entries. */
+  /**
+   * Up to so many entries.
+   *
+   * @throws {ProtocolViolation} when too many are asked for ahead
+   */
   fetch: (maxCount: number) => Promise<Entries | { error: HranaError }>
 }
 
@@ -107,6 +112,11 @@ export function createCursor(streamId: number, now: () => number, logged: LogFie
       reader = undefined
     },
     fetch(maxCount) {
+      if (fetching >= MAX_CURSOR_FETCHES)
+        throw new ProtocolViolation(
+          1008,
+          `More than ${MAX_CURSOR_FETCHES} fetches of a cursor wait for an answer`,
+        )
       fetching += 1
       const answer = turn
         .then(() => readNext(maxCount))

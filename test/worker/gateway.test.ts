@@ -280,6 +280,49 @@ describe('a session without a transaction', () => {
   })
 })
 
+describe('version 2', () => {
+  const sendV2 = (requests: object[], baton: string | null = null): Promise<Response> =>
+    call('/t/gateway-acme/v2/pipeline', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${acme.token.jwt}` },
+      body: JSON.stringify({ baton, requests }),
+    })
+  const guarded = {
+    type: 'batch',
+    batch: { steps: [{ condition: { type: 'is_autocommit' }, stmt: { sql: 'select 1' } }] },
+  }
+
+  test.each([
+    ['get_autocommit', { type: 'get_autocommit' }, 'The `get_autocommit` request'],
+    ['is_autocommit', guarded, 'BatchCond of type `is_autocommit`'],
+  ])(
+    'has no %s: the database refuses it, in a session too, whose stream ends with it',
+    async (_, request, what) => {
+      const begun = await answerOf(sendV2([execute('begin')]))
+      for (const response of [
+        await sendV2([request, close]),
+        await sendV2([request]),
+        await sendV2([request], begun.baton),
+      ])
+        expect([response.status, await response.text()]).toEqual([
+          400,
+          `${what} is only supported in protocol version hrana3 and higher`,
+        ])
+      expect(await refusalOf(sendV2([execute('commit')], begun.baton))).toMatchObject({ code: 'STREAM_LOST' })
+      await expect.poll(streamsOfAcme).toEqual([])
+    },
+  )
+
+  test('has it as a text', async () => {
+    const text = { type: 'text', value: '{"type":"get_autocommit"}' }
+    const { results, baton } = await answerOf(
+      sendV2([{ type: 'execute', stmt: { sql: 'select ?', args: [text] } }]),
+    )
+    expect(results[0]!.response!.result!.rows).toEqual([[text]])
+    await answerOf(sendV2([close], baton))
+  })
+})
+
 describe('a baton', () => {
   test('is good for one request, and a second use harms nobody', async () => {
     const begun = await answerOf(send([execute('begin immediate')]))

@@ -13,6 +13,7 @@ import { createAlarm } from '../session/alarm.ts'
 import type { StreamAnswer, StreamCall } from '../session/calls.ts'
 import type { Destination } from '../session/exchange.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
+import type { HranaVersion } from '../session/requests.ts'
 import { createStreamStore, type Holder } from '../session/store.ts'
 import { createStreams, type Streams } from '../session/streams.ts'
 import type { StreamView } from '../session/view.ts'
@@ -23,6 +24,8 @@ export interface SessionCall extends Destination {
   callId?: string
   /** `null` opens the session. */
   sequence: number | null
+  /** Of Hrana, as the client speaks it; `3` unless said otherwise. */
+  version?: HranaVersion
   /** `requests` or `batch` as the client wrote it, in UTF-8: as text it could double in size on the way. */
   requests: Uint8Array
   /** Whose session it is, what it is listed as, and where it was wished for. */

@@ -38,7 +38,8 @@ export const gateway = new Hono<AppEnvironment>()
     }
     const session = await findSession(c, baton)
     if (session === null) return hranaErrorResponse(BATON_INVALID)
-    const call = callOf(c, session, requests)
+    const speaks = c.req.param('version') === 'v2' ? '2' : '3'
+    const call = { ...callOf(c, session, requests), version: speaks } as const
     const answer = await whileThere<SessionAnswer>(c, session, call, () => session.stub.pipeline(call))
     if (answer.kind !== 'results') return refusal(answer)
     if (answer.location) learnLocation(c.env, c.get('upstream').tenantId, answer.location)

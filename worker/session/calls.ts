@@ -3,11 +3,14 @@ import type { HranaError } from '../hrana-error.ts'
 import type { Destination, Exchange, Exchanged } from './exchange.ts'
 import { STREAM_LOST } from './refusals.ts'
 import { isEnded, isParked, type StreamInFlight, type StreamState } from './state.ts'
+import type { HranaVersion } from './requests.ts'
 import type { Holder, StreamRecord } from './store.ts'
 
 export interface StreamCall extends Destination {
   /** The number of the request on its stream; `new` begins one, `ordered` trusts the caller to be in order. */
   turn: number | 'new' | 'ordered'
+  /** Of Hrana, as the client speaks it; `3` unless said otherwise. */
+  version?: HranaVersion
   /** As the client wrote it: the requests of a pipeline, a JSON array; or the batch of a cursor. */
   requests: string
   /** Kept with a stream that begins, if nothing else tells. */

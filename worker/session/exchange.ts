@@ -76,14 +76,14 @@ async function send(order: Exchange): Promise<UpstreamAnswer> {
   const { upstream, databaseUrl, token, facts, stored, signal } = order
   const requests = composeRequests(order.requests, {
     replay: upstream === null ? stored : {},
-    asksAutocommit: !facts.isClosing,
+    asksAutocommit: asksAutocommit(facts),
   })
   const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"requests":${requests}}`
   for (let attempt = 1; ; attempt++) {
     // What asks for the state of a transaction is of version 3, whichever the client speaks.
     const answer = await sendUpstream({
       url: upstream?.url ?? databaseUrl,
-      version: '3',
+      version: facts.isBeyondVersion ? '2' : '3',
       token,
       body,
       signal,
@@ -95,6 +95,9 @@ async function send(order: Exchange): Promise<UpstreamAnswer> {
   }
 }
 
+const asksAutocommit = ({ isClosing, isBeyondVersion }: RequestFacts): boolean =>
+  !isClosing && !isBeyondVersion
+
 function settle(order: Exchange, text: string): Exchanged {
   const { upstream, facts } = order
   const url = upstream?.url ?? order.databaseUrl
@@ -103,7 +106,7 @@ function settle(order: Exchange, text: string): Exchanged {
   const { baton, baseUrl } = answer
   if (!mayFollow(baseUrl, order)) return failedExchange(order, STREAM_LOST, { baton, url })
   const first = upstream === null ? Object.keys(order.stored).length : 0
-  const own = cutResults(answer.results, { first, hasLast: !facts.isClosing })
+  const own = cutResults(answer.results, { first, hasLast: asksAutocommit(facts) })
   if (own === undefined) return failedExchange(order, STREAM_LOST, { baton, url })
   const { results, isAutocommit } = own
   let stored: StoredSql | null = order.stored

@@ -6,6 +6,8 @@ import { elementsOf, readShortString, sliceMembers, sqlTextsOf } from '../envelo
 import { MAX_STORED_SQL_CHARACTERS } from '../limits.ts'
 import { ALL_HISTORY, asksFor, NO_HISTORY, type HistoryKind } from './history.ts'
 
+export type HranaVersion = '2' | '3'
+
 export interface RequestFacts {
   /** `close` is among them. */
   isClosing: boolean
@@ -19,6 +21,8 @@ export interface RequestFacts {
   asks: readonly HistoryKind[]
   /** They may change rows, so that what is asked afterwards is about that. */
   mayWrite: boolean
+  /** They have what their version, 2, has not: they go to the database as that, for it to say so. */
+  isBeyondVersion: boolean
   /** The texts that they store and forget, in order. */
   storing: StoringRequest[]
 }
@@ -51,6 +55,7 @@ const ENDS = word(String.raw`(?:commit|end|rollback|release)\b`)
 const WRITES = word(
   String.raw`(?:insert|replace|update|delete|create|drop|alter|reindex|analyze|vacuum|pragma|immediate|exclusive)\b`,
 )
+const IN_VERSION_3 = /"type"\s*:\s*"(?:get|is)_autocommit"/
 const STORES = /_sql"/
 const STORED = /"sql_id"/
 const STORED_TEXT = /"sql_id"\s*:\s*(-?\d+)/g
@@ -63,14 +68,16 @@ export const NO_FACTS: RequestFacts = {
   leavesState: false,
   asks: NO_HISTORY,
   mayWrite: false,
+  isBeyondVersion: false,
   storing: [],
 }
 
 /**
  * @param stored the texts that they may name
+ * @param version of Hrana that their client speaks
  * @throws {SyntaxError} when a request that stores a text is not what the protocol says
  */
-export function readRequests(requests: string, stored: StoredSql): RequestFacts {
+export function readRequests(requests: string, stored: StoredSql, version: HranaVersion = '3'): RequestFacts {
   if (!requests.startsWith('[') || !requests.endsWith(']')) throw new SyntaxError('not an array')
   const isObscure = ESCAPED_LETTER.test(requests)
   return {
@@ -78,6 +85,7 @@ export function readRequests(requests: string, stored: StoredSql): RequestFacts 
     isUndoable: !isObscure && isUndoable(requests),
     // An argument may be the same text.
     isClosing: (isObscure || requests.includes('"close"')) && hasClose(requests),
+    isBeyondVersion: version === '2' && IN_VERSION_3.test(requests),
     storing: isObscure || STORES.test(requests) ? readStoring(requests) : [],
   }
 }

@@ -187,7 +187,7 @@ export function createStreams(options: StreamsOptions): Streams {
   async function run(id: string, call: StreamCall): Promise<StreamAnswer> {
     let facts: RequestFacts
     try {
-      facts = readRequests(call.requests, store.readSql(id))
+      facts = readRequests(call.requests, store.readSql(id), call.version)
     } catch {
       return refuse(invalidRequestError('The requests are not what the protocol says'))
     }

@@ -1,6 +1,6 @@
 /** Sessions of the entrypoint for service bindings, called as a binding calls them: by RPC. */
 import { env, exports } from 'cloudflare:workers'
-import { evictDurableObject } from 'cloudflare:test'
+import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { TenantSessionError, TenantsService } from '../../src/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
@@ -238,6 +238,34 @@ describe('a session of the binding', () => {
     await failNext({ kind: 'reset_after', on: 'pipeline' })
     expect(await failure(late.commit())).toMatchObject({ code: 'stream_lost', outcome: 'unknown' })
     expect(await titlesOf('rpc-lost')).toEqual(['committed'])
+  })
+
+  test('is told that the outcome is unknown when the object goes in the middle of its commit', async () => {
+    await signUpNow({ id: 'rpc-aborted' })
+    using session = await bound().session('rpc-aborted')
+    using transaction = await session.transaction({ mode: 'deferred' })
+    await transaction.execute('select 1')
+    await requestsSeen()
+    await failNext({ kind: 'latency', ms: 300, on: 'pipeline' })
+    const commit = failure(transaction.commit())
+    await expect.poll(requestsSeen).toHaveLength(1)
+    await abortAllDurableObjects()
+    expect(await commit).toMatchObject({ code: 'stream_lost', outcome: 'unknown' })
+    expect((await session.execute('select 2 as n')).rows).toEqual([{ n: 2 }])
+  })
+
+  test('is told that its transaction was without a call for too long, and is rolled back', async () => {
+    await signUpNow({ id: 'rpc-idle' })
+    using session = await bound().session('rpc-idle')
+    using transaction = await session.transaction()
+    await transaction.execute(insert('idle'))
+    putClockForward(9_000)
+    expect(await failure(transaction.commit())).toMatchObject({
+      code: 'stream_lost',
+      outcome: 'rolled_back',
+      message: expect.stringContaining('without a request for too long'),
+    })
+    expect(await titlesOf('rpc-idle')).toEqual([])
   })
 
   test('ends with its tenant: what is open when that is suspended is rolled back, and nothing runs until it is resumed', async () => {

@@ -170,7 +170,7 @@ export type SessionBatchOptions = SessionCallOptions & Pick<BatchOptions, 'mode'
 /** What went wrong in a session: a code of the library, or of the session itself. */
 export type TenantSessionErrorCode =
   | TursoErrorCode
-  /** The session or its transaction was disposed: what was asked for afterwards did not run. */
+  /** The session or its transaction was disposed: nothing of the call remains. */
   | 'session_ended'
   /** The session has as many open as it may have. */
   | 'too_many_transactions'

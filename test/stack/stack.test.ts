@@ -1,6 +1,8 @@
 import { createClient, type Client } from '@libsql/client'
-import { connect as connectServerless } from '@tursodatabase/serverless'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { eq } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/libsql'
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { postSignup, signUp, startStack, type RunningStack } from './worker-and-turso.ts'
 
@@ -53,6 +55,33 @@ describe('an unmodified @libsql/client', () => {
     expect(stack.turso.streams()).toEqual([])
   })
 
+  test('executes with arguments of every kind, and runs batches whole or not at all through the gateway', async () => {
+    const { database, token } = await signUp(stack, 'batches')
+    const client = createClient({ url: database.gateway_url, authToken: token.jwt, intMode: 'bigint' })
+    onTestFinished(() => client.close())
+    const args = { a: null, b: 0.1, c: 'ß\u{1F600}', d: new Uint8Array([0, 255]), e: 2n ** 62n }
+    const { rows } = await client.execute({ sql: 'select :a as a, :b as b, :c as c, :d as d, :e as e', args })
+    expect({ ...rows[0], d: [...new Uint8Array(rows[0]!['d'] as ArrayBuffer)] }).toMatchObject({
+      ...args,
+      d: [0, 255],
+    })
+    const [inserted] = await client.batch(
+      [
+        { sql: 'insert into notes (title) values (?)', args: ['a'] },
+        "insert into notes (title) values ('b')",
+      ],
+      'write',
+    )
+    expect(inserted).toMatchObject({ rowsAffected: 1, lastInsertRowid: 1n })
+    await expect(
+      client.batch(["insert into notes (title) values ('c')", 'insert into nowhere values (1)'], 'write'),
+    ).rejects.toThrow(/nowhere/)
+    await client.executeMultiple("insert into notes (title) values ('d'); create table t (a)")
+    await client.migrate(['create table u (a)'])
+    expect(await titles(client)).toEqual(['a', 'b', 'd'])
+    expect(stack.turso.streams().filter((stream) => stream.database === database.name)).toEqual([])
+  })
+
   test('runs transactions side by side, on two tenants and on one', async () => {
     const tenants = await Promise.all(['side-a', 'side-b'].map((id) => signUp(stack, id)))
     await Promise.all(
@@ -83,23 +112,34 @@ describe('an unmodified @libsql/client', () => {
   })
 })
 
-test('an unmodified @tursodatabase/serverless queries and runs transactions through the gateway', async () => {
-  const { database, token } = await signUp(stack, 'serverless')
-  // It adds a path to a URL that has no slash at its end.
-  const db = connectServerless({ url: database.gateway_url.replace(/\/$/, ''), authToken: token.jwt })
-  const add = async (title: string): Promise<void> => {
-    await (await db.prepare('insert into notes (title) values (?)')).run([title])
-  }
-  await add('alone')
-  await db.transaction(add)('committed')
-  const failing = db.transaction(async () => {
-    await add('undone')
-    throw new Error('change of mind')
+test('an unmodified drizzle queries and runs transactions through the gateway', async () => {
+  const { database, token } = await signUp(stack, 'drizzle')
+  const client = createClient({ url: database.gateway_url, authToken: token.jwt })
+  onTestFinished(() => client.close())
+  expect(client.protocol).toBe('http')
+  const notes = sqliteTable('notes', {
+    id: integer().primaryKey({ autoIncrement: true }),
+    title: text().notNull(),
   })
-  await expect(failing()).rejects.toThrow('change of mind')
-  const rows = (await (await db.prepare('select title from notes order by id')).all()) as { title: string }[]
-  expect(rows.map(({ title }) => title)).toEqual(['alone', 'committed'])
-  await db.close()
+  const db = drizzle(client)
+  await db.insert(notes).values([{ title: 'a' }, { title: 'b' }])
+  await db.transaction(async (tx) => {
+    const [{ id } = { id: 0 }] = await tx.select().from(notes).limit(1)
+    await tx.insert(notes).values({ title: `after ${id}` })
+  })
+  await expect(
+    db.transaction(async (tx) => {
+      await tx.insert(notes).values({ title: 'undone' })
+      throw new Error('no')
+    }),
+  ).rejects.toThrow('no')
+  await db.batch([
+    db.insert(notes).values({ title: 'in a batch' }),
+    db.update(notes).set({ title: 'c' }).where(eq(notes.title, 'b')),
+  ])
+  expect(await db.select({ title: notes.title }).from(notes).orderBy(notes.id)).toEqual(
+    ['a', 'c', 'after 1', 'in a batch'].map((title) => ({ title })),
+  )
 })
 
 describe('when Turso cannot be reached', () => {

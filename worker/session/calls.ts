@@ -32,7 +32,7 @@ export type CursorAnswer =
   | Exclude<StreamAnswer, { kind: 'results' }>
 
 export type Refused = Extract<StreamAnswer, { kind: 'error' }>
-export type Sending = Omit<Exchange, 'facts' | 'signal'>
+export type Sending = Omit<Exchange, 'facts' | 'flight'>
 
 export const refuse = (error: HranaError): Refused => ({ kind: 'error', error })
 

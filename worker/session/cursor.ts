@@ -40,12 +40,13 @@ export async function openCursor(order: Exchange): Promise<OpenCursor | Exchange
     if (event.kind !== 'answered' || event.baton === null) return prepared
     upstream = { baton: event.baton, url: event.url, moves: 0 }
   }
-  const { databaseUrl, token, signal } = order
+  const { databaseUrl, token, flight } = order
   const url = upstream?.url ?? databaseUrl
   const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"batch":${order.requests}}`
   try {
+    flight.over.throwIfAborted()
     return await streamUpstream(
-      { url, version: '3', endpoint: 'cursor', token, body, signal },
+      { url, version: '3', endpoint: 'cursor', token, body, signal: flight.cut },
       async (answer) => await begin({ ...order, upstream }, url, answer),
     )
   } catch (error) {
@@ -64,7 +65,7 @@ async function begin(order: Exchange, url: string, answer: Response): Promise<Op
   const next = baseUrl === null ? url : baseUrl.replace(/\/?$/, '/')
   const moves = (order.upstream?.moves ?? 0) + (next === url ? 0 : 1)
   const upstream = baton === null ? null : { baton, url: next, moves }
-  return { upstream, url: next, ...passOn(rest, body, order.signal) }
+  return { upstream, url: next, ...passOn(rest, body, order.flight.over) }
 }
 
 /** What the end of a cursor means: whether a transaction is open is asked, unless that cannot be. */
@@ -74,7 +75,7 @@ export async function settleCursor(
   { isWhole, mayHaveTransaction }: { isWhole: boolean; mayHaveTransaction: boolean },
 ): Promise<Exchanged['event']> {
   const baton = upstream?.baton ?? null
-  if (!isWhole) return { kind: 'failed', baton, url }
+  if (!isWhole || order.flight.over.aborted) return { kind: 'failed', baton, url }
   const { leavesState, mayWrite } = order.facts
   const left = { leavesState, mayWrite, tells: count().tells }
   if (!mayHaveTransaction)
@@ -118,7 +119,7 @@ function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: Abo
       let room = new Uint8Array(CURSOR_PIECE_BYTES)
       for (;;) {
         const { value, done } = await reader.read(room)
-        if (signal.aborted) return false
+        signal.throwIfAborted()
         if (done) break
         counter.add(value)
         await writer.write(value)

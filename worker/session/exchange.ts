@@ -40,7 +40,14 @@ export interface Exchange extends Destination {
   stored: StoredSql
   /** Whether it is the first of the client's stream. */
   isFirst: boolean
-  signal: AbortSignal
+  flight: Flight
+}
+
+export interface Flight {
+  /** Aborts when nothing more is to be sent, and nothing read that is for the client. */
+  over: AbortSignal
+  /** Aborts when no answer is waited for any more: one that comes before has the baton by which its stream is closed. */
+  cut: AbortSignal
 }
 
 type Outcome = Extract<StreamEvent, { fence: number }>
@@ -73,25 +80,26 @@ export async function exchange(order: Exchange): Promise<Exchanged> {
 }
 
 async function send(order: Exchange): Promise<UpstreamAnswer> {
-  const { upstream, databaseUrl, token, facts, stored, signal } = order
+  const { upstream, databaseUrl, token, facts, stored, flight } = order
   const requests = composeRequests(order.requests, {
     replay: upstream === null ? stored : {},
     asksAutocommit: asksAutocommit(facts),
   })
   const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"requests":${requests}}`
   for (let attempt = 1; ; attempt++) {
+    flight.over.throwIfAborted()
     // What asks for the state of a transaction is of version 3, whichever the client speaks.
     const answer = await sendUpstream({
       url: upstream?.url ?? databaseUrl,
       version: facts.isBeyondVersion ? '2' : '3',
       token,
       body,
-      signal,
+      signal: flight.cut,
     })
     const mayTryAgain = answer.status === 429 && upstream === null && attempt < MAX_OPENING_ATTEMPTS
     // A database that says when to come back says so to the client.
     if (!mayTryAgain || answer.headers['retry-after'] !== undefined) return answer
-    await scheduler.wait(OPENING_RETRY_MS * (0.5 + Math.random()), { signal })
+    await scheduler.wait(OPENING_RETRY_MS * (0.5 + Math.random()), { signal: flight.over })
   }
 }
 

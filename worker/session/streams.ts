@@ -3,6 +3,7 @@
  * before what follows from it leaves the object.
  */
 import { invalidRequestError, type HranaError } from '../hrana-error.ts'
+import { ABANDONED_CALL_MS } from '../limits.ts'
 import type { Admission } from './admission.ts'
 import {
   refuse,
@@ -17,7 +18,8 @@ import {
   type StreamCall,
 } from './calls.ts'
 import { openCursor, settleCursor, type OpenCursor } from './cursor.ts'
-import { closeUpstream, exchange, type Exchanged, type StreamCaller } from './exchange.ts'
+import { closeUpstream, exchange, type Exchanged, type Flight, type StreamCaller } from './exchange.ts'
+import { createFlight, type FlightController } from './flight.ts'
 import { advance } from './machine.ts'
 import { askForPlace, withoutPlace, type AskedPlace } from './places.ts'
 import { Queue, QueueError, type QueueLimits } from './queue.ts'
@@ -51,7 +53,7 @@ export interface StreamsOptions {
 export interface Streams {
   pipeline: (id: string, call: StreamCall) => Promise<StreamAnswer>
   cursor: (id: string, call: StreamCall) => Promise<CursorAnswer>
-  /** The client has gone: the request under way is cut off, and what is open is rolled back. */
+  /** The client has gone: a request under way is waited for a little, and what is open is rolled back. */
   leave: (id: string) => void
   /** `false` if there is no such stream, or it has ended. */
   isOpen: (id: string) => boolean
@@ -70,7 +72,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const { store, limits, waitUntil, wakeBy, recallCaller, admission, now = () => Date.now() } = options
   const queues = new Map<string, Queue>()
   /** Cut off what is under way. */
-  const flights = new Map<string, AbortController>()
+  const flights = new Map<string, FlightController>()
   const records = createRecords(store, limits, wakeBy)
   const { read } = records
   /** What is passing. */
@@ -116,7 +118,7 @@ export function createStreams(options: StreamsOptions): Streams {
     id: string,
     call: StreamCall,
     { asks }: RequestFacts,
-    fly: (asked: Step, signal: AbortSignal) => Promise<T>,
+    fly: (asked: Step, flight: Flight) => Promise<T>,
   ): Promise<T | Refused> {
     const { abandoned } = call
     // Nobody is there any more, and nothing was sent.
@@ -130,13 +132,14 @@ export function createStreams(options: StreamsOptions): Streams {
     const turn = typeof call.turn === 'number' ? call.turn : null
     const asked = apply(id, record, { kind: 'asked', now: now(), turn, asks, isProbe: false })
     if (asked.refusal !== null) return refuse(describeRefusal(asked.refusal))
-    const flight = new AbortController()
-    flights.set(id, flight)
+    const controller = createFlight()
+    flights.set(id, controller)
     const leave = (): void => void interrupt(id, { kind: 'left', now: now() })
     abandoned?.addEventListener('abort', leave)
     try {
-      return await fly(asked, flight.signal)
+      return await fly(asked, controller.flight)
     } finally {
+      controller.ended()
       abandoned?.removeEventListener('abort', leave)
       flights.delete(id)
     }
@@ -191,14 +194,14 @@ export function createStreams(options: StreamsOptions): Streams {
     } catch {
       return refuse(invalidRequestError('The requests are not what the protocol says'))
     }
-    return await inFlight(id, call, facts, async (asked, signal) => {
+    return await inFlight(id, call, facts, async (asked, flight) => {
       let step = asked
       for (;;) {
         const { sent, ...order } = sending(id, call, step)
         const place = admission === undefined ? {} : askForPlace(admission, id, order, facts)
         const early = await place.early
         if (early) return turnAway(id, sent, early)
-        const exchanged = await placed(place, await exchange({ ...order, facts, signal }), call)
+        const exchanged = await placed(place, await exchange({ ...order, facts, flight }), call)
         const next = conclude(id, sent, call, exchanged)
         if ('kind' in next) return next
         if (next.effect?.kind !== 'send') return answered(id, next, exchanged)
@@ -214,11 +217,11 @@ export function createStreams(options: StreamsOptions): Streams {
     opened: (answer: CursorAnswer) => void,
   ): Promise<CursorAnswer | null> {
     const facts = readBatch(call.requests, store.readSql(id))
-    return await inFlight(id, call, facts, async (asked, signal) => {
+    return await inFlight(id, call, facts, async (asked, flight) => {
       let step = asked
       for (;;) {
         const { sent, ...rest } = sending(id, call, step)
-        const order = { ...rest, facts, signal }
+        const order = { ...rest, facts, flight }
         const place = admission === undefined ? {} : askForPlace(admission, id, rest, facts)
         const early = await place.early
         if (early) return turnAway(id, sent, early)
@@ -271,11 +274,11 @@ export function createStreams(options: StreamsOptions): Streams {
     )
   }
 
-  function interrupt(id: string, event: StreamEvent): Step | undefined {
+  function interrupt(id: string, event: StreamEvent, patienceMs = 0): Step | undefined {
     const record = read(id)
     if (record === undefined) return undefined
     const step = apply(id, record, event)
-    if (step.state?.kind !== 'in_flight') flights.get(id)?.abort(new Error('the stream has ended'))
+    if (step.state?.kind !== 'in_flight') flights.get(id)?.end(patienceMs)
     return step
   }
 
@@ -287,11 +290,11 @@ export function createStreams(options: StreamsOptions): Streams {
         const work = inTurn(id, () => runCursor(id, call, resolve))
         waitUntil(work.then((answer) => answer !== null && resolve(answer), reject))
       }),
-    leave: (id) => void interrupt(id, { kind: 'left', now: now() }),
+    leave: (id) => void interrupt(id, { kind: 'left', now: now() }, ABANDONED_CALL_MS),
     isOpen: records.isOpen,
     kill(id) {
       if (!records.isOpen(id)) return false
-      interrupt(id, { kind: 'kill', now: now() })
+      interrupt(id, { kind: 'kill', now: now() }, ABANDONED_CALL_MS)
       return true
     },
     drain: (id, by) => void interrupt(id, { kind: 'drain', now: now(), by }),

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
-import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { TenantSessions } from '../../worker/index.ts'
 import { clearFaults, failNext, openStreams } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
@@ -281,6 +282,25 @@ describe('operators', () => {
     expect((await operate('?tenant=a/b')).status).toBe(400)
     expect((await operate('/drain', 'POST', { tenant: 'drained', within_seconds: -1 })).status).toBe(400)
     expect((await operate('', 'POST')).status).toBe(405)
+  })
+})
+
+describe('who counts the sessions of a tenant', () => {
+  const registry = (): DurableObjectStub<TenantSessions> => env.TENANT_SESSIONS.getByName('nobody-counted')
+  const request = { id: 'f'.repeat(64), kind: 'http', hint: null } as const
+
+  test('keeps to a drain that begins while it forgets a tenant without any', async () => {
+    const until = Date.now() + 300_000
+    const answers = await runInDurableObject(registry(), async (instance) => {
+      const forgetting = instance.alarm()
+      await instance.drain(until, until)
+      await forgetting
+      return instance.admit(request, false)
+    })
+    expect(answers).toEqual({ kind: 'draining', until })
+    putClockForward(300_000)
+    expect(await runDurableObjectAlarm(registry())).toBe(true)
+    expect(await runInDurableObject(registry(), (_, { storage }) => [...storage.kv.list()])).toEqual([])
   })
 })
 

@@ -88,9 +88,11 @@ export class TenantSessions extends DurableObject<Env> {
   async #unlist(): Promise<void> {
     this.ctx.storage.kv.delete('isListed')
     await unmarkLive(this.env.DIRECTORY, this.#tenant)
-    // A session may have begun meanwhile.
-    if (this.#read().size > 0) await this.#list()
-    else await this.ctx.storage.deleteAll()
+    // A session may have begun meanwhile, or a drain, which has set its own alarm.
+    if (this.#read().size > 0) return await this.#list()
+    if (this.ctx.storage.kv.get('drainUntil') !== undefined) return
+    this.#alarm.rang()
+    await this.ctx.storage.deleteAll()
   }
 
   get #tenant(): string {

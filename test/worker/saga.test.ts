@@ -1,14 +1,13 @@
 import { env } from 'cloudflare:workers'
-import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Fault } from '../../local/faults/script.ts'
 import { connect } from '../../src/index.ts'
 import { advance, decide } from '../../worker/saga/machine.ts'
 import type { Effect } from '../../worker/saga/state.ts'
 import type { FirstTenantRecord } from '../../worker/stored-record.ts'
 import { beginSignup, hurry, type TenantRecord } from '../../worker/tenant-record.ts'
 import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
-import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
+import { call, signUp, signUpNow, type ProblemBody } from './client.ts'
 import { resetPace } from './pace-control.ts'
 
 beforeEach(clearFaults)
@@ -57,61 +56,6 @@ const makeDue = (id: string): Promise<void> =>
     for (const orphan of record.orphans) orphan.retryAt = 0
     storage.kv.put('tenant', { ...record, retryAt: null })
   })
-
-describe('an object that is gone in the middle of a signup', () => {
-  const operations = [
-    ['the creation', 'databases.create', 'POST api.turso.tech/v1/organizations/local/databases'],
-    ['the token', 'databases.createToken', '/auth/tokens'],
-    ['the schema', 'pipeline', '/v3/pipeline'],
-  ] as const
-  const moments = [
-    ['before it is done', { kind: 'latency', ms: 1_500 }],
-    ['after it is done', { kind: 'slow_body', ms: 1_500, bytes: 100_000 }],
-  ] as const satisfies [string, Partial<Fault>][]
-
-  for (const [what, on, request] of operations)
-    for (const [when, fault] of moments)
-      test(`${what}, ${when}: the alarm goes on, and it ends with one database and its schema`, async () => {
-        const id = `gone-${on.toLowerCase().replace('.', '-')}-${fault.kind === 'latency' ? 'before' : 'after'}`
-        await failNext({ ...fault, on })
-        const answer = signUp({ id }, { 'idempotency-key': id })
-        await expect
-          .poll(async () => (await requestsSeenSoFar()).some((line) => line.includes(request)))
-          .toBe(true)
-        // Time for what Turso does at once, if it does.
-        await expect.poll(async () => fault.kind === 'latency' || (await isDone(id, on))).toBe(true)
-        await abortAllDurableObjects()
-        expect((await answer).status).toBeGreaterThanOrEqual(500)
-        expect((await read(id)).tenant.status).toBe('provisioning')
-        await runAlarms(id)
-        const { tenant, database, timeline } = await read(id)
-        expect(tenant.status).toBe('active')
-        expect(timeline.map(({ outcome }) => outcome)).toContain('interrupted')
-        expect(await databasesOf(id)).toEqual([database!.name])
-        // Nobody has been given a token yet, so the same signup gets it.
-        const claimed: SignupAnswer = await (await signUp({ id }, { 'idempotency-key': id })).json()
-        const db = connect({ url: claimed.database.http_url, authToken: claimed.token.jwt })
-        expect((await db.execute('select * from notes')).rows).toEqual([])
-        await expect.poll(() => alarmOf(id)).toBeNull()
-      })
-
-  const seen: string[] = []
-  async function requestsSeenSoFar(): Promise<string[]> {
-    seen.push(...(await requestsSeen()))
-    return seen
-  }
-  beforeEach(() => void seen.splice(0))
-
-  async function isDone(id: string, on: string): Promise<boolean> {
-    const [name] = await databasesOf(id)
-    if (name === undefined || on !== 'pipeline') return name !== undefined
-    const { hostname } = await localPlatform().databases.retrieve(name)
-    const authToken = await localPlatform().databases.createToken(name)
-    const db = connect({ url: `https://${hostname}`, authToken })
-    const { rows } = await db.execute("select name from sqlite_schema where name = 'notes'")
-    return rows.length === 1
-  }
-})
 
 describe('a signup that cannot be finished now', () => {
   test('is 202 with Location and Retry-After, and the alarm finishes it', async () => {

@@ -70,6 +70,6 @@ test('a call that is not answered, or whose answer does not end, is given up in 
     const db = connect({ url: `https://${hostname}`, authToken })
     expect((await db.execute('select * from notes')).rows).toEqual([])
   }
-  for (const step of ['create_database', 'create_token', 'migrate'])
-    expect(given.get(step), step).toBeGreaterThanOrEqual(2)
+  const all = ['create_database', 'create_token', 'migrate'].map((step) => given.get(step) ?? 0)
+  expect(Math.min(...all)).toBeGreaterThanOrEqual(2)
 }, 120_000)

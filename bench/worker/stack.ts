@@ -23,6 +23,8 @@ export interface BenchStack {
   tursoUrl: string
   /** The body of the latest pipeline that Turso was sent. */
   lastPipeline: () => string
+  /** How many requests their sender, the Worker, has cut off before Turso had answered them. */
+  cutOff: () => number
   /** Bytes of the bodies that Turso has sent so far. */
   bytesSent: () => number
   /** Where V8's inspector of the Worker's isolate listens, a WebSocket's; only of a stack that is `inspected`. */
@@ -58,12 +60,16 @@ export async function startStack(
   const turso = createLocalTurso()
   let pipeline = ''
   let bytesSent = 0
+  let cutOff = 0
   const server = await serveLocalTurso(
     {
       ...turso,
       fetch: async (request) => {
+        const count = (): void => void (cutOff += 1)
+        request.signal.addEventListener('abort', count)
         if (request.url.endsWith('/pipeline')) pipeline = await request.clone().text()
         const response = await turso.fetch(request)
+        request.signal.removeEventListener('abort', count)
         if (response.body === null) return response
         return new Response(
           countBytes(response.body, (bytes) => (bytesSent += bytes)),
@@ -120,6 +126,7 @@ export async function startStack(
     turso,
     tursoUrl,
     lastPipeline: () => pipeline,
+    cutOff: () => cutOff,
     bytesSent: () => bytesSent,
     inspectorUrl: async () => `${(await miniflare.getInspectorURL()).href}core:user:`,
     async close() {

@@ -1,7 +1,7 @@
 /** Without the proxy of `wrangler dev`, which does not pass on that a client has gone. */
-import { request } from 'node:http'
+import { request, type ClientRequest } from 'node:http'
 import { createClient } from '@libsql/client'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startStack, type BenchStack } from '../../bench/worker/stack.ts'
 import { signUp } from './worker-and-turso.ts'
 
@@ -12,40 +12,88 @@ beforeAll(async () => {
 })
 afterAll(() => stack.close())
 
-test('a client that hangs up in the middle of a transaction leaves no write lock behind', async () => {
-  const { database, token } = await signUp(stack, 'vanishing')
+type Fault = Parameters<BenchStack['turso']['faults']['add']>[0]
+
+interface Vanishing {
+  baton: string
+  /** Waits for its answer. */
+  client: ClientRequest
+  send: (baton: string | null, ...texts: string[]) => Promise<Response>
+  /** The tenant's transactions. */
+  open: () => unknown[]
+  /** Writes, which the lock of another would refuse, and tells what is there then. */
+  titlesAfterNext: () => Promise<unknown[]>
+}
+
+/** A client that has the write lock, and waits for a statement that meets a fault. */
+async function waitingClient(id: string, fault: Fault): Promise<Vanishing> {
+  const { database, token } = await signUp(stack, id)
   const url = `${database.gateway_url.replace(/\/$/, '')}/v3/pipeline`
   const headers = { authorization: `Bearer ${token.jwt}`, 'content-type': 'application/json' }
-  const order = (
-    baton: string | null,
-    ...texts: string[]
-  ): { method: string; headers: typeof headers; body: string } => ({
-    method: 'POST',
-    headers,
-    body: JSON.stringify({ baton, requests: texts.map((sql) => ({ type: 'execute', stmt: { sql } })) }),
-  })
+  const bodyOf = (baton: string | null, texts: string[]): string =>
+    JSON.stringify({ baton, requests: texts.map((sql) => ({ type: 'execute', stmt: { sql } })) })
+  const send = (baton: string | null, ...texts: string[]): Promise<Response> =>
+    fetch(url, { method: 'POST', headers, body: bodyOf(baton, texts) })
+  const begun = await send(null, 'begin immediate', "insert into notes (title) values ('vanished')")
+  const { baton } = (await begun.json()) as { baton: string }
+  stack.turso.faults.add({ ...fault, containing: id } as Fault)
+  onTestFinished(() => stack.turso.faults.clear())
+  const client = request(url, { method: 'POST', headers })
+  client.on('error', () => undefined)
+  client.end(bodyOf(baton, [`select '${id}'`]))
+  await expect.poll(stack.lastPipeline).toContain(id)
   const open = (): unknown[] =>
     stack.turso.streams().filter((stream) => stream.database === database.name && stream.inTransaction)
-  const { method, body } = order(null, 'begin immediate', "insert into notes (title) values ('vanished')")
-  const { baton } = (await (await fetch(url, { method, headers, body })).json()) as { baton: string }
   expect(open()).toHaveLength(1)
+  return {
+    baton,
+    client,
+    send,
+    open,
+    async titlesAfterNext() {
+      const next = createClient({ url: database.gateway_url, authToken: token.jwt })
+      onTestFinished(() => next.close())
+      await next.batch(["insert into notes (title) values ('next')"], 'write')
+      return (await next.execute('select title from notes')).rows.map((row) => row['title'])
+    },
+  }
+}
+
+const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
+
+test('a client that hangs up in the middle of a transaction leaves no write lock behind', async () => {
   // The answer is under way for about a second.
-  stack.turso.faults.add({ kind: 'slow_body', on: 'pipeline', containing: 'still there', ms: 200, bytes: 64 })
-  const vanishing = request(url, { method, headers })
-  vanishing.on('error', () => undefined)
-  vanishing.end(order(baton, "select 'still there'").body)
-  await expect.poll(stack.lastPipeline).toContain('still there')
-  expect(open()).toHaveLength(1)
+  const slow: Fault = { kind: 'slow_body', on: 'pipeline', ms: 200, bytes: 64 }
+  const { client, open, titlesAfterNext, send, baton } = await waitingClient('hangs-up', slow)
   // With a reset: that a client has only said that it sends nothing more, workerd takes for one that still reads.
-  vanishing.socket!.resetAndDestroy()
+  client.socket!.resetAndDestroy()
   // Long before the alarm, and the limit of the database itself.
   await expect.poll(open, { timeout: 6_000 }).toEqual([])
-  const client = createClient({ url: database.gateway_url, authToken: token.jwt })
-  await client.batch(["insert into notes (title) values ('next')"], 'write')
-  const { rows } = await client.execute('select title from notes')
-  expect(rows.map((row) => row['title'])).toEqual(['next'])
-  client.close()
+  expect(await titlesAfterNext()).toEqual(['next'])
   // Its baton is used up, and what it did is not told as if it were known.
-  const again = await fetch(url, { method, headers, body: order(baton, 'commit').body })
-  expect(await again.json()).toMatchObject({ code: 'STREAM_LOST', outcome: 'unknown' })
+  expect(await (await send(baton, 'commit')).json()).toMatchObject(lost)
+})
+
+test('a client that hangs up while a statement takes long has it cut off, and leaves no write lock behind', async () => {
+  const stuck: Fault = { kind: 'latency', on: 'pipeline', ms: 60_000 }
+  const { client, open, titlesAfterNext, send, baton } = await waitingClient('is-stuck', stuck)
+  const before = stack.cutOff()
+  client.socket!.resetAndDestroy()
+  // Long before the alarm, the limit of the database itself, and the end of the wait for its answer.
+  await expect.poll(open, { timeout: 6_000 }).toEqual([])
+  expect(stack.cutOff() - before).toBe(1)
+  expect(await titlesAfterNext()).toEqual(['next'])
+  expect(await (await send(baton, 'commit')).json()).toMatchObject(lost)
+})
+
+test('a client that closes its connection in good order, which workerd does not tell, holds the write lock no longer than its limit', async () => {
+  const { client, open, titlesAfterNext } = await waitingClient('closes', {
+    kind: 'latency',
+    on: 'pipeline',
+    ms: 500,
+  })
+  client.destroy()
+  // By the alarm of its session, 9 s after the answer that nobody has read.
+  await expect.poll(open, { timeout: 20_000 }).toEqual([])
+  expect(await titlesAfterNext()).toEqual(['next'])
 })

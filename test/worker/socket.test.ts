@@ -306,17 +306,26 @@ describe('a request that is wrong in itself is refused, and the socket goes on',
     client.close()
   })
 
+  test('hundreds of streams too many do no harm to those that are open', async () => {
+    const client = await greeted()
+    for (let id = 0; id < 127; id++) await client.get(open(id))
+    await client.get(open(-1))
+    await client.get(execute('begin', -1))
+    const answers = await Promise.all(Array.from({ length: 400 }, (_, id) => client.ask(open(1_000 + id))))
+    for (const answer of answers) expect(answer).toMatchObject({ error: { code: 'TOO_MANY_STREAMS' } })
+    expect(await client.get({ type: 'get_autocommit', stream_id: -1 })).toMatchObject({
+      is_autocommit: false,
+    })
+    client.close()
+  })
+
   test('a stream too many stays unopened until it is closed', async () => {
     const client = await greeted()
     for (let id = 0; id < 128; id++) await client.get(open(id))
     expect(await client.ask(open(1_000))).toMatchObject({ error: { code: 'TOO_MANY_STREAMS' } })
-    expect(await client.ask(execute('select 1', 1_000))).toMatchObject({
-      error: { code: 'TOO_MANY_STREAMS' },
-    })
+    expect(await client.ask(execute('select 1', 1_000))).toMatchObject({ error: { code: 'STREAM_NOT_OPEN' } })
     await client.get(close(0))
-    expect(await client.ask(execute('select 1', 1_000))).toMatchObject({
-      error: { code: 'TOO_MANY_STREAMS' },
-    })
+    expect(await client.ask(execute('select 1', 1_000))).toMatchObject({ error: { code: 'STREAM_NOT_OPEN' } })
     await client.get(close(1_000))
     await client.get(open(1_000))
     expect(await valueOf(client, execute('select 1', 1_000))).toBe('1')

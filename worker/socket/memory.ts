@@ -2,10 +2,10 @@
 import type { StoredSqls } from './stored-sql.ts'
 
 /**
- * Whether anything was sent on it, or it could not even be opened. One that was `turned_away` takes nothing until it is
- * closed. Not even with another token: who has said hello again may not have heard yet of what was refused.
+ * Whether anything was sent on it. One that was `turned_away` takes nothing until it is closed. Not even with another token:
+ * who has said hello again may not have heard yet of what was refused.
  */
-export type StreamStatus = 'fresh' | 'used' | 'refused' | 'turned_away'
+export type StreamStatus = 'fresh' | 'used' | 'turned_away'
 
 /** What outlives this instance when the socket hibernates. */
 export interface ConnectionMemory {

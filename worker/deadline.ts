@@ -12,3 +12,17 @@ export async function within<T>(ms: number, work: Promise<T>): Promise<T | undef
     clearTimeout(timer)
   }
 }
+
+/**
+ * For calls of objects: a session that hangs must not hang what others are done for.
+ *
+ * @throws {Error} when there is no answer by then, as `retryable` as if the object had moved: it may do it yet
+ */
+export async function answerWithin<T>(ms: number, work: Promise<T>): Promise<T> {
+  const settled = await within(
+    ms,
+    work.then((value) => ({ value })),
+  )
+  if (settled === undefined) throw Object.assign(new Error(`no answer within ${ms} ms`), { retryable: true })
+  return settled.value
+}

@@ -170,6 +170,9 @@ export const DEFAULT_SESSION_LIMIT = 100
 /** A session that says nothing for so long counts no more. Longer than a transaction may take, reopening and all. */
 export const SESSION_LEASE_MS = 180_000
 
+/** For how long an object is waited for that others can do without: to count a session, or to end it. */
+export const OBJECT_CALL_MS = 5_000
+
 /** How many tenants' objects a page of all sessions asks at most: each is a call of its own. */
 export const MAX_TENANTS_PER_PAGE = 20
 

@@ -11,6 +11,7 @@ import {
   MAX_REQUEST_BYTES,
   MAX_TENANTS_PER_PAGE,
 } from '../limits.ts'
+import { errorText, log } from '../log.ts'
 import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
@@ -20,6 +21,7 @@ import { parseQuery, sessionQuery, type SessionQuery } from '../queries.ts'
 import { parseDrain } from '../schemas.ts'
 import type { Lease } from '../session/leases.ts'
 import { objectOf } from '../session/objects.ts'
+import type { StreamView } from '../session/view.ts'
 import { note } from './note.ts'
 
 export const sessions = new Hono<AppEnvironment>()
@@ -94,7 +96,14 @@ async function viewOf(
   { id: leaseId, kind, hint }: Lease,
 ): Promise<Record<string, unknown> | null> {
   const [id = '', streamId] = leaseId.split('/')
-  const streams = (await objectOf(c.env, id)?.describe()) ?? []
+  let streams: StreamView[] = []
+  try {
+    streams = (await objectOf(c.env, id)?.describe()) ?? []
+  } catch (error) {
+    // One that does not answer must not hide the others.
+    const request_id = c.get('requestId')
+    log('warn', 'session_not_described', { tenant, session: id, request_id, detail: errorText(error) })
+  }
   const stream = streams.find((other) => streamId === undefined || other.id === streamId)
   if (stream === undefined || stream.openedAt === null) return null
   const now = Date.now()

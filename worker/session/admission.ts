@@ -1,7 +1,8 @@
 /** The leases of one object's streams: asked for before an upstream stream is opened, renewed while it is used, given back. */
 import { readConfiguration } from '../configuration.ts'
 import type { HranaError } from '../hrana-error.ts'
-import { SESSION_LEASE_MS } from '../limits.ts'
+import { answerWithin } from '../deadline.ts'
+import { OBJECT_CALL_MS, SESSION_LEASE_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
 import { named } from '../placement.ts'
 import type { Admission as Answer, LeaseRequest } from './leases.ts'
@@ -24,12 +25,13 @@ export function createAdmission(
   object: Pick<DurableObjectState, 'id' | 'waitUntil'>,
   holder: () => Holder | null,
 ): Admission {
-  /** Those that have asked for a place and not let go of it since, although it may not have come yet. */
-  const wanted = new Set<string>()
   const objectId = object.id.toString()
+  /** As far as this instance knows, for an earlier one may have had others admitted. 0: it was refused a place. */
   const heldUntil = new Map<string, number>()
+  /** What was told last of each stream, until it is done. */
+  const underWay = new Map<string, Promise<unknown>>()
 
-  const registry = ({ tenantId }: Holder) =>
+  const registryOf = ({ tenantId }: Holder) =>
     named(env.TENANT_SESSIONS, tenantId, readConfiguration(env).jurisdiction)
   const leaseOf = ({ kind, hint }: Holder, streamId: string): LeaseRequest => ({
     id: kind !== 'websocket' ? objectId : `${objectId}/${streamId}`,
@@ -37,47 +39,58 @@ export function createAdmission(
     hint,
   })
 
+  /**
+   * Calls may overtake each other on their way, so what is told of a stream waits for what was told of it before.
+   *
+   * @returns `undefined` if it failed: who only counts must not stand in the way, and each lease ends by itself
+   */
+  async function tell<T>(
+    streamId: string,
+    call: (registry: ReturnType<typeof registryOf>, lease: LeaseRequest) => Promise<T>,
+  ): Promise<T | undefined> {
+    const known = holder()
+    if (known === null) return undefined
+    const before = underWay.get(streamId)
+    const told = (async () => {
+      await before
+      return await answerWithin(OBJECT_CALL_MS, call(registryOf(known), leaseOf(known, streamId)))
+    })().catch((error: unknown) => {
+      log('warn', 'admission_failed', { tenant: known.tenantId, detail: errorText(error) })
+      return undefined
+    })
+    underWay.set(streamId, told)
+    const answer = await told
+    if (underWay.get(streamId) === told) underWay.delete(streamId)
+    return answer
+  }
+
   async function admit(
     streamId: string,
     { isDispensable }: { isDispensable: boolean },
   ): Promise<HranaError | null> {
-    const known = holder()
-    if (known === null) return null
-    wanted.add(streamId)
-    let answer: Answer
-    try {
-      answer = await registry(known).admit(leaseOf(known, streamId), isDispensable)
-    } catch (error) {
-      // Who only counts must not stand in the way.
-      log('warn', 'admission_failed', { tenant: known.tenantId, detail: errorText(error) })
-      return null
-    }
-    if (answer.kind !== 'admitted') return refusalOf(answer)
-    if (wanted.has(streamId)) heldUntil.set(streamId, answer.until)
-    else giveBack(known, streamId)
-    return null
-  }
-
-  function giveBack(known: Holder, streamId: string): void {
-    // If it fails, the lease ends by itself.
-    object.waitUntil(
-      registry(known)
-        .release(leaseOf(known, streamId).id)
-        .catch(() => undefined),
-    )
+    const answer = await tell(streamId, async (registry, lease) => {
+      const admission: Answer = await registry.admit(lease, isDispensable)
+      heldUntil.set(streamId, admission.kind === 'admitted' ? admission.until : 0)
+      return admission
+    })
+    return answer === undefined || answer.kind === 'admitted' ? null : refusalOf(answer)
   }
 
   return {
     admit,
     touch(streamId) {
-      const until = heldUntil.get(streamId)
-      if (until !== undefined && until - Date.now() < SESSION_LEASE_MS / 2)
+      const until = heldUntil.get(streamId) ?? 0
+      if (until - Date.now() < SESSION_LEASE_MS / 2 && !underWay.has(streamId))
         object.waitUntil(admit(streamId, { isDispensable: false }))
     },
     release(streamId) {
-      wanted.delete(streamId)
-      const known = holder()
-      if (heldUntil.delete(streamId) && known !== null) giveBack(known, streamId)
+      object.waitUntil(
+        tell(streamId, async (registry, { id }) => {
+          const until = heldUntil.get(streamId)
+          heldUntil.delete(streamId)
+          if (until !== 0) await registry.release(id)
+        }),
+      )
     },
   }
 }

@@ -1,7 +1,9 @@
 /** The objects that hold streams, by their id alone: sessions over HTTP and sockets. */
+import { answerWithin } from '../deadline.ts'
+import { OBJECT_CALL_MS } from '../limits.ts'
 import type { StreamView } from './view.ts'
 
-/** What operators can do with either. */
+/** What operators can do with either. Each call throws when there is no answer in time. */
 export interface OperatedObject {
   /** Its streams; none of an object that is over. */
   describe: () => Promise<StreamView[]>
@@ -17,7 +19,13 @@ export function objectOf(env: Env, id: string): OperatedObject | null {
   if (!/^[0-9a-f]{64}$/.test(id)) return null
   for (const namespace of [env.SESSIONS, env.SOCKETS] as DurableObjectNamespace[]) {
     try {
-      return namespace.get(namespace.idFromString(id)) as unknown as OperatedObject
+      const object = namespace.get(namespace.idFromString(id)) as unknown as OperatedObject
+      return {
+        describe: () => answerWithin(OBJECT_CALL_MS, object.describe()),
+        tenant: () => answerWithin(OBJECT_CALL_MS, object.tenant()),
+        kill: () => answerWithin(OBJECT_CALL_MS, object.kill()),
+        drain: (by) => answerWithin(OBJECT_CALL_MS, object.drain(by)),
+      }
     } catch {
       // Of another kind.
     }

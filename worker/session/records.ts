@@ -14,7 +14,6 @@ export interface Records {
   begin: (id: string, record: StreamRecord) => void
   /** @returns `false` when nothing is kept of the stream: by its state, which is `null` or as good as new */
   write: (id: string, record: StreamRecord, state: StreamState | null) => boolean
-  stored: () => [id: string, record: StreamRecord][]
   all: () => [id: string, record: StreamRecord][]
 }
 
@@ -51,7 +50,6 @@ export function createRecords(
       else keep(id, { ...record, state })
       return true
     },
-    stored: () => store.list(),
     all: () => [...store.list(), ...unstored],
   }
 }

@@ -236,6 +236,7 @@ export function createStreams(options: StreamsOptions): Streams {
         // Of a first one nothing is stored before its end: whoever goes on after an eviction is told the same either way.
         opened({ kind: 'cursor', body: cursor.readable, turn: sent.turn + 1 })
         cursors.set(id, cursor)
+        wakeBy(now() + limits.inFlightMs)
         const isWhole = await cursor.ended
         cursors.delete(id)
         const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
@@ -299,13 +300,15 @@ export function createStreams(options: StreamsOptions): Streams {
     },
     drain: (id, by) => void interrupt(id, { kind: 'drain', now: now(), by }),
     tick() {
-      for (const [id] of records.stored()) {
-        // A request under way has its own limit.
+      for (const [id] of records.all()) {
+        // A request under way has its own limit, and as a cursor it may take longer than its place lasts.
         const isUnderWay = flights.has(id)
         const state = isUnderWay ? undefined : current(id)?.state
         const deadline = state === undefined ? null : deadlineOf(state, limits)
-        if (isUnderWay) wakeBy(now() + limits.inFlightMs)
-        else if (deadline !== null) wakeBy(deadline)
+        if (isUnderWay) {
+          wakeBy(now() + limits.inFlightMs)
+          admission?.touch(id)
+        } else if (deadline !== null) wakeBy(deadline)
       }
     },
     urlOf(id) {

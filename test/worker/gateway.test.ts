@@ -530,6 +530,46 @@ describe('what goes wrong upstream', () => {
   })
 })
 
+describe('a page of another origin', () => {
+  const origin = 'https://app.example'
+
+  test.each(['v2/pipeline', 'v3/pipeline', 'v3/cursor', 'v3', 'version'])(
+    'may ask %s, as it may ask the database, and is answered without a token',
+    async (path) => {
+      const headers = {
+        origin,
+        'access-control-request-method': path.includes('/') ? 'POST' : 'GET',
+        'access-control-request-headers': 'authorization,content-type',
+      }
+      const preflight = await call(`/t/gateway-acme/${path}`, { method: 'OPTIONS', headers })
+      expect(preflight.ok).toBe(true)
+      expect(Object.fromEntries(preflight.headers)).toMatchObject({
+        'access-control-allow-origin': '*',
+        'access-control-allow-headers': expect.stringMatching(/authorization/i) as string,
+        'access-control-allow-methods': expect.stringContaining('POST') as string,
+      })
+    },
+  )
+
+  test('may read the answers, refusals too, and when to come back', async () => {
+    for (const requests of [[execute('select 1'), close], [execute('select 1')]])
+      for (const token of [acme.token.jwt, 'nonsense']) {
+        const response = await send(requests, null, { token })
+        expect(response.headers.get('access-control-allow-origin')).toBe('*')
+        expect(response.headers.get('access-control-expose-headers')).toMatch(/retry-after/i)
+        const { baton = null } = response.ok ? await response.json<{ baton?: string | null }>() : {}
+        if (baton !== null) await answerOf(send([close], baton))
+      }
+    const refused = await send([close], null, { token: null })
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, '*'])
+  })
+
+  test('is nobody to the rest of the Worker', async () => {
+    const response = await call('/v1/tenants', { method: 'OPTIONS', headers: { origin } })
+    expect(response.headers.get('access-control-allow-origin')).toBeNull()
+  })
+})
+
 describe('a bad request', () => {
   const post = (body: BodyInit, endpoint = 'pipeline'): Promise<Response> =>
     call(`/t/gateway-acme/v3/${endpoint}`, {

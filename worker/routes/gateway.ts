@@ -12,6 +12,7 @@ import { headLine, prepend } from '../cursor-body.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, type HranaError } from '../hrana-error.ts'
 import { MAX_PIPELINE_BYTES } from '../limits.ts'
+import { allowAnyOrigin } from '../middleware/allow-any-origin.ts'
 import { findDatabase } from '../middleware/find-database.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
@@ -28,6 +29,8 @@ const PIPELINE = '/t/:tenant/:version{v2|v3}/pipeline'
 const CURSOR = '/t/:tenant/v3/cursor'
 
 export const gateway = new Hono<AppEnvironment>()
+  // Not the address of sockets, which have no such rules.
+  .use('/t/:tenant/:rest{.+}', allowAnyOrigin)
   .post(PIPELINE, findDatabase, limitBody(MAX_PIPELINE_BYTES), async (c) => {
     const { baton, requests, endsWithClose } = parsePipeline(decodeBody(await c.req.arrayBuffer()))
     const startedAt = Date.now()

@@ -36,7 +36,13 @@ export interface SessionCall extends Destination {
 
 export type SessionCursorAnswer =
   /** The entries as upstream writes them; `sequence` for the next request, which waits for their end. */
-  | { kind: 'cursor'; body: ReadableStream<Uint8Array>; sequence: number }
+  | {
+      kind: 'cursor'
+      body: ReadableStream<Uint8Array>
+      sequence: number
+      /** Where the stream was before it: see {@link SessionAnswer}. */
+      location: string | null
+    }
   | Exclude<SessionAnswer, { kind: 'results' }>
 
 export type SessionAnswer =
@@ -83,20 +89,20 @@ export class Session extends DurableObject<Env> {
     if (answer.kind !== 'results') return toRefusal(answer)
     // Of a session that its client closes, nothing is left.
     if (answer.turn === null) await this.#forget()
-    const url = this.#streams.urlOf(STREAM)
     return {
       kind: 'results',
       results: new TextEncoder().encode(answer.results),
       sequence: answer.turn,
-      location: url === null ? null : locationOfHostname(new URL(url).hostname),
+      location: this.#location,
     }
   }
 
   async cursor(call: SessionCall): Promise<SessionCursorAnswer> {
     this.#remember(call)
+    const location = this.#location
     const answer = await this.#abandonable(call, (running) => this.#streams.cursor(STREAM, running))
     return answer.kind === 'cursor'
-      ? { kind: 'cursor', body: answer.body, sequence: answer.turn }
+      ? { kind: 'cursor', body: answer.body, sequence: answer.turn, location }
       : toRefusal(answer)
   }
 
@@ -107,6 +113,11 @@ export class Session extends DurableObject<Env> {
   abandon(callId: string): void {
     const running = this.#running.get(callId)
     if (running !== undefined) running.timer ??= setTimeout(() => running.cut.abort(), ABANDONED_CALL_MS)
+  }
+
+  get #location(): string | null {
+    const url = this.#streams.urlOf(STREAM)
+    return url === null ? null : locationOfHostname(new URL(url).hostname)
   }
 
   describe(): StreamView[] {

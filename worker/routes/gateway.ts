@@ -45,7 +45,7 @@ export const gateway = new Hono<AppEnvironment>()
     const call = { ...callOf(c, session, requests), version: speaks } as const
     const answer = await whileThere<SessionAnswer>(c, session, call, () => session.stub.pipeline(call))
     if (answer.kind !== 'results') return refusal(answer)
-    if (answer.location) learnLocation(c.env, c.get('upstream').tenantId, answer.location)
+    learn(c, answer)
     const next = answer.sequence === null ? null : await session.seal(answer.sequence)
     const body = new Blob([
       `{"baton":${JSON.stringify(next)},"base_url":null,"results":`,
@@ -71,6 +71,7 @@ export const gateway = new Hono<AppEnvironment>()
     const call = callOf(c, session, batch)
     const answer = await whileThere<SessionCursorAnswer>(c, session, call, () => session.stub.cursor(call))
     if (answer.kind !== 'cursor') return refusal(answer)
+    learn(c, answer)
     const { readable } = prepend([headLine(await session.seal(answer.sequence))], answer.body)
     return timed('session', startedAt, new Response(readable, { headers: { 'content-type': 'text/plain' } }))
   })
@@ -161,6 +162,10 @@ async function whileThere<Answer>(
   } finally {
     signal.removeEventListener('abort', abandon)
   }
+}
+
+function learn(c: Context<AppEnvironment>, { location }: { location: string | null }): void {
+  if (location !== null) learnLocation(c.env, c.get('upstream').tenantId, location)
 }
 
 function refusal(answer: Extract<SessionAnswer, { kind: 'error' | 'refused' }>): Response {

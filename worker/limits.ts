@@ -217,8 +217,12 @@ export const MAX_SOCKET_SQL_CHARACTERS = 64 * 1024
 /** All of them: they are in memory as long as the socket is awake. */
 export const MAX_SOCKET_SQLS_CHARACTERS = 1024 * 1024
 
-/** Streams of one socket: as many connections as sqld has for all its clients. An attachment, of at most 16 KiB, lists them. */
-export const MAX_SOCKET_STREAMS = 128
+/**
+ * Streams of one socket, and cursors. Those that hold nothing cost the database nothing; but an attachment, of at most
+ * 16 KiB, lists them all.
+ */
+export const MAX_SOCKET_STREAMS = 512
+export const MAX_SOCKET_CURSORS = 128
 
 /** Requests of a socket that wait for an answer: there is no way to stop reading from it, so whoever sends more is cut off. */
 export const MAX_SOCKET_PENDING = 4_096

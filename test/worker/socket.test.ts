@@ -308,7 +308,7 @@ describe('a request that is wrong in itself is refused, and the socket goes on',
 
   test('hundreds of streams too many do no harm to those that are open', async () => {
     const client = await greeted()
-    for (let id = 0; id < 127; id++) await client.get(open(id))
+    for (let id = 1; id < 512; id++) await client.get(open(2 ** 31 - id))
     await client.get(open(-1))
     await client.get(execute('begin', -1))
     const answers = await Promise.all(Array.from({ length: 400 }, (_, id) => client.ask(open(1_000 + id))))
@@ -319,11 +319,48 @@ describe('a request that is wrong in itself is refused, and the socket goes on',
     client.close()
   })
 
+  test('as many streams and cursors as there may be outlive the instance, whatever became of them', async () => {
+    const tenant = await signUpNow({ id: `socket-${'x'.repeat(121)}` })
+    const [client, object] = await objectOf(() =>
+      greet(tenant.token.jwt, tenant.tenant.id, 'hrana3', { 'x-request-id': 'y'.repeat(128) }),
+    )
+    const streamOf = (index: number): number => -(2 ** 31) + index
+    const refused = {
+      kind: 'respond',
+      on: 'pipeline',
+      status: 401,
+      body: '{"error":"old"}',
+      times: 512,
+    } as const
+    const ids = Array.from({ length: 512 }, (_, index) => streamOf(index))
+    await Promise.all(ids.map((id) => client.get(open(id))))
+    await failNext(refused)
+    await Promise.all(ids.map((id) => client.ask(execute('select 1', id))))
+    await clearFaults()
+    const batch = { steps: [{ stmt: { sql: 'select 1' } }] }
+    await Promise.all(
+      ids
+        .slice(0, 128)
+        .map((id) => client.ask({ type: 'open_cursor', stream_id: id, cursor_id: -1 - id, batch })),
+    )
+    await evictDurableObject(object)
+    expect(await client.ask(execute('select 1', streamOf(511)))).toMatchObject({
+      error: { message: expect.stringMatching(/turned away/) },
+    })
+    expect(await client.ask({ type: 'fetch_cursor', cursor_id: 2 ** 31 - 1, max_count: 1 })).toMatchObject({
+      error: { code: 'CURSOR_LOST' },
+    })
+    client.close()
+  })
+
   test('a stream too many stays unopened until it is closed', async () => {
     const client = await greeted()
-    for (let id = 0; id < 128; id++) await client.get(open(id))
+    for (let id = 0; id < 512; id++) await client.get(open(id))
     expect(await client.ask(open(1_000))).toMatchObject({ error: { code: 'TOO_MANY_STREAMS' } })
-    expect(await client.ask(execute('select 1', 1_000))).toMatchObject({ error: { code: 'STREAM_NOT_OPEN' } })
+    // Clients show what is said of a request, and not what was said of its stream.
+    expect(await client.ask(execute('select 1', 1_000))).toMatchObject({
+      error: { code: 'TOO_MANY_STREAMS' },
+    })
     await client.get(close(0))
     expect(await client.ask(execute('select 1', 1_000))).toMatchObject({ error: { code: 'STREAM_NOT_OPEN' } })
     await client.get(close(1_000))

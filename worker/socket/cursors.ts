@@ -1,5 +1,5 @@
 /** The cursors of one socket, by the numbers that their client has given them. */
-import { CURSOR_IDLE_MS, MAX_SOCKET_STREAMS } from '../limits.ts'
+import { CURSOR_IDLE_MS, MAX_SOCKET_CURSORS } from '../limits.ts'
 import type { HranaError } from '../hrana-error.ts'
 import type { LogFields } from '../log.ts'
 import { createCursor, CURSOR_EXPIRED, CURSOR_LOST, CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
@@ -56,7 +56,7 @@ export function createCursors({ streamIds, now, wakeBy, failed, logged }: Cursor
     add(cursorId, streamId) {
       if (cursors.has(cursorId))
         throw new ProtocolViolation(1008, `Cursor ${cursorId} is in use: close_cursor comes first`)
-      if (cursors.size >= MAX_SOCKET_STREAMS) throw new ProtocolViolation(1008, 'Too many cursors are open')
+      if (cursors.size >= MAX_SOCKET_CURSORS) throw new ProtocolViolation(1008, 'Too many cursors are open')
       const cursor = createCursor(streamId, now, logged)
       cursors.set(cursorId, cursor)
       streamIds.set(cursorId, streamId)

@@ -100,7 +100,7 @@ export function createRequests(ports: RequestsPorts): Requests {
   function openStream({ streamId }: RequestOf<'open_stream' | 'close_stream'>): boolean {
     if (memory.streams.has(streamId))
       throw new ProtocolViolation(1008, `Stream ${streamId} is in use: close_stream comes first`)
-    // It need not be remembered: what names it finds no stream.
+    // It need not be remembered: what names it finds no stream, and most of that comes in one go.
     if (memory.streams.size >= MAX_SOCKET_STREAMS) return false
     memory.streams.set(streamId, 'fresh')
     ports.opened()
@@ -128,6 +128,7 @@ export function createRequests(ports: RequestsPorts): Requests {
     template: Template,
   ): string | { error: HranaError } {
     const status = memory.streams.get(streamId)
+    if (status === undefined && memory.streams.size >= MAX_SOCKET_STREAMS) return { error: TOO_MANY_STREAMS }
     if (status === undefined || closing.has(streamId)) return { error: STREAM_NOT_OPEN }
     if (status === 'turned_away') return { error: TURNED_AWAY }
     const filled = fillIn(template, memory.texts)

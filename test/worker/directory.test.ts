@@ -225,7 +225,13 @@ describe('the directory', () => {
           storage.kv.put(`audit:${id}`, { ...entry, id, actor: 'key:earlier' })
         }
       })
+      const info = vi.spyOn(console, 'info').mockImplementation(() => {})
       for (let count = 0; count < 3; count++) expect((await mint()).status).toBe(201)
+      const counted = info.mock.calls.filter(([line]) => String(line).includes('deed_counted'))
+      expect(counted).toHaveLength(3)
+      expect(counted[0]![0]).toMatch(
+        /"tenant":"much-asked","request_id":"[^"]+","actor":"key:app","action":"token"/,
+      )
       expect(await owed()).toHaveLength(MAX_OWED_AUDIT_ROWS)
       // What has not been done before has a row all the same.
       expect((await remove('much-asked')).status).toBe(202)

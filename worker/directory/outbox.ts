@@ -47,8 +47,12 @@ export interface Receipt {
 }
 
 export interface Outbox {
-  /** To be called in the same breath in which the record is written. `deed`: what somebody has asked for. */
-  note: (before: TenantRecord | undefined, after: TenantRecord | undefined, at: Moment, deed?: Deed) => void
+  /**
+   * To be called in the same breath in which the record is written. `deed`: what somebody has asked for.
+   *
+   * @returns deeds that are counted in the row of another one
+   */
+  note: (before: TenantRecord | undefined, after: TenantRecord | undefined, at: Moment, deed?: Deed) => Deed[]
   /**
    * Sends the row again, whatever the directory has.
    *
@@ -100,16 +104,18 @@ export function createOutbox(storage: OutboxStorage, maxRows = MAX_OWED_AUDIT_RO
   return {
     note(before, after, { now, draw }, deed) {
       const tenant = (after ?? before)?.id
-      if (tenant === undefined) return
+      if (tenant === undefined) return []
       const deeds = [deed, deedOf(before, after)].filter((each) => each !== undefined && each !== null)
       const hasNews = isNews(before, after)
-      if (!hasNews && deeds.length === 0) return
+      if (!hasNews && deeds.length === 0) return []
+      const counted: Deed[] = []
       const state = start(tenant)
       for (const [index, each] of deeds.entries()) {
         // Only while the directory is down: it is not looked at on the way of what goes well.
         const like = state.attempts === 0 ? undefined : latestLike(each)
         if (like !== undefined) {
           storage.put<AuditEntry>(AUDIT + like.id, { ...like, repeats: (like.repeats ?? 0) + 1 })
+          counted.push(each)
           continue
         }
         const { actor, requestId, action, outcome } = each
@@ -122,6 +128,7 @@ export function createOutbox(storage: OutboxStorage, maxRows = MAX_OWED_AUDIT_RO
         deeds: state.deeds + deeds.length,
         retryAt: state.retryAt ?? firstTry(now),
       })
+      return counted
     },
     renew(record, now) {
       const state = record === undefined ? read() : start(record.id)

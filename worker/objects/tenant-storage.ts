@@ -1,6 +1,7 @@
 /** What a Tenant object keeps: its record, what the directory must hear of it, and the one alarm that is for both. */
 import type { Deed } from '../directory/audit.ts'
 import { WATCHDOG_MS } from '../limits.ts'
+import { log } from '../log.ts'
 import { isOvertaken, wakeAt } from '../saga/run.ts'
 import { readRecord, type StoredRecord } from '../stored-record.ts'
 import type { TenantRecord } from '../tenant-record.ts'
@@ -65,7 +66,14 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
 
   async function store(record: TenantRecord | undefined, alarmAt = nextWake(), deed?: Deed): Promise<void> {
     const draw = (): string => crypto.randomUUID().slice(0, 8)
-    delivery.note(read(), record, { now: Date.now(), draw }, deed)
+    const former = read()
+    for (const { actor, action, outcome, requestId: request_id } of delivery.note(
+      former,
+      record,
+      { now: Date.now(), draw },
+      deed,
+    ))
+      log('info', 'deed_counted', { tenant: (record ?? former)?.id, request_id, actor, action, outcome })
     if (record === undefined) kv.delete('tenant')
     else kv.put('tenant', record)
     sagaAt = alarmAt

@@ -154,7 +154,7 @@ describe.each(Object.keys(open))(`${ROWS} rows by way of the %s`, (way) => {
       seen += piece.rows
       bytes += piece.bytes
       if (bytes < sampledAt) continue
-      sampledAt = bytes + 8_000_000
+      sampledAt = bytes + 10_000_000
       kept.push(await heap.kept())
       peak.heap = Math.max(peak.heap, await heap.used())
       peak.processes = Math.max(peak.processes, await workerMemory())
@@ -174,7 +174,7 @@ describe.each(Object.keys(open))(`${ROWS} rows by way of the %s`, (way) => {
     const { pieces, end } = await open[way]!(numbers(1_000_000))
     const reader = pieces[Symbol.asyncIterator]()
     let taken = 0
-    for (let pauses = 0; pauses < 3; pauses++) {
+    for (let pauses = 0; pauses < 2; pauses++) {
       for (const from = taken; taken < from + MIB;) taken += (await reader.next()).value!.bytes as number
       const sent = await standstill()
       const inKernel = await bytesInKernel(stack.url, stack.tursoUrl)

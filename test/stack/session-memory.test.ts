@@ -6,7 +6,7 @@ import { signUp, type Signup } from './worker-and-turso.ts'
 import { openHeap, type WorkerHeap } from './worker-heap.ts'
 
 /** Of each kind, half of them abandoned. `TURSO_EDGE_SESSIONS=1000` for more, which also prints the figures. */
-const SESSIONS = Number(process.env['TURSO_EDGE_SESSIONS'] ?? 100)
+const SESSIONS = Number(process.env['TURSO_EDGE_SESSIONS'] ?? 60)
 /** Fewer than the database has connections for. */
 const MAX_STREAMS = 100
 const AT_ONCE = 10
@@ -92,12 +92,12 @@ test('a session and a WebSocket that go on keep nothing of what has passed', asy
       if (index % 2 === 0) await endOn(socket, index)
       else await socket.insist({ type: 'close_stream', stream_id: index })
     })
-  await Promise.all([requests(100), streams(100)])
+  await Promise.all([requests(60), streams(60)])
   const before = await heap.kept()
-  await Promise.all([requests(300), streams(300)])
+  await Promise.all([requests(200), streams(200)])
   const growth = (await heap.kept()) - before
-  print('of 300 requests and 300 streams stays', growth)
-  expect(growth).toBeLessThan(8_192)
+  print('of 200 requests and 200 streams stays', growth)
+  expect(growth).toBeLessThan(3_072)
   socket.close()
   await send(baton, { type: 'close' })
 })

@@ -17,10 +17,12 @@ import { tenants } from './routes/tenants.ts'
 
 export const app = new Hono<AppEnvironment>({ getPath })
   .use(requestId({ limitLength: 128 }))
-  .use(async function echoRequestId(c, next) {
+  .use(async function completeHeaders(c, next) {
     await next()
-    // Again at the end, since responses that were not made by the context carry none of its headers.
+    // At the end, since responses that were not made by the context, such as errors, carry none of its headers.
     c.header('x-request-id', c.get('requestId'))
+    const policy = c.get('rateLimitPolicy')
+    if (policy) c.header('ratelimit-policy', policy)
   })
   .use(countRequests)
   .route('/', meta)

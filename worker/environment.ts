@@ -8,6 +8,8 @@ export interface AppEnvironment {
     requestId: string
     /** Set behind `authenticate`. */
     apiKey: ApiKey
+    /** As the header `RateLimit-Policy` says it; `null`: nobody has told. Set behind `authenticate`. */
+    rateLimitPolicy: string | null | undefined
     /** Set behind `findDatabase`. */
     upstream: { tenantId: string; token: string; databaseUrl: string; location: string }
     /** What a session is listed as; set where that is not `http`. */

@@ -56,6 +56,24 @@ describe('the requests of a key', () => {
     expect(signup.headers.get('ratelimit')).toBeNull()
   })
 
+  test('are told the policy whatever the answer is, errors and lists included', async () => {
+    const ask = async (path: string, init: RequestInit, key: string): Promise<[number, string | null]> => {
+      const headers = { authorization: `Bearer ${key}` }
+      const response = await app.fetch(new Request(ORIGIN + path, { ...init, headers }), env)
+      return [response.status, response.headers.get('ratelimit-policy')]
+    }
+    const signup = '"signup";q=200;w=10'
+    const admin = '"admin";q=200;w=10'
+    expect(await ask('/v1/tenants/nobody', {}, 'signup-key')).toEqual([404, signup])
+    expect(await ask('/v1/tenants', { method: 'POST', body: '{' }, 'signup-key')).toEqual([400, signup])
+    expect(await ask('/v1/tenants', {}, 'signup-key')).toEqual([403, signup])
+    expect(await ask('/v1/tenants', {}, 'admin-key')).toEqual([200, admin])
+    expect(await ask('/v1/tenants?limit=0', {}, 'admin-key')).toEqual([400, admin])
+    // Whoever has no key has no budget.
+    expect(await ask('/v1/tenants', {}, 'no-key')).toEqual([401, null])
+    expect(await ask('/health', {}, 'signup-key')).toEqual([200, null])
+  })
+
   test('two keys of one name are good at the same time, on one budget', async () => {
     const sha256 = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('next-key'))
     const hex = Array.from(new Uint8Array(sha256), (byte) => byte.toString(16).padStart(2, '0')).join('')

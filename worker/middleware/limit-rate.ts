@@ -14,9 +14,8 @@ import { Problem, retryAfter } from '../problem.ts'
 export async function limitKey(c: Context<AppEnvironment>, { name, scope }: ApiKey): Promise<void> {
   // Keys of one name are one caller's, who is about to change them.
   const budget = scope === 'metrics' ? 'admin' : scope
+  c.set('rateLimitPolicy', policyOf(c, budget))
   if (!(await isWithin(c.env, budget, name))) throw refused(c, budget, `The API key "${name}"`)
-  const policy = policyOf(c, budget)
-  if (policy !== null) c.header('ratelimit-policy', policy)
 }
 
 /**

@@ -3,7 +3,7 @@ import { connect } from '../../src/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, ORIGIN, signUpNow, type SignupAnswer } from './client.ts'
 import { resetClock } from './clock.ts'
-import { alarmAfter, answerOf, close, execute, insert, refusalOf } from './gateway-client.ts'
+import { alarmAfter, answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
 
 let tenant: SignupAnswer
 
@@ -173,6 +173,46 @@ describe("a cursor on a session's stream", () => {
     await expect.poll(streams).toEqual([])
     const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
     expect(await refusalOf(pipeline([execute('commit')], baton))).toMatchObject(lost)
+  })
+})
+
+describe('a drain', () => {
+  const readSome = async (response: Response): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
+    const reader = response.body!.getReader()
+    await reader.read()
+    return reader
+  }
+  const restOf = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> => {
+    try {
+      while (!(await reader.read()).done);
+      return 'whole'
+    } catch {
+      return 'cut off'
+    }
+  }
+
+  test('ends a cursor that its client has not read by then, and rolls back', async () => {
+    const begun = await answerOf(pipeline([execute('begin immediate'), insert('drained')]))
+    const reader = await readSome(await cursor(numbers(1_000_000), begun.baton))
+    await sessionOf(begun.baton!).drain(Date.now())
+    await expect.poll(streams).toEqual([])
+    expect(await restOf(reader)).toBe('cut off')
+    expect(await refusalOf(pipeline([execute('commit')], begun.baton))).toMatchObject({
+      code: 'SESSION_KILLED',
+      outcome: 'unknown',
+      message: expect.stringContaining('maintenance') as string,
+    })
+  })
+
+  test('lets it go on until then', async () => {
+    const begun = await answerOf(pipeline([execute('begin immediate'), insert('drained later')]))
+    const reader = await readSome(await cursor(numbers(1_000_000), begun.baton))
+    await sessionOf(begun.baton!).drain(Date.now() + 20_000)
+    await alarmAfter(9_000, begun.baton!)
+    expect(await streams()).toEqual([{ inTransaction: true }])
+    await alarmAfter(20_000, begun.baton!)
+    await expect.poll(streams).toEqual([])
+    expect(await restOf(reader)).toBe('cut off')
   })
 })
 

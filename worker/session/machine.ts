@@ -139,7 +139,10 @@ function answered(state: StreamInFlight, event: EventOf<'answered'>, limits: Str
 function tick(state: StreamState, now: number, limits: StreamLimits): Step {
   const deadline = deadlineOf(state, limits)
   if (deadline === null || now < deadline) return rest(state)
-  if (state.kind === 'in_flight') return rest(end(state, 'lost', now))
+  if (state.kind === 'in_flight') {
+    const isDrained = state.drainBy !== null && now >= state.drainBy
+    return rest(isDrained ? end(state, 'killed', now, 'drained') : end(state, 'lost', now))
+  }
   if (isEnded(state) || isParked(state)) return { state: null, effect: null, refusal: null }
   if (state.kind === 'idle' && !state.isPinned) return park(state, now)
   if (state.drainBy !== null && now >= state.drainBy) return give(state, 'killed', now, 'drained')
@@ -185,7 +188,7 @@ function drain(state: StreamState, { now, by }: EventOf<'drain'>, limits: Stream
   if (isEnded(state) || isParked(state)) return rest(state)
   const drained = { ...state, drainBy: Math.min(by, state.drainBy ?? Infinity) }
   // A request under way keeps its number, which its answer is told by.
-  if (drained.kind === 'in_flight') return rest(drained)
+  if (drained.kind === 'in_flight') return now < drained.drainBy ? rest(drained) : tick(drained, now, limits)
   if (drained.kind === 'idle' && !drained.isPinned) return park(drained, now)
   return tick({ ...drained, fence: state.fence + 1 }, now, limits)
 }

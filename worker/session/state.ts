@@ -193,6 +193,6 @@ export function deadlineOf(state: StreamState, limits: StreamLimits): number | n
         state.drainBy ?? Infinity,
       )
     case 'in_flight':
-      return state.startedAt + limits.inFlightMs
+      return Math.min(state.startedAt + limits.inFlightMs, state.drainBy ?? Infinity)
   }
 }

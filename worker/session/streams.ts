@@ -298,17 +298,23 @@ export function createStreams(options: StreamsOptions): Streams {
       interrupt(id, { kind: 'kill', now: now() }, ABANDONED_CALL_MS)
       return true
     },
-    drain: (id, by) => void interrupt(id, { kind: 'drain', now: now(), by }),
+    drain(id, by) {
+      const step = interrupt(id, { kind: 'drain', now: now(), by }, ABANDONED_CALL_MS)
+      if (step?.state?.kind === 'in_flight') wakeBy(by)
+    },
     tick() {
-      for (const [id] of records.all()) {
-        // A request under way has its own limit, and as a cursor it may take longer than its place lasts.
+      for (const [id, { state: seen }] of records.all()) {
+        // A request under way has its own limit, and as a cursor it may take longer than its place lasts: until a drain's end.
         const isUnderWay = flights.has(id)
+        const drainBy = (isUnderWay && seen.kind === 'in_flight' ? seen.drainBy : null) ?? Infinity
+        if (now() >= drainBy) interrupt(id, { kind: 'tick', now: now() }, ABANDONED_CALL_MS)
+        else if (isUnderWay) {
+          wakeBy(Math.min(now() + limits.inFlightMs, drainBy))
+          admission?.touch(id)
+        }
         const state = isUnderWay ? undefined : current(id)?.state
         const deadline = state === undefined ? null : deadlineOf(state, limits)
-        if (isUnderWay) {
-          wakeBy(now() + limits.inFlightMs)
-          admission?.touch(id)
-        } else if (deadline !== null) wakeBy(deadline)
+        if (deadline !== null) wakeBy(deadline)
       }
     },
     urlOf(id) {

@@ -9,7 +9,7 @@ import { migrateDirectory } from '../../worker/directory/schema.ts'
 import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow } from './client.ts'
 import { createDirectory } from './simulation/directory.ts'
-import { createRandom } from './simulation/random.ts'
+import { createRandom, type Random } from './simulation/random.ts'
 
 beforeEach(clearFaults)
 afterEach(async () => {
@@ -270,9 +270,10 @@ test('deliveries that come twice, late and in any order end as in the simulator'
     const id = `ordered-${round}`
     for (let step = 0; step < 25; step++) {
       const revision = random.between(1, 8)
-      const publication = random.chance(0.25)
-        ? { tenant: id, revision, row: null, audit: [] }
-        : live(id, revision, random.between(1, 3))
+      const rowless = random.chance(0.25)
+      const { row } = live(id, revision, random.between(1, 3))
+      const audit = Array.from({ length: random.between(0, 2) }, () => token(id, random))
+      const publication = { tenant: id, revision, row: rowless ? null : row, audit }
       expect(await publish(directory, publication), `round ${round}, step ${step}`).toEqual(
         model.apply(publication),
       )
@@ -288,8 +289,22 @@ test('deliveries that come twice, late and in any order end as in the simulator'
         .all()
       expect(results).toEqual(expected?.row.orphans.map(({ name }) => ({ database: name })) ?? [])
     }
+    const { results: rows } = await directory
+      .prepare('select id, repeats from audit where tenant = ? order by id')
+      .bind(id)
+      .all()
+    const counted = [...model.audit.values()].map((entry) => ({ id: entry.id, repeats: entry.repeats }))
+    expect(rows.length).toBeGreaterThan(0)
+    expect(rows).toEqual(counted.toSorted((a, b) => (a.id < b.id ? -1 : 1)))
   }
 })
+
+/** One of a few rows, of which an earlier or a later delivery may have counted more. */
+function token(tenant: string, random: Random): AuditEntry {
+  const id = `000000001-${tenant}-${random.between(1, 3)}`
+  const repeats = random.between(0, 5)
+  return { id, tenant, actor: 'key:app', requestId: null, action: 'token', outcome: 'created', repeats }
+}
 
 function live(id: string, revision: number, life: number): Publication {
   const orphans =

@@ -163,6 +163,20 @@ describe("a cursor on a session's stream", () => {
     await answerOf(pipeline([close], head!.baton))
   })
 
+  test.each([
+    ['refuses', 500],
+    ['does not answer as one should', 200],
+  ])('that the database %s leaves no stream that was opened for its texts', async (_, status) => {
+    const stored = await answerOf(pipeline([{ type: 'store_sql', sql_id: 7, sql: 'select 77' }]))
+    await alarmAfter(9_000, stored.baton!)
+    await expect.poll(streams).toEqual([])
+    await failNext({ kind: 'respond', on: 'cursor', status, body: 'no' })
+    const batch = { steps: [{ stmt: { sql_id: 7 } }] }
+    expect((await post('v3/cursor', { baton: stored.baton, batch })).ok).toBe(false)
+    // Long before the database gives it up.
+    await expect.poll(streams, { timeout: 4_000 }).toEqual([])
+  })
+
   test('of a client that goes away is ended and rolled back at once, and the session with it', async () => {
     const begun = await answerOf(pipeline([execute('begin immediate'), insert('gone')]))
     const response = await cursor(numbers(1_000_000), begun.baton)

@@ -45,12 +45,17 @@ export async function openCursor(order: Exchange): Promise<OpenCursor | Exchange
   const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"batch":${order.requests}}`
   try {
     flight.over.throwIfAborted()
-    return await streamUpstream(
+    const opened = await streamUpstream(
       { url, version: '3', endpoint: 'cursor', token, body, signal: flight.cut },
       async (answer) => await begin({ ...order, upstream }, url, answer),
     )
+    // Of a stream that was opened for it nobody else knows.
+    const own = order.upstream === null ? upstream : null
+    return own !== null && 'event' in opened && opened.event.kind === 'refused'
+      ? { ...opened, event: { kind: 'failed', baton: own.baton, url } }
+      : opened
   } catch (error) {
-    return failedExchange(order, error as Error)
+    return failedExchange({ ...order, upstream }, error as Error)
   }
 }
 

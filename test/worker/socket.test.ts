@@ -9,6 +9,7 @@ import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Socket } from '../../worker/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
+import { putClockForward, resetClock } from './clock.ts'
 import { greet, openSocket, upgrade, type SocketClient } from './socket-client.ts'
 
 let acme: SignupAnswer
@@ -199,6 +200,18 @@ describe('hello', () => {
       await state.storage.getAlarm(),
     ])
     expect(kept).toEqual([null])
+  })
+
+  test('that was accepted counts at once, whatever waits behind it', async () => {
+    const [client, object] = await objectOf(() => openSocket('socket-acme'))
+    await failNext({ kind: 'latency', on: 'pipeline', nth: 2, ms: 1_000 })
+    for (const jwt of [acme.token.jwt, acme.token.jwt]) client.send({ type: 'hello', jwt })
+    expect(await client.next()).toEqual({ type: 'hello_ok' })
+    putClockForward(6_000)
+    expect(await runDurableObjectAlarm(object)).toBe(true)
+    resetClock()
+    expect(await Promise.race([client.next(), client.closed])).toEqual({ type: 'hello_ok' })
+    client.close()
   })
 
   test('that the database cannot answer is an error, and nothing is kept', async () => {

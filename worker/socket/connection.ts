@@ -119,6 +119,7 @@ export function createConnection(ports: ConnectionPorts): Connection {
       return
     }
     memory.isGreeted = true
+    ports.changed(true)
     state = 'open'
     answer(hello, HELLO_OK)
     const waiting = backlog

@@ -45,6 +45,11 @@ const QUIET_MS = 24 * HOUR_MS
 const FORGETFUL_MS = 10 * QUIET_MS
 const CRON_MS = 600_000
 const MAX_EVENTS = 20_000
+/**
+ * How late a request that was given up may arrive at Turso, by how often the clock jumps: the saga looks four times, with delays
+ * of at least half a minute, one and two between, and each jump may take the longest of them away.
+ */
+const LATEST_MS = [200_000, 85_000, 25_000]
 /** For how long D1 is down in some seeds, and how often an object may ask it in the last eleven hours of that. */
 const OUTAGE_MS = 12 * HOUR_MS
 const MAX_ASKED = 80
@@ -71,8 +76,9 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   const violated = (what: string): never => {
     throw new Error(`seed ${seed}, after ${time - begin} ms: ${what}`)
   }
+  let jumps = random.pick([0, 0, 1, 2])
   const turso = createTurso(
-    { random, now: () => time, after, isFaulty, changed: check, violated },
+    { random, now: () => time, after, isFaulty, latestMs: LATEST_MS[jumps]!, changed: check, violated },
     random.pick([0, 0.1, 0.3, 0.6]),
   )
   const throughGate = createGate({ random, clock, after }, turso.send, random.pick([0.5, 1]))
@@ -288,6 +294,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
     const action = isRestored ? 'restore' : 'delete'
     object.store(next, { ...CALLER, action, outcome: 'done' }, clock())
     const follow = random.pick([removeOrRestore, removeOrRestore, suspendOrResume, () => {}])
+    // While Turso is told of a suspension, too.
+    if (!isRestored && next.suspension !== null) after(random.between(0, 500), () => removeOrRestore(object))
     after(random.between(0, random.pick([500, 10_000])), () => follow(object))
   }
 
@@ -339,7 +347,6 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   const collisions = random.pick([0, 0, 0.3])
   const evictions = random.pick([0, 0.02, 0.1, 0.3])
   const losses = random.pick([0, 0, 0.02])
-  let jumps = random.between(0, 2)
 
   const removals = random.pick([0, 0, 0.3])
   const suspensions = random.pick([0, 0.3, 0.6])

@@ -48,14 +48,14 @@ export interface TursoWorld {
   after: (ms: number, action: () => void) => void
   /** Whether faults still happen. */
   isFaulty: () => boolean
+  /** How long a request whose caller has given up may still be on its way. */
+  latestMs: number
   /** Called after each call that did something. */
   changed: () => void
   violated: (what: string) => never
 }
 
 const LONGEST_CALL_MS = 10_000
-/** How long a request whose caller has given up may still be on its way: what the saga's own delays allow for. */
-const LATEST_MS = 200_000
 
 type Fate =
   | 'fine'
@@ -83,7 +83,7 @@ const FATES: readonly Fate[] = [
 
 /** @param faultiness probability that a call meets a fault */
 export function createTurso(world: TursoWorld, faultiness: number): SimulatedTurso {
-  const { random, now, after, isFaulty, changed, violated } = world
+  const { random, now, after, isFaulty, latestMs, changed, violated } = world
   const databases = new Map<string, SimulatedDatabase>()
   const deleted = new Set<string>()
   const refused = new Set<string>()
@@ -193,7 +193,7 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
           after(ms, () => carryOut(effect, token))
           return lose(random.chance(0.5) ? ms + 1 : LONGEST_CALL_MS)
         case 'late':
-          after(random.between(ms, LATEST_MS), () => carryOut(effect, token))
+          after(random.between(ms, latestMs), () => carryOut(effect, token))
           return lose(random.between(1, LONGEST_CALL_MS))
         case 'rate_limited':
           return after(ms, () => answer(failed('unavailable', true, askedMs), null, 429))

@@ -4,7 +4,7 @@
  */
 import type { Lease } from './leases.ts'
 import type { StoredSql } from './requests.ts'
-import type { StreamState } from './state.ts'
+import type { EndedStream, StreamState } from './state.ts'
 
 /** What a stream has been used for. */
 export interface StreamUsage {
@@ -23,9 +23,11 @@ export interface Holder {
   hint: string | null
 }
 
+/** To be raised with every change to the shape of {@link StreamState}, or of the record. */
+export const RECORD_VERSION = 2
+
 export interface StreamRecord {
-  /** Of this shape. */
-  version: 1
+  version: typeof RECORD_VERSION
   /** Of a session over HTTP; a socket has it attached. */
   holder?: Holder | undefined
   state: StreamState
@@ -68,9 +70,17 @@ export function createStreamStore(kv: DurableObjectStorage['kv']): StreamStore {
   }
 }
 
-/** A record of a later version is not understood, and must not be written over. */
+/** What another version of the Worker has stored is a stream that nothing is known of: forgotten at the first look. */
 function readable(record: StreamRecord | undefined): StreamRecord | undefined {
-  if (record !== undefined && record.version !== 1)
-    throw new Error('The session was stored by a later version of the Worker')
-  return record
+  if (record === undefined || record.version === RECORD_VERSION) return record
+  return { version: RECORD_VERSION, state: OF_ANOTHER_VERSION, usage: NO_USAGE }
+}
+
+const OF_ANOTHER_VERSION: EndedStream = {
+  kind: 'lost',
+  fence: 0,
+  turn: 0,
+  isDoubtful: true,
+  limit: null,
+  at: 0,
 }

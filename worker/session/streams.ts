@@ -34,7 +34,7 @@ import {
   type StreamInFlight,
   type StreamLimits,
 } from './state.ts'
-import { NO_USAGE, type StreamRecord, type StreamStore } from './store.ts'
+import { NO_USAGE, RECORD_VERSION, type StreamRecord, type StreamStore } from './store.ts'
 import { viewOf, type StreamView } from './view.ts'
 
 export interface StreamsOptions {
@@ -126,7 +126,7 @@ export function createStreams(options: StreamsOptions): Streams {
     let record = current(id)
     if ((call.turn === 'new') !== (record === undefined)) return refuse(STREAM_LOST)
     if (record === undefined) {
-      record = { version: 1, holder: call.holder, state: newStream(now()), usage: NO_USAGE }
+      record = { version: RECORD_VERSION, holder: call.holder, state: newStream(now()), usage: NO_USAGE }
       records.begin(id, record)
     }
     const turn = typeof call.turn === 'number' ? call.turn : null

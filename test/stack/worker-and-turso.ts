@@ -23,8 +23,20 @@ export interface RunningStack {
   close(): Promise<void>
 }
 
-export async function startStack(): Promise<RunningStack> {
-  const turso = createLocalTurso()
+export interface StackOptions {
+  /** Is told of every request that reaches Turso, before that. */
+  seen?: (request: Request) => Promise<void>
+}
+
+export async function startStack({ seen }: StackOptions = {}): Promise<RunningStack> {
+  const local = createLocalTurso()
+  const turso: LocalTurso = {
+    ...local,
+    async fetch(request) {
+      await seen?.(request.clone())
+      return await local.fetch(request)
+    },
+  }
   let server: LocalTursoServer = await serveLocalTurso(turso, { port: 0 })
   const { url: tursoUrl } = server
   const port = Number(new URL(tursoUrl).port)

@@ -26,6 +26,16 @@ describe('requests are read in a time that grows with their length alone', () =>
     ],
     ['almost a question', JSON.stringify([execute('insert into t'), execute(filled('changes     '))])],
     ['a pragma', executing(filled('pragma main.'))],
+    ...['begin', 'savepoint s'].flatMap((sql) =>
+      [' ', ' a', ';'].map((piece): [string, string] => [
+        `${piece} behind ${sql}`,
+        JSON.stringify([execute('begin'), execute(`${sql}${filled(piece)}!`)]),
+      ]),
+    ),
+    [
+      'that something is not so',
+      `[${JSON.stringify(execute('begin'))},{"type":"batch","batch":{"steps":[{"stmt":{"sql":"savepoint s"},"condition":${filled('{"type":"not","cond":')}null${'}'.repeat(Math.floor(CHARACTERS / 21))}}]}}]`,
+    ],
     ['a quote', executing(filled('"'))],
     ['a backslash', executing(filled('\\'))],
     ...["'", '/*', '--', '[', '$', '$a(', 'changes(', 'changes/**/', 'replace '].map(
@@ -107,21 +117,73 @@ describe('requests that may change rows', () => {
 })
 
 describe('requests that can be taken back', () => {
-  test('begin a transaction and end none, and begin no other', () => {
-    expect(factsOf(execute('begin'), execute('insert into t values (1)')).isUndoable).toBe(true)
-    for (const sql of [
+  const inside = { type: 'not', cond: { type: 'is_autocommit' } }
+  const step = (sql: string, condition?: object): object => ({ stmt: { sql }, condition })
+  const batch = (...steps: object[]): object => ({ type: 'batch', batch: { steps } })
+  const store = (sql_id: number, sql: string | null): object => ({ type: 'store_sql', sql_id, sql })
+  const named = (sql_id: number, more = {}): object => ({ type: 'execute', stmt: { sql_id, ...more } })
+  const script = (sql: string): object => ({ type: 'sequence', sql })
+  const savepoint = (condition?: object): object => batch(step('SAVEPOINT s', condition))
+  const begin = batch(step('BEGIN IMMEDIATE'))
+
+  test.each<[string, object[]]>([
+    ['BEGIN', [execute('begin')]],
+    ['BEGIN and statements', [execute('\n begin deferred ;'), execute('insert into t values (?)', 'begin')]],
+    ['BEGIN as a script', [script('BEGIN '), { type: 'get_autocommit' }]],
+    ['BEGIN in a batch', [batch(step('BEGIN'), step('insert into t values (1)', { type: 'ok', step: 0 }))]],
+    ['a BEGIN that is stored', [store(1, 'begin'), store(2, 'select 1'), named(1), named(2)]],
+    ['a transaction that ends', [begin, execute('insert into t values (1)'), execute('commit')]],
+    ['a savepoint within it alone', [begin, savepoint(inside), script('ROLLBACK TO s;RELEASE s')]],
+    [
+      'likewise, on more conditions',
+      [begin, savepoint({ type: 'and', conds: [{ type: 'ok', step: 0 }, inside] })],
+    ],
+  ])('are %s', (_, requests) => {
+    expect(factsOf(...requests).isUndoable).toBe(true)
+  })
+
+  test.each<[string, object[]]>([
+    ['nothing', []],
+    ['a statement before BEGIN', [execute('insert into t values (1)'), execute('begin')]],
+    ['a step before BEGIN', [batch(step('insert into t values (1)'), step('begin'))]],
+    ['more than BEGIN in its text', [script('begin; insert into t values (1); commit; begin')]],
+    ['a comment before BEGIN', [execute('/**/begin')]],
+    ...[
       'begin',
       '\nbegin',
       '\tBEGIN immediate',
       '/**/begin',
       'savepoint s',
-      '\ncommit',
       'pragma x = 1',
-    ])
-      expect([
-        sql,
-        factsOf(execute('begin'), execute('insert into t values (1)'), execute(sql)).isUndoable,
-      ]).toEqual([sql, false])
+      'create temp table x (y)',
+    ].map((sql): [string, object[]] => [
+      `${sql} behind it`,
+      [execute('begin'), execute('insert into t values (1)'), execute(sql)],
+    ]),
+    ['a script that begins', [begin, script('commit; begin')]],
+    ['a savepoint', [begin, savepoint()]],
+    ['a savepoint without a transaction', [begin, savepoint({ type: 'is_autocommit' })]],
+    ['a savepoint within it or not', [begin, savepoint({ type: 'or', conds: [inside] })]],
+    ['a savepoint on all of no conditions', [begin, savepoint({ type: 'and', conds: [] })]],
+    ['a savepoint not within it', [begin, savepoint({ type: 'not', cond: inside })]],
+    ['more than a savepoint', [begin, batch(step('savepoint s; commit; begin', inside))]],
+    ['a stored BEGIN twice', [store(1, 'begin'), named(1), named(1)]],
+    ['likewise, beside a text that is none', [store(1, 'begin'), named(1), named(1, { sql: null })]],
+    ['a text that is stored over', [store(1, 'begin'), store(1, 'select 1'), named(1)]],
+    ['a text that is forgotten', [store(1, 'begin'), { type: 'close_sql', sql_id: 1 }, named(1)]],
+    ['a text that is not stored', [begin, named(1)]],
+    ['what nobody knows', [begin, { type: 'nonsense' }]],
+    ['no batch', [begin, { type: 'batch', batch: null }]],
+  ])('are not %s', (_, requests) => {
+    expect(factsOf(...requests).isUndoable).toBe(false)
+  })
+
+  test('are not what says two things, or hides a letter', () => {
+    const twice =
+      '[{"type":"execute","stmt":{"sql":"begin"}},{"type":"execute","stmt":{"sql":"x","sql":"begin"}}]'
+    expect(readRequests(twice, {}).isUndoable).toBe(false)
+    const hidden = String.raw`[{"type":"execute","stmt":{"sql":"begin"}},{"type":"execute","stmt":{"sql":"b\u0065gin"}}]`
+    expect(readRequests(hidden, {}).isUndoable).toBe(false)
   })
 })
 

@@ -74,7 +74,9 @@ describe("a tenant's sessions", () => {
   test('are as many as it may have: one more is told when to come back, and nothing of it stays', async () => {
     const [one, two] = await Promise.all([begin('limited'), begin('limited')])
     const notBegun = [execute('pragma foreign_keys = off'), insert('not begun')]
-    for (const requests of [[execute('begin'), insert('begun')], notBegun]) {
+    const steps = [{ stmt: { sql: 'BEGIN IMMEDIATE', want_rows: false } }]
+    const byTheLibrary = [{ type: 'batch', batch: { steps } }, insert('begun by a batch')]
+    for (const requests of [[execute('begin'), insert('begun')], byTheLibrary, notBegun]) {
       const response = await send('limited', requests)
       expect(response.headers.get('retry-after')).toBe('2')
       expect(await refusalOf(Promise.resolve(response))).toMatchObject({ status: 429, code: 'SESSION_LIMIT' })

@@ -36,7 +36,7 @@ export function askForPlace(
 
 /**
  * There is no place for the stream of this answer. A transaction that was begun is rolled back, with all that was in the
- * request; if its BEGIN has failed, what ran behind that stays, and only the stream is closed.
+ * request; if none is open, since its BEGIN has failed or it has ended, what ran stays, and only the stream is closed.
  */
 export function withoutPlace(
   exchanged: Exchanged,

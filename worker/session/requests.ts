@@ -5,6 +5,8 @@
 import { elementsOf, readShortString, sliceMembers, sqlTextsOf } from '../envelope.ts'
 import { MAX_STORED_SQL_CHARACTERS } from '../limits.ts'
 import { ALL_HISTORY, asksFor, NO_HISTORY, type HistoryKind } from './history.ts'
+import { BEGINS, ESCAPED_LETTER, KEEPS_STATE, word } from './sql-words.ts'
+import { isUndoable } from './undoable.ts'
 
 export type HranaVersion = '2' | '3'
 
@@ -13,7 +15,7 @@ export interface RequestFacts {
   isClosing: boolean
   /** They may open a transaction. */
   mayBegin: boolean
-  /** They begin with a transaction, and end none: as long as that is open afterwards, all of them can be taken back. */
+  /** As the first of their stream: if that is in a transaction afterwards, a rollback takes back all of them. */
   isUndoable: boolean
   /** They may leave something on their stream that another stream would not have. */
   leavesState: boolean
@@ -35,23 +37,8 @@ export interface StoringRequest {
   sql: string | null
 }
 
-/** A letter as `\u0041`, by which a word of SQL would be overlooked. No encoder writes one. */
-const ESCAPED_LETTER = /\\u00[4-7]/
-/** Where a word begins: also behind an escape such as `\n`, whose letter is none of the word's. */
-const START = String.raw`(?:\b|\\[bfnrt]|\\u[0-9a-fA-F]{4})`
-const word = (pattern: string): RegExp => new RegExp(`${START}(?:${pattern})`, 'i')
-
-const BEGINS = word(String.raw`(?:begin|savepoint)\b`)
-/** A `pragma` that only reads the schema, or that writes to the file, leaves nothing on the stream. */
-const HARMLESS_PRAGMA =
-  '(?:table_x?info|table_list|index_list|index_x?info|foreign_key_list|database_list|function_list|user_version|application_id)'
-const KEEPS_STATE = word(
-  String.raw`(?:temp|temporary|attach|detach)\b|pragma\b(?!\s+(?:main\s*\.\s*)?${HARMLESS_PRAGMA}\b)`,
-)
 /** Not the function `replace()`. */
 const CHANGES_ROWS = word(String.raw`(?:insert|update|delete)\b|replace\b(?!(?:\s|\\[nrt])*\()`)
-const BEGINS_WITH_BEGIN = /^\[\s*\{\s*"type"\s*:\s*"execute"\s*,\s*"stmt"\s*:\s*\{\s*"sql"\s*:\s*"\s*begin\b/i
-const ENDS = word(String.raw`(?:commit|end|rollback|release)\b`)
 const WRITES = word(
   String.raw`(?:insert|replace|update|delete|create|drop|alter|reindex|analyze|vacuum|pragma|immediate|exclusive)\b`,
 )
@@ -82,7 +69,7 @@ export function readRequests(requests: string, stored: StoredSql, version: Hrana
   const isObscure = ESCAPED_LETTER.test(requests)
   return {
     ...readSql(requests, stored),
-    isUndoable: !isObscure && isUndoable(requests),
+    isUndoable: isUndoable(requests),
     // An argument may be the same text.
     isClosing: (isObscure || requests.includes('"close"')) && hasClose(requests),
     isBeyondVersion: version === '2' && IN_VERSION_3.test(requests),
@@ -95,17 +82,6 @@ export const readBatch = (batch: string, stored: StoredSql): RequestFacts => ({
   ...NO_FACTS,
   ...readSql(batch, stored),
 })
-
-/** What may end a transaction, or begin another after the first has failed, is not in it. */
-function isUndoable(requests: string): boolean {
-  const [begin] = BEGINS_WITH_BEGIN.exec(requests) ?? []
-  return (
-    begin !== undefined &&
-    !BEGINS.test(requests.slice(begin.length)) &&
-    !ENDS.test(requests) &&
-    !KEEPS_STATE.test(requests)
-  )
-}
 
 /**
  * With the stored texts where they are first named: only to be looked at, and what is true of the first is true of all.

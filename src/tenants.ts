@@ -170,6 +170,8 @@ export type SessionBatchOptions = SessionCallOptions & Pick<BatchOptions, 'mode'
 /** What went wrong in a session: a code of the library, or of the session itself. */
 export type TenantSessionErrorCode =
   | TursoErrorCode
+  /** The call did not run; an open transaction is rolled back, as its `outcome` says. */
+  | 'tenant_suspended'
   /** The session or its transaction was disposed: nothing of the call remains. */
   | 'session_ended'
   /** The session has as many open as it may have. */
@@ -186,7 +188,7 @@ export interface TenantSessionError extends Error {
   sqlCode?: string
   extendedCode?: string | null
   statementIndex?: number | null
-  /** Of `stream_lost`: what is known about the transaction. */
+  /** Of `stream_lost`, and in an open transaction of `tenant_suspended`: what is known about the transaction. */
   outcome?: 'rolled_back' | 'unknown'
   /** What the gateway or the database answered with, in its own words. */
   status?: number

@@ -82,13 +82,14 @@ export function hranaErrorResponse(
 export const TENANT_SUSPENDED: HranaError = {
   status: 403,
   code: 'TENANT_SUSPENDED',
-  message: 'The tenant is suspended: its database takes no statements until it is resumed',
+  message:
+    'The tenant is suspended: its database takes no statements until it is resumed. This request did not run.',
 }
 
 export const NO_TENANT: HranaError = {
   status: 404,
   code: 'TENANT_NOT_FOUND',
-  message: 'There is no such tenant, or its database is not ready yet',
+  message: 'There is no such tenant, or its database is not ready yet. This request did not run.',
 }
 
 export const NO_ANSWER: HranaError = {

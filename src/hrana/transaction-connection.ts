@@ -31,9 +31,11 @@ export async function sendOn(
   } catch (error) {
     // Taken back before it was sent.
     if (!stream.isLost()) throw error
-    const isDead = error instanceof HttpError && isDeadStream(error.status, error.serverMessage)
+    const isRefused =
+      error instanceof HttpError &&
+      (isDeadStream(error.status, error.serverMessage) || /this \w+ did not run/i.test(error.serverMessage))
     connection.loss ??= stream.isEstablished()
-      ? lost(String(error), isCommit && !isDead ? 'unknown' : 'rolled_back', error)
+      ? lost(String(error), isCommit && !isRefused ? 'unknown' : 'rolled_back', error)
       : error
     throw call?.signal?.aborted && error === call.signal.reason ? error : connection.loss
   }

@@ -228,6 +228,22 @@ describe('a transaction that the server ends', () => {
     expect(await failureOf(tx.commit())).toMatchObject({ code: 'stream_lost', outcome: 'unknown' })
   })
 
+  test.each([
+    [403, 'The tenant is suspended. This request did not run.'],
+    [404, 'There is no such tenant. This request did not run.'],
+    [503, 'Too many requests wait for this stream. This one did not run.'],
+  ])('when COMMIT is refused with %i and certainly did not run, nothing remains', async (status, message) => {
+    const tx = await db.transaction()
+    await tx.execute(insert('never'))
+    await failNext({ kind: 'respond', on: 'pipeline', status, body: JSON.stringify({ message }) })
+    expect(await failureOf(tx.commit())).toMatchObject({
+      code: 'stream_lost',
+      outcome: 'rolled_back',
+      cause: { status },
+    })
+    expect(await titles()).toEqual([])
+  })
+
   test('when a statement before COMMIT loses its answer, nothing remains', async () => {
     const tx = await db.transaction()
     await tx.execute(insert('one'))

@@ -273,12 +273,23 @@ describe('a session of the binding', () => {
     using session = await bound().session('rpc-suspended')
     using transaction = await session.transaction()
     await transaction.execute(insert('suspended'))
+    using other = await session.transaction({ mode: 'deferred' })
+    await other.execute('select 1')
+    using fresh = await session.transaction()
     await bound().suspend('rpc-suspended')
-    expect((await failure(transaction.execute('select 1'))).code).toBe('stream_lost')
-    expect(await failure(session.execute('select 1'))).toMatchObject({
-      code: 'forbidden',
-      serverMessage: expect.stringContaining('suspended'),
-    })
+    const suspended = { code: 'tenant_suspended', message: expect.stringContaining('suspended') }
+    // Of a commit it is known as well.
+    for (const call of [() => transaction.commit(), () => other.execute('select 1'), () => other.commit()])
+      expect(await failure(call())).toMatchObject({ ...suspended, outcome: 'rolled_back' })
+    for (const call of [
+      () => session.execute('select 1'),
+      () => session.batch(['select 1', 'select 2']),
+      () => fresh.execute('select 1'),
+    ]) {
+      const error = await failure(call())
+      expect(error).toMatchObject({ ...suspended, status: 403 })
+      expect(error.outcome).toBeUndefined()
+    }
     await expect.poll(() => streamsOf('rpc-suspended')).toEqual([])
     await bound().resume('rpc-suspended')
     expect((await session.execute('select title from notes')).rows).toEqual([])

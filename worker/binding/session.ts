@@ -12,6 +12,8 @@ import type {
   Transaction,
   TransactionOptions,
 } from '../../src/index.ts'
+import { isTursoError } from '../../src/index.ts'
+import { TENANT_SUSPENDED } from '../hrana-error.ts'
 import { MAX_SESSION_TRANSACTIONS } from '../limits.ts'
 
 type WaitUntil = (work: Promise<unknown>) => void
@@ -34,14 +36,15 @@ export class DatabaseSession extends RpcTarget implements TenantSession {
   }
 
   async execute<Row>(...call: ExecuteArguments): Promise<Result<Row>> {
-    return await execute(await this.#usable(), call)
+    return await told(execute(await this.#usable(), call))
   }
 
   async batch<Row>(
     statements: readonly Statement[],
     options?: SessionBatchOptions | null,
   ): Promise<Result<Row>[]> {
-    return await (await this.#usable()).batch<Row>(statements, { ...known(options), mode: options?.mode })
+    const database = await this.#usable()
+    return await told(database.batch<Row>(statements, { ...known(options), mode: options?.mode }))
   }
 
   async transaction(options?: TransactionOptions | null): Promise<OpenTransaction> {
@@ -99,7 +102,7 @@ class OpenTransaction extends RpcTarget implements TenantTransaction {
 
   async execute<Row>(...call: ExecuteArguments): Promise<Result<Row>> {
     const { transaction, signal } = this.#usable()
-    return await execute(transaction, call, signal)
+    return await told(execute(transaction, call, signal))
   }
 
   async batch<Row>(
@@ -107,14 +110,14 @@ class OpenTransaction extends RpcTarget implements TenantTransaction {
     options?: SessionCallOptions | null,
   ): Promise<Result<Row>[]> {
     const { transaction, signal } = this.#usable()
-    return await transaction.batch<Row>(statements, { ...known(options), signal })
+    return await told(transaction.batch<Row>(statements, { ...known(options), signal }))
   }
 
   async commit(options?: Pick<SessionCallOptions, 'timeoutMs'> | null): Promise<void> {
     const held = this.#held
     const committing = this.#usable().transaction.commit({ timeoutMs: options?.timeoutMs })
     held.committing = committing.catch(() => undefined)
-    await committing.finally(() => (held.committing = null))
+    await told(committing).finally(() => (held.committing = null))
   }
 
   async rollback(options?: Pick<SessionCallOptions, 'timeoutMs'> | null): Promise<void> {
@@ -151,6 +154,20 @@ const known = (options: Options): SessionCallOptions => ({
   intMode: options?.intMode,
   readOnly: options?.readOnly,
 })
+
+/** What the gateway says of the tenant itself is told by the code that the tenant's other calls have for it. */
+async function told<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    const { message, cause } = error as Error
+    const refusal = isTursoError(error, 'stream_lost') ? cause : error
+    if (!isTursoError(refusal, 'forbidden') || refusal.serverMessage !== TENANT_SUSPENDED.message) throw error
+    const { status, serverMessage } = refusal
+    const outcome = isTursoError(error, 'stream_lost') ? { outcome: error.outcome } : {}
+    throw Object.assign(new Error(message), { code: 'tenant_suspended', status, serverMessage, ...outcome })
+  }
+}
 
 /** Own properties cross the binding, classes do not. */
 const ended = (): Error =>

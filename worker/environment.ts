@@ -11,7 +11,14 @@ export interface AppEnvironment {
     /** As the header `RateLimit-Policy` says it; `null`: nobody has told. Set behind `authenticate`. */
     rateLimitPolicy: string | null | undefined
     /** Set behind `findDatabase`. */
-    upstream: { tenantId: string; token: string; databaseUrl: string; location: string }
+    upstream: {
+      tenantId: string
+      token: string
+      /** Whether the database is known to take it. */
+      isTokenAccepted: boolean
+      databaseUrl: string
+      location: string
+    }
     /** What a session is listed as; set where that is not `http`. */
     sessionKind: 'http' | 'binding' | undefined
   }

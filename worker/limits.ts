@@ -190,6 +190,9 @@ export const LOCATION_MEMORY_MS = 60_000
 /** How many tenants an isolate remembers: some 300 bytes each. */
 export const MAX_REMEMBERED_LOCATIONS = 10_000
 
+/** How many tokens an isolate remembers as accepted: a hash of 64 characters each. */
+export const MAX_REMEMBERED_TOKENS = 10_000
+
 /** A DNS label, and so `<database>-<organization>`, has at most this many characters. */
 export const MAX_DNS_LABEL = 63
 

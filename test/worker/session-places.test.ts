@@ -160,6 +160,7 @@ describe('a place', () => {
     admission.touch('http')
     admission.release('http')
     // Another stream of this name has its place for good.
+    admission.begin('http')
     const again = admission.admit('http', { isDispensable: false })
     late.resolve()
     expect(await again).toBeNull()

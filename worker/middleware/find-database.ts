@@ -1,10 +1,13 @@
 /** Whose database a request of the gateway is for, and by which token. Before its body is read: a stranger's costs nothing. */
 import { createMiddleware } from 'hono/factory'
+import { createAcceptedTokens, fingerprintOf } from '../accepted-tokens.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
 import type { TenantLocation } from '../tenant-outcome.ts'
 import { parseTenantId } from '../schemas.ts'
 import { forgetLocation, locateTenant } from '../tenant-locations.ts'
+
+const acceptedTokens = createAcceptedTokens()
 
 export const findDatabase = createMiddleware<AppEnvironment>(async function findDatabase(c, next) {
   const tenantId = parseTenantId(c.req.param('tenant') ?? '')
@@ -13,8 +16,18 @@ export const findDatabase = createMiddleware<AppEnvironment>(async function find
   const location: TenantLocation | null = await locateTenant(c.env, tenantId)
   if (location === null) return hranaErrorResponse(NO_TENANT)
   if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
-  c.set('upstream', { tenantId, token, databaseUrl: location.url, location: location.location })
+  const fingerprint = await fingerprintOf(location.url, token)
+  const isTokenAccepted = acceptedTokens.has(fingerprint)
+  c.set('upstream', {
+    tenantId,
+    token,
+    isTokenAccepted,
+    databaseUrl: location.url,
+    location: location.location,
+  })
   await next()
+  // Nobody but the database says either.
+  if (c.res.ok || c.res.status === 401) acceptedTokens.learn(fingerprint, c.res.ok)
   // Perhaps the tenant has another database by now.
   if (c.res.status === 404) forgetLocation(c.env, tenantId)
   return undefined

@@ -173,7 +173,13 @@ export class Socket extends DurableObject<Env> {
       slots: this.#slots,
       statuses: streams,
       changed: () => save(true),
-      destination: () => ({ databaseUrl, baseUrlSuffixes, token: this.#token!, logged }),
+      destination: () => ({
+        databaseUrl,
+        baseUrlSuffixes,
+        token: this.#token!,
+        isTokenAccepted: memory.isGreeted,
+        logged,
+      }),
     })
     return createConnection({
       version,

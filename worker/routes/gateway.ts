@@ -113,9 +113,10 @@ async function findSession(c: Context<AppEnvironment>, baton: string | null): Pr
 }
 
 function destinationOf(c: Context<AppEnvironment>): Destination {
-  const { tenantId, databaseUrl, token } = c.get('upstream')
+  const { tenantId, databaseUrl, token, isTokenAccepted } = c.get('upstream')
+  const { baseUrlSuffixes } = readConfiguration(c.env)
   const logged = { tenant: tenantId, request_id: c.get('requestId') }
-  return { databaseUrl, token, baseUrlSuffixes: readConfiguration(c.env).baseUrlSuffixes, logged }
+  return { databaseUrl, token, isTokenAccepted, baseUrlSuffixes, logged }
 }
 
 interface AbandonableCall extends SessionCall {

@@ -9,6 +9,8 @@ import type { Admission as Answer, LeaseRequest } from './leases.ts'
 import type { Holder } from './store.ts'
 
 export interface Admission {
+  /** A stream begins: it has no place, and nobody is told of its end as long as none is asked for. */
+  begin: (streamId: string) => void
   /**
    * @param need `isDispensable`: what wants the place can do without it, and does when many have one
    * @returns what the client is told instead, if no stream may be opened for it
@@ -26,7 +28,7 @@ export function createAdmission(
   holder: () => Holder | null,
 ): Admission {
   const objectId = object.id.toString()
-  /** As far as this instance knows, for an earlier one may have had others admitted. 0: it was refused a place. */
+  /** As far as this instance knows, for an earlier one may have had others admitted. 0: it has no place. */
   const heldUntil = new Map<string, number>()
   /** What was told last of each stream, until it is done. */
   const underWay = new Map<string, Promise<unknown>>()
@@ -69,6 +71,8 @@ export function createAdmission(
     { isDispensable }: { isDispensable: boolean },
   ): Promise<HranaError | null> {
     const answer = await tell(streamId, async (registry, lease) => {
+      // Until there is an answer, it may have one.
+      heldUntil.delete(streamId)
       const admission: Answer = await registry.admit(lease, isDispensable)
       heldUntil.set(streamId, admission.kind === 'admitted' ? admission.until : 0)
       return admission
@@ -77,6 +81,10 @@ export function createAdmission(
   }
 
   return {
+    begin(streamId) {
+      // Else an earlier stream of this id has a place that is just given back.
+      if (!underWay.has(streamId)) heldUntil.set(streamId, 0)
+    },
     admit,
     touch(streamId) {
       const until = heldUntil.get(streamId) ?? 0

@@ -24,6 +24,8 @@ export interface Destination {
   baseUrlSuffixes: readonly string[]
   /** The caller's own database token. */
   token: string
+  /** Whether the database is known to take it. */
+  isTokenAccepted?: boolean
   /** What the log says beside what happened: whose it is, and of which request. */
   logged?: LogFields | undefined
 }

@@ -1,38 +1,72 @@
-/** Whether a stream that is opened upstream has a place among those of its tenant, and what becomes of it without. */
+/**
+ * Whether a stream that is opened upstream has a place among those of its tenant, and what becomes of it without. Only whom
+ * the database has let in takes one: strangers would take them all.
+ */
 import type { HranaError } from '../hrana-error.ts'
 import type { Admission } from './admission.ts'
-import { refuse, type Sending } from './calls.ts'
-import type { Exchanged } from './exchange.ts'
-import type { RequestFacts } from './requests.ts'
+import { refuse } from './calls.ts'
+import { exchange, type Exchange, type Exchanged } from './exchange.ts'
+import { NO_FACTS } from './requests.ts'
 import type { Upstream } from './state.ts'
 
-/** What the client is told if there is no place: by when that must be known, before its request is sent or before its end. */
-export interface AskedPlace {
-  early?: Promise<HranaError | null>
-  late?: Promise<HranaError | null>
+export interface Place {
+  /**
+   * To be waited for before the request is sent.
+   *
+   * @returns what came of it instead, if it must not be sent
+   */
+  before: () => Promise<Exchanged | null>
+  /**
+   * To be called once the database has let the request in.
+   *
+   * @returns what the client is told, if its stream has no place
+   */
+  afterwards: () => Promise<HranaError | null>
 }
 
 /**
- * Asks for a place before a stream is opened upstream. That takes time, so what can be undone, or leaves nothing for which
- * its stream must stay open, is sent meanwhile.
- *
- * @returns nothing to wait for when nobody need be asked
+ * Asks for a place for a stream that is opened upstream. That takes time, so what can be undone, or leaves nothing for which
+ * its stream must stay open, is sent meanwhile; or before, as long as it is not known whether the token is one. What cannot be
+ * undone waits for both answers.
  */
-export function askForPlace(
-  admission: Admission,
-  id: string,
-  { upstream, isFirst }: Sending,
-  facts: RequestFacts,
-): AskedPlace {
-  if (facts.isClosing) return {}
-  if (upstream !== null) {
-    admission.touch(id)
-    return {}
-  }
+export function placeFor(admission: Admission | undefined, id: string, order: Exchange): Place {
+  const { upstream, isFirst, isTokenAccepted, facts } = order
+  if (upstream !== null) admission?.touch(id)
+  if (admission === undefined || facts.isClosing || upstream !== null) return NONE_NEEDED
+  const isKnown = isTokenAccepted === true || !isFirst
   const isDispensable = !facts.mayBegin && !facts.leavesState
-  const refused = admission.admit(id, { isDispensable })
-  return isDispensable || (isFirst && facts.isUndoable) ? { late: refused } : { early: refused }
+  const canWait = isDispensable || (isFirst && facts.isUndoable)
+  let asked: Promise<HranaError | null> | null = null
+  const ask = (): Promise<HranaError | null> => (asked ??= admission.admit(id, { isDispensable }))
+  return {
+    async before() {
+      if (isKnown && canWait) void ask()
+      if (canWait) return null
+      const question = isKnown ? null : await exchange({ ...order, ...QUESTION })
+      if (question !== null && question.event.kind !== 'answered') return question
+      const error = await ask()
+      return error === null ? null : { ...turnedAway(error), stored: order.stored }
+    },
+    afterwards: ask,
+  }
 }
+
+const NONE_NEEDED: Place = { before: () => Promise.resolve(null), afterwards: () => Promise.resolve(null) }
+
+/** Does nothing, but for those whom the database lets in. */
+const QUESTION: Pick<Exchange, 'requests' | 'facts' | 'stored'> = {
+  requests: '[{"type":"close"}]',
+  facts: { ...NO_FACTS, isClosing: true },
+  stored: {},
+}
+
+/** As if it were the database that had no place. */
+const turnedAway = (error: HranaError): Omit<Exchanged, 'stored'> => ({
+  event: { kind: 'turned_away' },
+  reply: refuse(error),
+  rows: 0,
+  bytes: 0,
+})
 
 /**
  * There is no place for the stream of this answer. A transaction that was begun is rolled back, with all that was in the

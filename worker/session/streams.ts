@@ -2,7 +2,7 @@
  * The streams of one object: carries out what the machine says, one request at a time on each, with every state stored
  * before what follows from it leaves the object.
  */
-import { invalidRequestError, type HranaError } from '../hrana-error.ts'
+import { invalidRequestError } from '../hrana-error.ts'
 import { ABANDONED_CALL_MS } from '../limits.ts'
 import type { Admission } from './admission.ts'
 import {
@@ -21,7 +21,7 @@ import { openCursor, settleCursor, type OpenCursor } from './cursor.ts'
 import { closeUpstream, exchange, type Exchanged, type Flight, type StreamCaller } from './exchange.ts'
 import { createFlight, type FlightController } from './flight.ts'
 import { advance } from './machine.ts'
-import { askForPlace, withoutPlace, type AskedPlace } from './places.ts'
+import { placeFor, withoutPlace, type Place } from './places.ts'
 import { Queue, QueueError, type QueueLimits } from './queue.ts'
 import { describeRefusal, QUEUE_FULL, QUEUE_TIMEOUT, STREAM_LOST } from './refusals.ts'
 import { createRecords } from './records.ts'
@@ -128,6 +128,7 @@ export function createStreams(options: StreamsOptions): Streams {
     if (record === undefined) {
       record = { version: RECORD_VERSION, holder: call.holder, state: newStream(now()), usage: NO_USAGE }
       records.begin(id, record)
+      admission?.begin(id)
     }
     const turn = typeof call.turn === 'number' ? call.turn : null
     const asked = apply(id, record, { kind: 'asked', now: now(), turn, asks, isProbe: false })
@@ -173,17 +174,9 @@ export function createStreams(options: StreamsOptions): Streams {
   }
 
   /** What came of it, once it is known whether its stream has a place. */
-  async function placed(place: AskedPlace, exchanged: Exchanged, call: StreamCall): Promise<Exchanged> {
-    const late = await place.late
-    return late ? withoutPlace(exchanged, late, (left) => waitUntil(closeUpstream(left, call))) : exchanged
-  }
-
-  /** A place was refused before anything was sent. */
-  function turnAway(id: string, sent: StreamInFlight, error: HranaError): Refused {
-    const record = read(id)
-    if (record !== undefined && isSame(record.state, sent))
-      apply(id, record, { kind: 'turned_away', now: now(), fence: sent.fence })
-    return refuse(error)
+  async function placed(place: Place, exchanged: Exchanged, call: StreamCall): Promise<Exchanged> {
+    const error = exchanged.event.kind === 'answered' ? await place.afterwards() : null
+    return error ? withoutPlace(exchanged, error, (left) => waitUntil(closeUpstream(left, call))) : exchanged
   }
 
   /** Sends it, and once more on another upstream stream if the machine says so. */
@@ -197,11 +190,10 @@ export function createStreams(options: StreamsOptions): Streams {
     return await inFlight(id, call, facts, async (asked, flight) => {
       let step = asked
       for (;;) {
-        const { sent, ...order } = sending(id, call, step)
-        const place = admission === undefined ? {} : askForPlace(admission, id, order, facts)
-        const early = await place.early
-        if (early) return turnAway(id, sent, early)
-        const exchanged = await placed(place, await exchange({ ...order, facts, flight }), call)
+        const { sent, ...rest } = sending(id, call, step)
+        const order = { ...rest, facts, flight }
+        const place = placeFor(admission, id, order)
+        const exchanged = (await place.before()) ?? (await placed(place, await exchange(order), call))
         const next = conclude(id, sent, call, exchanged)
         if ('kind' in next) return next
         if (next.effect?.kind !== 'send') return answered(id, next, exchanged)
@@ -222,10 +214,8 @@ export function createStreams(options: StreamsOptions): Streams {
       for (;;) {
         const { sent, ...rest } = sending(id, call, step)
         const order = { ...rest, facts, flight }
-        const place = admission === undefined ? {} : askForPlace(admission, id, rest, facts)
-        const early = await place.early
-        if (early) return turnAway(id, sent, early)
-        const cursor = await openCursor(order)
+        const place = placeFor(admission, id, order)
+        const cursor = (await place.before()) ?? (await openCursor(order))
         if ('event' in cursor) {
           const next = conclude(id, sent, call, cursor)
           if ('kind' in next) return next
@@ -233,6 +223,8 @@ export function createStreams(options: StreamsOptions): Streams {
           step = next
           continue
         }
+        // Its end may be far away.
+        void place.afterwards()
         // Of a first one nothing is stored before its end: whoever goes on after an eviction is told the same either way.
         opened({ kind: 'cursor', body: cursor.readable, turn: sent.turn + 1 })
         cursors.set(id, cursor)

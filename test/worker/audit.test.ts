@@ -29,7 +29,7 @@ interface Deed {
   /** For the names in braces. */
   parameters?: Record<string, string>
   body?: object
-  row: { action: string; tenant: string | null; database?: string }
+  row: { action: string; tenant: string | null; database?: string; session?: string }
 }
 
 const admin = { authorization: 'Bearer admin-key' }
@@ -83,7 +83,7 @@ const DEEDS: Record<string, () => Promise<Deed>> = {
   drainSessions: () => toTenant('audited-drain', 'drain_sessions', { tenant: 'audited-drain' }),
   async killSession() {
     const id = await openSession('audited-kill')
-    return { parameters: { id }, row: { action: 'kill_session', tenant: 'audited-kill' } }
+    return { parameters: { id }, row: { action: 'kill_session', tenant: 'audited-kill', session: id } }
   },
   deleteOrphan: () => stray('audited-abcdefghij', 'delete_orphan'),
   ignoreOrphan: () => stray('ignored-abcdefghij', 'ignore_orphan'),
@@ -168,10 +168,13 @@ test('who ends a session is in the audit with its tenant, also when its object h
   const closed = await call(`/v1/sessions/${socket!.toString()}`, { method: 'DELETE', headers: admin })
   expect(await closed.json()).toMatchObject({ tenant: 'audited-socket' })
   await client.closed
-  for (const tenant of ['audited-evicted', 'audited-socket'])
+  for (const [tenant, session] of [
+    ['audited-evicted', id],
+    ['audited-socket', socket!.toString()],
+  ])
     await expect
       .poll(() => rowsOf(null, 'key:ops'))
-      .toContainEqual(expect.objectContaining({ action: 'kill_session', tenant }))
+      .toContainEqual(expect.objectContaining({ action: 'kill_session', tenant, session }))
 })
 
 test('what is done about a tenant that is not there has its row all the same', async () => {

@@ -263,6 +263,7 @@ describe('the audit', () => {
       database: null,
       outcome: 'begun',
       request_id: 'request-3',
+      session: null,
       repeats: 0,
     })
     const second = await audit({ limit: '3', cursor: first.next_cursor! })

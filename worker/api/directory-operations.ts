@@ -29,6 +29,7 @@ const auditRow = z.strictObject({
   database: z.nullable(z.string()),
   outcome: z.string(),
   request_id: z.nullable(z.string()),
+  session: z.nullable(z.string()),
   repeats: count,
 })
 

@@ -15,14 +15,16 @@ export interface AuditRow {
   database: string | null
   outcome: string
   requestId: string | null
+  session: string | null
   /** How often the same was done again; see {@link AuditEntry}. */
   repeats: number
 }
 
 type Row = Record<string, never> &
-  Omit<AuditRow, 'at' | 'requestId' | 'repeats'> & {
+  Omit<AuditRow, 'at' | 'requestId' | 'session' | 'repeats'> & {
     request_id: string | null
-    /** Of tables that are up to date. */
+    /** Of tables that are up to date, as is the next. */
+    session?: string | null
     repeats?: number
   }
 
@@ -32,11 +34,12 @@ export async function listAudit(
 ): Promise<{ audit: AuditRow[]; nextCursor: string | null }> {
   const { rows, last } = await readPage<Row>(directory, auditScan(query, openCursor('audit', query.cursor)))
   return {
-    audit: rows.map(({ id, request_id: requestId, repeats = 0, ...row }) => ({
+    audit: rows.map(({ id, request_id: requestId, session = null, repeats = 0, ...row }) => ({
       id,
       at: new Date(timeOfAuditId(id)).toISOString(),
       ...row,
       requestId,
+      session,
       repeats,
     })),
     nextCursor: sealCursor('audit', last),
@@ -68,15 +71,15 @@ export function auditScan(query: AuditQuery, last: Argument | null): Scan {
 /** For what is about no tenant, or about one that has no object to bring it here. */
 export async function addToAudit(
   directory: D1Database,
-  { actor, action, outcome, requestId }: Deed,
+  { actor, action, outcome, requestId, session }: Deed,
   { tenant, database }: Pick<AuditRow, 'tenant' | 'database'>,
 ): Promise<void> {
   const id = auditId(Date.now(), 0, crypto.randomUUID().slice(0, 8))
   await directory
     .prepare(
-      'insert into audit (id, actor, action, tenant, database, request_id, outcome) values (?, ?, ?, ?, ?, ?, ?)',
+      'insert into audit (id, actor, action, tenant, database, request_id, outcome, session) values (?, ?, ?, ?, ?, ?, ?, ?)',
     )
-    .bind(id, actor, action, tenant, database, requestId, outcome)
+    .bind(id, actor, action, tenant, database, requestId, outcome, session ?? null)
     .run()
 }
 

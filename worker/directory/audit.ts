@@ -20,6 +20,8 @@ export interface AuditEntry extends Caller {
   tenant: string
   action: AuditAction
   outcome: string
+  /** Which session it was done to; `undefined`: it was none. */
+  session?: string | undefined
   /** How often the same was done again, by the same, while D1 was down and so many rows were waiting; default 0. */
   repeats?: number
 }
@@ -56,7 +58,7 @@ export type AuditAction =
   | 'check_directory'
 
 /** What is noted besides time and place. */
-export type Deed = Caller & Pick<AuditEntry, 'action' | 'outcome'>
+export type Deed = Caller & Pick<AuditEntry, 'action' | 'outcome' | 'session'>
 
 const TIME_DIGITS = 9
 

@@ -118,9 +118,9 @@ export function createOutbox(storage: OutboxStorage, maxRows = MAX_OWED_AUDIT_RO
           counted.push(each)
           continue
         }
-        const { actor, requestId, action, outcome } = each
+        const { actor, requestId, action, outcome, session } = each
         const id = auditId(now, state.deeds + index, draw())
-        storage.put<AuditEntry>(AUDIT + id, { id, actor, requestId, tenant, action, outcome })
+        storage.put<AuditEntry>(AUDIT + id, { id, actor, requestId, tenant, action, outcome, session })
       }
       write({
         ...state,

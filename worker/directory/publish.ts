@@ -21,11 +21,13 @@ type Bound = readonly [sql: string, args: (string | number | null)[]]
 
 function statementsOf({ tenant, revision, row, audit }: Publication): Bound[] {
   return [
-    ...audit.map(({ id, actor, action, tenant: of, requestId, outcome, repeats = 0 }): Bound => [
-      `insert into audit (id, actor, action, tenant, request_id, outcome, repeats) values (?, ?, ?, ?, ?, ?, ?)
+    ...audit.map(
+      ({ id, actor, action, tenant: of, requestId, outcome, session = null, repeats = 0 }): Bound => [
+        `insert into audit (id, actor, action, tenant, request_id, outcome, session, repeats) values (?, ?, ?, ?, ?, ?, ?, ?)
        on conflict (id) do update set repeats = max(repeats, excluded.repeats)`,
-      [id, actor, action, of, requestId, outcome, repeats],
-    ]),
+        [id, actor, action, of, requestId, outcome, session, repeats],
+      ],
+    ),
     ...(row === null ? absence(tenant, revision) : presence(tenant, revision, row)),
     [
       `select max(revision) as revision, max(revision = ?2 and database is ?3) as is_current

@@ -67,6 +67,7 @@ const VERSIONS: readonly (readonly string[])[] = [
   ],
   ['create table live_tenants (tenant text primary key, since integer not null) without rowid'],
   ['alter table audit add column repeats integer not null default 0'],
+  ['alter table audit add column session text'],
 ]
 
 /** Begins each searchable text twice; no text has it. */

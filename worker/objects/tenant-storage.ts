@@ -67,13 +67,20 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
   async function store(record: TenantRecord | undefined, alarmAt = nextWake(), deed?: Deed): Promise<void> {
     const draw = (): string => crypto.randomUUID().slice(0, 8)
     const former = read()
-    for (const { actor, action, outcome, requestId: request_id } of delivery.note(
+    for (const { actor, action, outcome, session, requestId: request_id } of delivery.note(
       former,
       record,
       { now: Date.now(), draw },
       deed,
     ))
-      log('info', 'deed_counted', { tenant: (record ?? former)?.id, request_id, actor, action, outcome })
+      log('info', 'deed_counted', {
+        tenant: (record ?? former)?.id,
+        request_id,
+        actor,
+        action,
+        outcome,
+        session,
+      })
     if (record === undefined) kv.delete('tenant')
     else kv.put('tenant', record)
     sagaAt = alarmAt

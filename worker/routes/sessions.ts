@@ -55,7 +55,7 @@ export const sessions = new Hono<AppEnvironment>()
     const object = objectOf(c.env, id)
     const tenant = (await object?.tenant()) ?? null
     if (object === null || tenant === null) throw noSession()
-    await note(c, 'kill_session', tenant)
+    await note(c, 'kill_session', tenant, id)
     if (!(await object.kill())) throw noSession()
     return c.json({ id, tenant, status: 'killed' })
   })

@@ -40,6 +40,15 @@ export interface StackOptions {
   inspected?: boolean
   /** Constants of `worker/limits.ts` that are others for this Worker, by their names: so that nobody has to wait for them. */
   limits?: Readonly<Record<string, number>>
+  /** Other source that this Worker is made of. */
+  changes?: readonly SourceChange[]
+}
+
+export interface SourceChange {
+  file: string
+  /** What the file has, once. */
+  from: string
+  to: string
 }
 
 /** Megabytes of heap that an isolate may have at Cloudflare. */
@@ -54,7 +63,7 @@ const root = path.join(import.meta.dirname, '../..')
  */
 export async function startStack(
   tenants: number,
-  { inspected = false, limits = {} }: StackOptions = {},
+  { inspected = false, limits = {}, changes = [] }: StackOptions = {},
 ): Promise<BenchStack> {
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-worker-'))
   const turso = createLocalTurso()
@@ -90,7 +99,7 @@ export async function startStack(
     target: 'es2022',
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:*'],
-    plugins: [withLimits(limits)],
+    plugins: [withChanges([...changes, ...(await changesOfLimits(limits))])],
   })
   const { compatibilityDate, compatibilityFlags, durableObjects, d1Databases, bindings } = readWorkerOptions(
     path.join(root, 'wrangler.toml'),
@@ -138,18 +147,35 @@ export async function startStack(
   }
 }
 
-function withLimits(limits: Readonly<Record<string, number>>): Plugin {
+async function changesOfLimits(limits: Readonly<Record<string, number>>): Promise<SourceChange[]> {
+  const file = 'worker/limits.ts'
+  const source = await readFile(path.join(root, file), 'utf8')
+  return Object.entries(limits).map(([name, value]) => {
+    const declaration = new RegExp(`^export const ${name} = .*$`, 'm').exec(source)
+    if (declaration === null) throw new Error(`${file} has no ${name}`)
+    return { file, from: declaration[0], to: `export const ${name} = ${value}` }
+  })
+}
+
+/** Takes no change for made that is not. */
+function withChanges(changes: readonly SourceChange[]): Plugin {
   return {
-    name: 'limits',
+    name: 'changes',
     setup(bundling) {
-      bundling.onLoad({ filter: /worker\/limits\.ts$/ }, async ({ path: file }) => {
+      const left = new Set(changes)
+      bundling.onLoad({ filter: /\/worker\/.*\.ts$/ }, async ({ path: file }) => {
         let contents = await readFile(file, 'utf8')
-        for (const [name, value] of Object.entries(limits)) {
-          const declaration = new RegExp(`^export const ${name} = .*$`, 'm')
-          if (!declaration.test(contents)) throw new Error(`worker/limits.ts has no ${name}`)
-          contents = contents.replace(declaration, `export const ${name} = ${value}`)
+        for (const change of changes) {
+          if (path.join(root, change.file) !== file) continue
+          if (contents.split(change.from).length !== 2)
+            throw new Error(`${change.file} has not once: ${change.from}`)
+          contents = contents.replace(change.from, () => change.to)
+          left.delete(change)
         }
         return { contents, loader: 'ts' }
+      })
+      bundling.onEnd(() => {
+        for (const { file } of left) throw new Error(`${file} is not part of the Worker`)
       })
     },
   }

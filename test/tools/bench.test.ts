@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,6 +11,7 @@ import { replay } from '../../bench/replay.ts'
 import { countRequests, FLOWS } from '../../bench/requests.ts'
 import { createScenarios, isReadable, SCENARIO_NAMES } from '../../bench/scenarios.ts'
 import { select } from '../../bench/selection.ts'
+import { REENCODING } from '../../bench/worker/cpu.ts'
 import { startWorkerdRace } from '../../bench/workerd/race.ts'
 
 const sizes = { thousand: 9, tenThousand: 10, inserts: 3, blobBytes: 1_000 }
@@ -70,6 +71,13 @@ describe('the bench', () => {
       '5 at the same time': { requests: 5, together: 5, leftOpen: 0 },
       'a statement that fails': { requests: 1, leftOpen: 0 },
     })
+  })
+})
+
+describe('the Worker that parses what passes through', () => {
+  it.each(REENCODING)('is made by a change of what is still in $file', async ({ file, from }) => {
+    const source = await readFile(path.join(import.meta.dirname, '../..', file), 'utf8')
+    expect(source.split(from)).toHaveLength(2)
   })
 })
 

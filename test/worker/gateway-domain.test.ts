@@ -25,19 +25,24 @@ describe('the gateway by host name', () => {
   test('is the one by path', async () => {
     const { token } = await signUpNow({ id: 'by-host' })
     const withDomain: Env = { ...env, GATEWAY_DOMAIN: 'db.example.com' }
-    const ask = async (host: string, body: object, path = '/v3/pipeline'): Promise<Response> =>
-      await app.request(
-        `https://${host}${path}`,
-        { method: 'POST', headers: { authorization: `Bearer ${token.jwt}` }, body: JSON.stringify(body) },
-        withDomain,
-      )
-    const stateless = await ask('by-host.db.example.com', { requests: [execute('select 1'), close] })
+    const ask = async (body: object, path = '/v3/pipeline'): Promise<Response> => {
+      const headers = { authorization: `Bearer ${token.jwt}` }
+      const init = { method: 'POST', headers, body: JSON.stringify(body) }
+      const context = createExecutionContext()
+      const response = await app.request(`https://by-host.db.example.com${path}`, init, withDomain, context)
+      await waitOnExecutionContext(context)
+      return response
+    }
+    const stateless = await ask({ requests: [execute('select 1'), close] })
     expect(stateless.status).toBe(200)
-    const begun = await ask('by-host.db.example.com', { requests: [execute('begin')] })
+    const begun = await ask({ requests: [execute('begin')] })
     const { baton } = await begun.json<{ baton: string }>()
-    const closed = await ask('by-host.db.example.com', { baton, requests: [close] })
+    expect(baton).toEqual(expect.any(String))
+    const closed = await ask({ baton, requests: [close] })
     expect(await closed.json()).toMatchObject({ baton: null })
-    const elsewhere = await ask('by-host.db.example.com', {}, '/v1/tenants')
+    // The baton was that of a session, which is gone.
+    expect((await ask({ baton, requests: [close] })).status).toBe(400)
+    const elsewhere = await ask({}, '/v1/tenants')
     expect(await elsewhere.json()).toMatchObject({ code: 'NOT_FOUND' })
   })
 })

@@ -150,6 +150,28 @@ describe('a token', () => {
     expect(await placesOf(tenant)).toHaveLength(1)
   })
 
+  test('that was revoked is forgotten when its database has refused it', async () => {
+    const tenant = 'revoked'
+    const { token } = await signUpNow({ id: tenant })
+    const statusOf = async (requests: object[]): Promise<number> => {
+      const response = await call(`/t/${tenant}/v3/pipeline`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token.jwt}` },
+        body: JSON.stringify({ baton: null, requests }),
+      })
+      return response.status
+    }
+    const use = [execute('select 1'), close]
+    expect(await statusOf(use)).toBe(200)
+    const headers = { authorization: 'Bearer admin-key' }
+    expect((await call(`/v1/tenants/${tenant}/tokens`, { method: 'DELETE', headers })).status).toBe(200)
+    expect(await statusOf(use)).toBe(401)
+    // Of somebody who is asked about first, this is never sent.
+    await failNext({ kind: 'respond', status: 404, containing: 'savepoint revoked', nth: 1 })
+    expect(await statusOf([execute('savepoint revoked'), execute('release revoked')])).toBe(401)
+    expect(await listed(tenant)).not.toContain(tenant)
+  })
+
   test('that a database has taken is remembered until it is refused, or others have been used since', () => {
     const tokens = createAcceptedTokens(2)
     for (const name of ['a', 'b', 'a', 'c']) tokens.learn(name, true)

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SESSION_IDLE_MS, SESSION_LEASE_MS } from '../../worker/limits.ts'
 import { createAdmission } from '../../worker/session/admission.ts'
 import type { Lease } from '../../worker/session/leases.ts'
-import { clearFaults } from '../support/turso.ts'
+import { clearFaults, openStreams } from '../support/turso.ts'
 import { call, signUpNow } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { alarmAfter, answerOf, close, execute, sessionOf, type PipelineAnswer } from './gateway-client.ts'
@@ -200,10 +200,10 @@ describe('a place', () => {
 
 describe('an object that does not answer', () => {
   /** Answers nobody until it is told to go on. */
-  async function hang(baton: string): Promise<() => Promise<void>> {
+  async function hang(object: DurableObjectStub): Promise<() => Promise<void>> {
     let isHanging = false
     let isTold = false
-    const hanging = runInDurableObject(sessionOf(baton), async (_, state) => {
+    const hanging = runInDurableObject(object, async (_, state) => {
       await state.blockConcurrencyWhile(async () => {
         isHanging = true
         while (!isTold) await scheduler.wait(20)
@@ -220,7 +220,7 @@ describe('an object that does not answer', () => {
     vi.spyOn(console, 'warn').mockImplementation(() => undefined)
     const { send } = await clientOf('places-hanging')
     const [hanging, other] = await Promise.all([send([execute('begin')]), send([execute('begin')])])
-    const wake = await hang(hanging.baton!)
+    const wake = await hang(sessionOf(hanging.baton!))
     try {
       const [killed, drained, listed] = await Promise.all([
         kill(sessionOf(hanging.baton!).id.toString()),
@@ -237,5 +237,26 @@ describe('an object that does not answer', () => {
     await expect
       .poll(async () => (await placesOf('places-hanging')).map((place) => place.id))
       .not.toContain(id)
+  })
+
+  test('and gives out places does not keep from the database what can be taken back', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+    const { send } = await clientOf('places-meanwhile')
+    const { baton } = await send([execute('begin')])
+    const streams = async (): Promise<number> =>
+      (await openStreams()).filter(({ database }) => database.startsWith('places-meanwhile-')).length
+    const wake = await hang(env.TENANT_SESSIONS.getByName('places-meanwhile'))
+    // As the library begins.
+    const beginning = { type: 'batch', batch: { steps: [{ stmt: { sql: 'BEGIN DEFERRED' } }] } }
+    const begun = send([beginning, execute('select 1')])
+    try {
+      await expect.poll(streams).toBe(2)
+      // Nobody has given up waiting for a place either.
+      expect(warn).not.toHaveBeenCalled()
+    } finally {
+      await wake()
+    }
+    await send([close], (await begun).baton)
+    await send([close], baton)
   })
 })

@@ -74,10 +74,12 @@ export default defineConfig({
         test: {
           ...everywhere,
           ...inTurn,
-          // Each file has its own storage, and a Worker that has just started.
           name: 'worker',
+          // What a Worker of its own would give to each file, the setup does.
+          isolate: false,
           include: ['test/worker/**/*.test.ts'],
-          setupFiles: [...everywhere.setupFiles, 'test/worker/setup.ts'],
+          // It loads what the others have as well, in its turn.
+          setupFiles: ['test/worker/setup.ts'],
         },
       },
       { test: { ...everywhere, name: 'local', include: ['test/local/**/*.test.ts'] } },

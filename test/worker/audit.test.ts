@@ -1,5 +1,5 @@
 import { env, exports } from 'cloudflare:workers'
-import { evictDurableObject, listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { TenantsService } from '../../src/index.ts'
 import { migrateDirectory } from '../../worker/directory/schema.ts'
@@ -8,6 +8,7 @@ import openapi from '../../worker/openapi.json'
 import { clearFaults, failNext } from '../support/turso.ts'
 import { call, signUp, signUpNow } from './client.ts'
 import { answerOf, execute, sessionOf } from './gateway-client.ts'
+import { objectsOf } from './objects.ts'
 import { greet } from './socket-client.ts'
 
 beforeAll(() => migrateDirectory(env.DIRECTORY))
@@ -163,7 +164,7 @@ test('who ends a session is in the audit with its tenant, also when its object h
   expect(await killed.json()).toEqual({ id, tenant: 'audited-evicted', status: 'killed' })
   const { token } = await signUpNow({ id: 'audited-socket' })
   const client = await greet(token.jwt, 'audited-socket')
-  const [socket] = await listDurableObjectIds(env.SOCKETS)
+  const [socket] = objectsOf(env.SOCKETS)
   await evictDurableObject(env.SOCKETS.get(socket!))
   const closed = await call(`/v1/sessions/${socket!.toString()}`, { method: 'DELETE', headers: admin })
   expect(await closed.json()).toMatchObject({ tenant: 'audited-socket' })
@@ -188,7 +189,7 @@ test('what is done about a tenant that is not there has its row all the same', a
 
 test('what would have no row is not done', async () => {
   const headers = { ...admin, 'x-request-id': 'audited-down' }
-  const [object] = await listDurableObjectIds(env.TENANTS)
+  const [object] = objectsOf(env.TENANTS)
   vi.spyOn(console, 'error').mockImplementation(() => undefined)
   await env.DIRECTORY.exec('alter table audit rename column outcome to hidden')
   try {

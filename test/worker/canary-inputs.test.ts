@@ -3,12 +3,13 @@
  * is looked for: it may be where its place says, and nowhere else.
  */
 import { env, exports } from 'cloudflare:workers'
-import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
+import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { TenantsService } from '../../src/index.ts'
 import type { Operation } from '../../worker/api/operation.ts'
 import { operations } from '../../worker/api/operations.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
+import { objectsOf } from './objects.ts'
 
 const lines: string[] = []
 
@@ -26,7 +27,7 @@ async function dump(): Promise<{ objects: string; directory: string }> {
   const parts: unknown[] = []
   const namespaces = [env.TENANTS, env.SESSIONS, env.SOCKETS, env.TENANT_SESSIONS, env.UPSTREAM]
   for (const namespace of namespaces as DurableObjectNamespace[])
-    for (const id of await listDurableObjectIds(namespace))
+    for (const id of objectsOf(namespace))
       parts.push(await runInDurableObject(namespace.get(id), (_, { storage }) => [...storage.kv.list()]))
   const { results: tables } = await env.DIRECTORY.prepare(
     "select name from sqlite_schema where type = 'table' and name not like '\\_cf\\_%' escape '\\'",

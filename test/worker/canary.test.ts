@@ -2,13 +2,14 @@
  * Secrets in every input, and then: in no log line, no error, no answer that is not theirs, no storage of an object, no
  * table of the directory.
  */
-import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
+import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Fault } from '../../local/faults/script.ts'
 import { app } from '../../worker/app.ts'
 import { clearFaults, failNext } from '../support/turso.ts'
 import { call, ORIGIN, signUp, signUpNow } from './client.ts'
+import { objectsOf } from './objects.ts'
 import { greet, openSocket } from './socket-client.ts'
 
 const lines: string[] = []
@@ -35,7 +36,7 @@ async function dump(): Promise<string> {
     env.TENANT_SESSIONS,
     env.UPSTREAM,
   ] as DurableObjectNamespace[])
-    for (const id of await listDurableObjectIds(namespace))
+    for (const id of objectsOf(namespace))
       parts.push(
         await runInDurableObject(namespace.get(id), (_, { storage }) => {
           const tables = storage.sql

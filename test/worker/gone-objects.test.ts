@@ -105,8 +105,8 @@ const sagas: readonly Saga[] = [
     what: 'a signup from a template',
     slug: 'gone-copied',
     calls: ['databases.create', 'databases.createToken', 'pipeline'],
-    run: (id) => signUp({ id, template: 'template' }, { 'idempotency-key': id }),
-    expectEnd: (id) => expectOneDatabase(id, { id, template: 'template' }),
+    run: (id) => signUp({ id, template: 'template-original' }, { 'idempotency-key': id }),
+    expectEnd: (id) => expectOneDatabase(id, { id, template: 'template-original' }),
   },
   {
     what: 'a signup whose database is there already',
@@ -230,7 +230,7 @@ beforeAll(async () => {
   // A template has what this Worker has made of it.
   const { database } = await signUpNow({ id: 'original' })
   const platform = localPlatform()
-  await platform.databases.create('template', {
+  await platform.databases.create('template-original', {
     location: 'aws-eu-west-1',
     seed: { type: 'database', name: database.name },
   })

@@ -12,7 +12,8 @@ export const testBindings = {
   TURSO_PLATFORM_TOKEN: 'local-platform-token',
   API_KEYS: `app:signup:${sha256('signup-key')},ops:admin:${sha256('admin-key')}`,
   BATON_KEY: 'b1'.repeat(32),
-  TEMPLATES: 'template, template-missing, template-later, template-changed, template-foreign',
+  TEMPLATES:
+    'template, template-original, template-missing, template-later, template-changed, template-foreign',
   SESSION_LIMITS: '100, limited=2, crowd=2000',
 }
 

@@ -26,9 +26,11 @@ export interface RunningStack {
 export interface StackOptions {
   /** Is told of every request that reaches Turso, before that. */
   seen?: (request: Request) => Promise<void>
+  /** Variables of the Worker, beside those that all tests have. */
+  bindings?: Readonly<Record<string, string>>
 }
 
-export async function startStack({ seen }: StackOptions = {}): Promise<RunningStack> {
+export async function startStack({ seen, bindings: others }: StackOptions = {}): Promise<RunningStack> {
   const local = createLocalTurso()
   const turso: LocalTurso = {
     ...local,
@@ -40,7 +42,12 @@ export async function startStack({ seen }: StackOptions = {}): Promise<RunningSt
   let server: LocalTursoServer = await serveLocalTurso(turso, { port: 0 })
   const { url: tursoUrl } = server
   const port = Number(new URL(tursoUrl).port)
-  const bindings = { ...testBindings, TURSO_API_URL: tursoUrl, TURSO_DATABASE_URL: `${tursoUrl}/db/{name}/` }
+  const bindings = {
+    ...testBindings,
+    TURSO_API_URL: tursoUrl,
+    TURSO_DATABASE_URL: `${tursoUrl}/db/{name}/`,
+    ...others,
+  }
   const logs: string[] = []
   const worker = await startWorker({
     config: './wrangler.toml',

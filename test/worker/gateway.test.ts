@@ -649,4 +649,13 @@ describe('a bad request', () => {
     expect(await refusalOf(send([], null, { method: 'GET' }))).toMatchObject({ status: 405 })
     expect(await refusalOf(send([close], null, { version: 'v4' }))).toMatchObject({ status: 404 })
   })
+
+  test('at a wrong path is told the right one: clients drop the tenant of a URL that has no slash behind it', async () => {
+    for (const path of ['/t/v3/pipeline', '/t/acme', '/t/acme/v1'])
+      expect(await refusalOf(call(path, { method: 'POST', body: '{}' }))).toMatchObject({
+        status: 404,
+        code: 'NOT_FOUND',
+        message: `There is nothing at ${path}. A client's URL ends with /t/<tenant>/, slash included; below it are v2/pipeline, v3/pipeline and v3/cursor.`,
+      })
+  })
 })

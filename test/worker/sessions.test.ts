@@ -335,7 +335,8 @@ describe('operators of WebSockets', () => {
     expect(written!.age_ms).toBeGreaterThanOrEqual(written!.idle_ms)
     expect(read).toMatchObject({ id: written!.id, status: 'idle', in_transaction: false })
     expect((await operate(`/${written!.id}`, 'DELETE')).status).toBe(200)
-    const reason = expect.stringContaining('SESSION_KILLED') as string
+    const reason =
+      'SESSION_KILLED: closed by an operator. Open transactions are rolled back, a request under way may have taken effect'
     expect(await client.closed).toMatchObject({ code: 1001, reason })
     await expect.poll(() => streamsOf('sockets-killed')).toEqual([])
     expect(await titles('sockets-killed')).toEqual([])

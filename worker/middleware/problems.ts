@@ -25,8 +25,16 @@ export const onError: ErrorHandler<AppEnvironment> = (error, c) => {
   )
 }
 
-export const onNotFound: NotFoundHandler<AppEnvironment> = (c) =>
-  onError(new Problem('not_found', `There is nothing at ${c.req.path.slice(0, 200)}`), c)
+export const onNotFound: NotFoundHandler<AppEnvironment> = (c) => {
+  const nothing = `There is nothing at ${c.req.path.slice(0, 200)}`
+  return onError(
+    new Problem('not_found', c.req.path.startsWith('/t/') ? `${nothing}. ${GATEWAY_PATHS}` : nothing),
+    c,
+  )
+}
+
+const GATEWAY_PATHS =
+  "A client's URL ends with /t/<tenant>/, slash included; below it are v2/pipeline, v3/pipeline and v3/cursor."
 
 const HRANA_CODES: Partial<Record<ProblemCode, HranaErrorCode>> = {
   invalid_request: 'INVALID_REQUEST',

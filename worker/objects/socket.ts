@@ -141,7 +141,7 @@ export class Socket extends DurableObject<Env> {
   kill(): boolean {
     if (this.#connection === null) return false
     for (const { id } of this.#streams.list()) this.#streams.kill(id)
-    this.#connection.shut(1001, 'SESSION_KILLED: the session was closed by an operator')
+    this.#connection.shut(1001, KILLED)
     return true
   }
 
@@ -243,3 +243,7 @@ export class Socket extends DurableObject<Env> {
 function bearerToken(headers: Headers): string | null {
   return /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null
 }
+
+/** The reason of a close has 123 bytes at most. */
+const KILLED =
+  'SESSION_KILLED: closed by an operator. Open transactions are rolled back, a request under way may have taken effect'

@@ -83,6 +83,9 @@ describe("a tenant's sessions", () => {
     }
     await expect.poll(() => streamsOf('limited')).toHaveLength(2)
     expect(await titles('limited')).toEqual([])
+    // What has ended by itself needs no place any more.
+    await answerOf(send('limited', [execute('begin deferred'), execute('select 1'), execute('commit')]))
+    await expect.poll(() => streamsOf('limited')).toHaveLength(2)
     // Another place is there as soon as one of them ends.
     await answerOf(send('limited', [close], one))
     await expect.poll(async () => (await send('limited', [execute('begin'), close])).status).toBe(200)

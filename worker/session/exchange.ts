@@ -13,7 +13,8 @@ import { AnswerTooLargeError, passedOn, readBounded, sendUpstream, type Upstream
 import { countRows, cutResults, readAnswer, successesOf } from './answer.ts'
 import { NO_HISTORY, toldBy } from './history.ts'
 import { STREAM_LOST } from './refusals.ts'
-import { composeRequests, storedAfter, type RequestFacts, type StoredSql } from './requests.ts'
+import type { RequestFacts } from './requests.ts'
+import { composeRequests, storedAfter, type StoredSql } from './stored-sql.ts'
 import type { StreamEvent, Upstream } from './state.ts'
 
 /** Where a client's requests go, and by what right. */

@@ -3,7 +3,7 @@
  * comes between what is read and what is written.
  */
 import type { Lease } from './leases.ts'
-import type { StoredSql } from './requests.ts'
+import type { StoredSql } from './stored-sql.ts'
 import type { EndedStream, StreamState } from './state.ts'
 
 /** What a stream has been used for. */

@@ -108,7 +108,7 @@ ${table(
   ]),
 )}
 
-Of the rows with transactions, p50 and p99 are of a whole transaction.
+Of the rows of many transactions, p50 and p99 are of a whole transaction.
 
 ## What passing through costs the processor
 

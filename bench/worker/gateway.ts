@@ -1,6 +1,6 @@
 /** The gateway beside the database itself: a statement without a stream, statements of a transaction, many sessions. */
 import path from 'node:path'
-import { load, send, type Load } from './load.ts'
+import { load, percentiles, send, type Load } from './load.ts'
 import { signUp } from './signups.ts'
 import type { BenchStack } from './stack.ts'
 
@@ -26,8 +26,8 @@ const stateless = ({ url, jwt }: Target): Promise<unknown> =>
     JSON.stringify({ baton: null, requests: [execute(POINT), { type: 'close' }] }),
   )
 
-/** @returns what a statement within it took, in milliseconds */
-async function transaction({ url, jwt }: Target, statements: number): Promise<number> {
+/** @returns what each statement within it took, in milliseconds */
+async function transaction({ url, jwt }: Target, statements: number): Promise<number[]> {
   let base = url
   let baton: string | null = null
   const step = async (requests: unknown[]): Promise<void> => {
@@ -39,11 +39,14 @@ async function transaction({ url, jwt }: Target, statements: number): Promise<nu
     if (answer.base_url) base = answer.base_url.replace(/\/?$/, '/')
   }
   await step([execute('begin')])
-  const startedAt = performance.now()
-  for (let count = 0; count < statements; count++) await step([execute(POINT)])
-  const ms = (performance.now() - startedAt) / statements
+  const times: number[] = []
+  for (let count = 0; count < statements; count++) {
+    const startedAt = performance.now()
+    await step([execute(POINT)])
+    times.push(performance.now() - startedAt)
+  }
   await step([execute('commit'), { type: 'close' }])
-  return ms
+  return times
 }
 
 const STATEMENTS = 10
@@ -88,10 +91,9 @@ export async function measureGateway(stack: BenchStack, count: number): Promise<
   pairs.push(
     await both('statement in a transaction', async (target) => {
       const times: number[] = []
-      for (let n = 0; n < count / STATEMENTS; n++) times.push(await transaction(target, STATEMENTS))
-      const sorted = times.toSorted((a, b) => a - b)
-      const p50 = sorted[sorted.length >> 1]!
-      return { perSecond: 1000 / p50, p50, p99: sorted.at(-1)! }
+      for (let n = 0; n < count / STATEMENTS; n++) times.push(...(await transaction(target, STATEMENTS)))
+      const { p50, p99 } = percentiles(times)
+      return { perSecond: 1000 / (times.reduce((sum, ms) => sum + ms, 0) / times.length), p50, p99 }
     }),
   )
   for (const sessions of [1, 10, 100])

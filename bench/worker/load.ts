@@ -25,10 +25,14 @@ export async function load(
   }
   await Promise.all(Array.from({ length: concurrency }, work))
   const seconds = (performance.now() - startedAt) / 1000
+  return { perSecond: count / seconds, ...percentiles(times) }
+}
+
+export function percentiles(times: readonly number[]): { p50: number; p99: number } {
   const sorted = times.toSorted((a, b) => a - b)
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
-  return { perSecond: count / seconds, p50: at(0.5), p99: at(0.99) }
+  return { p50: at(0.5), p99: at(0.99) }
 }
 
 /** Sends JSON; anything but a success is an exception. */

@@ -7,6 +7,7 @@ import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from 
 import { call, signUpNow } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
+import { hang } from './hanging-object.ts'
 import { objectsOf } from './objects.ts'
 
 beforeEach(async () => {
@@ -52,23 +53,6 @@ async function clientOf(id: string, isKnown: boolean): Promise<Client> {
     streams: async () => (await openStreams()).filter(({ database }) => database === name),
     places: async () => await registry().list('', 100),
     registry,
-  }
-}
-
-/** Answers nobody until it is told to go on. */
-async function hang(object: DurableObjectStub): Promise<() => Promise<void>> {
-  let isHanging = false
-  let isTold = false
-  const hanging = runInDurableObject(object, async (_, state) => {
-    await state.blockConcurrencyWhile(async () => {
-      isHanging = true
-      while (!isTold) await scheduler.wait(20)
-    })
-  })
-  await expect.poll(() => isHanging).toBe(true)
-  return async () => {
-    isTold = true
-    await hanging
   }
 }
 

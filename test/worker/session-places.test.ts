@@ -1,6 +1,6 @@
 /** The places that a tenant's sessions have, which is how many it may have: objects that have been away still know of theirs. */
 import { env } from 'cloudflare:workers'
-import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SESSION_IDLE_MS, SESSION_LEASE_MS } from '../../worker/limits.ts'
 import { createAdmission } from '../../worker/session/admission.ts'
@@ -9,6 +9,7 @@ import { clearFaults, openStreams } from '../support/turso.ts'
 import { call, signUpNow } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { alarmAfter, answerOf, close, execute, sessionOf, type PipelineAnswer } from './gateway-client.ts'
+import { hang } from './hanging-object.ts'
 import { greet } from './socket-client.ts'
 
 beforeEach(clearFaults)
@@ -199,23 +200,6 @@ describe('a place', () => {
 })
 
 describe('an object that does not answer', () => {
-  /** Answers nobody until it is told to go on. */
-  async function hang(object: DurableObjectStub): Promise<() => Promise<void>> {
-    let isHanging = false
-    let isTold = false
-    const hanging = runInDurableObject(object, async (_, state) => {
-      await state.blockConcurrencyWhile(async () => {
-        isHanging = true
-        while (!isTold) await scheduler.wait(20)
-      })
-    })
-    await expect.poll(() => isHanging).toBe(true)
-    return async () => {
-      isTold = true
-      await hanging
-    }
-  }
-
   test('keeps an operator waiting for a bounded time, and no other session from being drained', async () => {
     vi.spyOn(console, 'warn').mockImplementation(() => undefined)
     const { send } = await clientOf('places-hanging')

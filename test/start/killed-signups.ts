@@ -139,7 +139,7 @@ async function lookAround({ url, tursoUrl }: Stack, ids: readonly string[]): Pro
   let orphans = 0
   let interrupted = 0
   for (const id of ids) {
-    const response = await fetch(`${url}/v1/tenants/${id}`, { headers })
+    const response = await retrieve(`${url}/v1/tenants/${id}`)
     const answer = (await response.json()) as {
       tenant: { status: string }
       database?: { name: string; http_url: string }
@@ -156,6 +156,16 @@ async function lookAround({ url, tursoUrl }: Stack, ids: readonly string[]): Pro
     if (rows.length === 0) usable += 1
   }
   return { usable, databases: databases.size, strangers: strangers.size, orphans, interrupted }
+}
+
+/** Within the rate limit of its key, which a quick machine reaches. */
+async function retrieve(url: string): Promise<Response> {
+  for (;;) {
+    const response = await fetch(url, { headers })
+    if (response.ok) return response
+    if (response.status !== 429) throw new Error(`${url}: ${response.status} ${await response.text()}`)
+    await sleep(Number(response.headers.get('retry-after')) * 1000)
+  }
 }
 
 function killNow(pid: number): void {

@@ -14,7 +14,7 @@ export interface CpuRow {
 /** The Worker that it could have been: it decodes what comes from either side, and encodes it for the other. */
 export const REENCODING: readonly SourceChange[] = [
   {
-    file: 'worker/pipeline-request.ts',
+    file: 'worker/hrana/pipeline-request.ts',
     from: `  const { baton, value: requests } = parseBody(body, 'requests')
   const last = orRefuse(() => sliceLastElement(requests) ?? null, 'requests', 'must be an array')
   const type = last === null ? null : orRefuse(() => readType(last), 'requests', 'must end with a request')
@@ -23,7 +23,7 @@ export const REENCODING: readonly SourceChange[] = [
   return { baton, requests: JSON.stringify(requests), endsWithClose: requests.at(-1)?.type === 'close' }`,
   },
   {
-    file: 'worker/pass-through.ts',
+    file: 'worker/gateway/pass-through.ts',
     from: `  const reader = body.getReader()
   const head: Uint8Array[] = []`,
     to: `  if (body !== null) {

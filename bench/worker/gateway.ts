@@ -115,7 +115,7 @@ export interface ParsingRow {
 
 /** What the gateway does to a body, beside parsing it and writing it again. */
 export async function measureParsing(): Promise<ParsingRow[]> {
-  const file = path.join(import.meta.dirname, '../../worker/pipeline-request.ts')
+  const file = path.join(import.meta.dirname, '../../worker/hrana/pipeline-request.ts')
   const { parsePipeline }: { parsePipeline: (body: string) => { requests: string } } = await import(file)
   const insert = {
     type: 'execute',

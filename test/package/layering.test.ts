@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, mkdir, rm, writeFile, copyFile, readFile } from 'node:fs/promises'
+import { mkdtemp, mkdir, readdir, rm, writeFile, copyFile, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -71,3 +71,56 @@ test('the library has no dependencies, and every version is exact', async () => 
   for (const version of Object.values(manifest['devDependencies'] as Record<string, string>))
     expect(version).toMatch(/^\d+\.\d+\.\d+$/)
 })
+
+describe.each(['src', 'worker', 'local', 'bench', 'tools'])('%s', (part) => {
+  test('has no circle of folders that import each other', async () => {
+    expect(circleIn(await folderImports(path.join(root, part)))).toBeNull()
+  })
+})
+
+test('a circle of folders is found', () => {
+  const imports = new Map([
+    ['app.ts', new Set(['routes'])],
+    ['routes', new Set(['session', 'http'])],
+    ['session', new Set(['http'])],
+    ['http', new Set(['routes'])],
+  ])
+  expect(circleIn(imports)).toEqual(['routes', 'session', 'http', 'routes'])
+})
+
+/** Which folder imports from which, types included; a file that is directly in the part counts as a folder of its own. */
+async function folderImports(part: string): Promise<Map<string, Set<string>>> {
+  const folderOf = (file: string): string => (file.includes(path.sep) ? path.dirname(file) : file)
+  const imports = new Map<string, Set<string>>()
+  for (const file of await readdir(part, { recursive: true })) {
+    if (!file.endsWith('.ts') || file.endsWith('.d.ts')) continue
+    const source = await readFile(path.join(part, file), 'utf8')
+    for (const [, specifier] of source.matchAll(/from '(\.[^']*)'/g)) {
+      const target = path.join(path.dirname(file), specifier!)
+      const [from, to] = [folderOf(file), folderOf(target)]
+      if (target.startsWith('..') || from === to) continue
+      imports.set(from, (imports.get(from) ?? new Set()).add(to))
+    }
+  }
+  expect(imports.size).toBeGreaterThan(1)
+  return imports
+}
+
+function circleIn(imports: Map<string, Set<string>>): string[] | null {
+  const done = new Set<string>()
+  const visit = (folder: string, way: string[]): string[] | null => {
+    if (way.includes(folder)) return [...way.slice(way.indexOf(folder)), folder]
+    if (done.has(folder)) return null
+    for (const next of imports.get(folder) ?? []) {
+      const circle = visit(next, [...way, folder])
+      if (circle) return circle
+    }
+    done.add(folder)
+    return null
+  }
+  for (const folder of imports.keys()) {
+    const circle = visit(folder, [])
+    if (circle) return circle
+  }
+  return null
+}

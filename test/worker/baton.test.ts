@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { openBaton, sealBaton } from '../../worker/baton.ts'
+import { openBaton, sealBaton } from '../../worker/gateway/baton.ts'
 
 const key = new Uint8Array(32).fill(7)
 const ticket = { sessionId: '0123456789abcdef'.repeat(4), sequence: 4_000_000_000 }

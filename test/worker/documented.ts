@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { problem } from '../../worker/api/answers.ts'
 import { problemsOf, type Operation } from '../../worker/api/operation.ts'
 import { operations } from '../../worker/api/operations.ts'
-import { PROBLEM_KINDS, type ProblemCode } from '../../worker/problem.ts'
+import { PROBLEM_KINDS, type ProblemCode } from '../../worker/http/problem.ts'
 
 const matchers = operations.map((operation) => ({
   operation,

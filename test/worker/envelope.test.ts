@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readShortString, sliceLastElement, sliceMembers } from '../../worker/envelope.ts'
+import { readShortString, sliceLastElement, sliceMembers } from '../../worker/hrana/envelope.ts'
 
 describe('sliceMembers', () => {
   test('cuts the members out as they were written', () => {

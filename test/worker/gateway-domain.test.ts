@@ -2,7 +2,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 import { app } from '../../worker/app.ts'
-import { routedPath } from '../../worker/gateway-domain.ts'
+import { routedPath } from '../../worker/gateway/domain.ts'
 import { signUpNow } from './client.ts'
 import { close, execute } from './gateway-client.ts'
 

@@ -7,7 +7,7 @@ import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } fro
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Fault } from '../../local/faults/script.ts'
 import { connect, isTursoError } from '../../src/index.ts'
-import type { TenantRecord } from '../../worker/tenant-record.ts'
+import type { TenantRecord } from '../../worker/record/tenant.ts'
 import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type SignupAnswer } from './client.ts'
 

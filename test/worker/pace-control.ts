@@ -1,7 +1,7 @@
 /** The pace of the organisation's calls to Turso, as a test wants it. */
 import { env } from 'cloudflare:workers'
 import { runInDurableObject } from 'cloudflare:test'
-import { forgetThrottling } from '../../worker/gate.ts'
+import { forgetThrottling } from '../../worker/turso/gate.ts'
 
 export const upstreamObject = () => env.UPSTREAM.getByName(env.TURSO_ORGANIZATION)
 

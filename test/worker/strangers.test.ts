@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createAcceptedTokens } from '../../worker/accepted-tokens.ts'
+import { createAcceptedTokens } from '../../worker/gateway/accepted-tokens.ts'
 import { listLive } from '../../worker/directory/live-tenants.ts'
 import type { Lease } from '../../worker/session/leases.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/index.ts'
-import { parseToken } from '../../worker/schemas.ts'
+import { parseToken } from '../../worker/http/schemas.ts'
 import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
 

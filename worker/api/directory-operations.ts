@@ -2,8 +2,8 @@
 import * as z from 'zod/mini'
 import { STATUSES } from '../directory/row.ts'
 import { DEFAULT_PAGE, MAX_PAGE } from '../limits.ts'
-import { auditQuery, orphanQuery, removalQuery, tenantQuery } from '../queries.ts'
-import { checkRequest, rebuildRequest } from '../schemas.ts'
+import { auditQuery, orphanQuery, removalQuery, tenantQuery } from '../directory/queries.ts'
+import { checkRequest, rebuildRequest } from '../http/schemas.ts'
 import type { Operation, Parameter } from './operation.ts'
 
 const time = z.iso.datetime()

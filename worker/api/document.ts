@@ -1,6 +1,6 @@
 /** The operations as an OpenAPI 3.1 document. Pure; run when the Worker is developed, not in it. */
 import * as z from 'zod/mini'
-import { PROBLEM_KINDS, type ProblemCode } from '../problem.ts'
+import { PROBLEM_KINDS, type ProblemCode } from '../http/problem.ts'
 import { hranaError, named, problem } from './answers.ts'
 import { problemsOf, type Answer, type Operation, type Parameter } from './operation.ts'
 

@@ -1,7 +1,7 @@
 /** What the documentation of a route consists of: data, of which no part is in the deployed Worker. */
 import type * as z from 'zod/mini'
 import type { Scope } from '../api-key.ts'
-import type { ProblemCode } from '../problem.ts'
+import type { ProblemCode } from '../http/problem.ts'
 
 export interface Operation {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete'

@@ -1,7 +1,7 @@
 /** Every route of the Worker, for its documentation. Whoever adds a route adds it here; a test compares both. */
 import * as z from 'zod/mini'
-import { purgeQuery, usageQuery } from '../queries.ts'
-import { signupRequest, tokenRequest, updateRequest } from '../schemas.ts'
+import { purgeQuery, usageQuery } from '../directory/queries.ts'
+import { signupRequest, tokenRequest, updateRequest } from '../http/schemas.ts'
 import { health, signupAnswer, tenantAnswer, tenantHistory, tokenAnswer, usage, version } from './answers.ts'
 import { directoryOperations } from './directory-operations.ts'
 import { sessionOperations } from './session-operations.ts'

@@ -1,7 +1,7 @@
 /** The routes by which operators see sessions and end them, for the documentation of the API. */
 import * as z from 'zod/mini'
 import { DEFAULT_PAGE, MAX_PAGE } from '../limits.ts'
-import { drainRequest } from '../schemas.ts'
+import { drainRequest } from '../http/schemas.ts'
 import type { Operation } from './operation.ts'
 
 const count = z.int().check(z.nonnegative())

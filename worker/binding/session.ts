@@ -13,7 +13,7 @@ import type {
   TransactionOptions,
 } from '../../src/index.ts'
 import { isTursoError } from '../../src/index.ts'
-import { TENANT_SUSPENDED } from '../hrana-error.ts'
+import { TENANT_SUSPENDED } from '../hrana/error.ts'
 import { MAX_SESSION_TRANSACTIONS } from '../limits.ts'
 
 type WaitUntil = (work: Promise<unknown>) => void

@@ -1,6 +1,6 @@
 /** Reads the audit, the latest rows first, writes what no tenant's outbox does, and lets the oldest go. */
 import { AUDIT_RETENTION_MS } from '../limits.ts'
-import type { AuditQuery } from '../queries.ts'
+import type { AuditQuery } from './queries.ts'
 import { auditId, auditTime, timeOfAuditId, type Deed } from './audit.ts'
 import { openCursor, sealCursor } from './cursor.ts'
 import { readPage, type Argument, type Scan } from './page.ts'

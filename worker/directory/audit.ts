@@ -1,6 +1,6 @@
 /** Who did what to which tenant: the rows of the audit, and what becomes one. Pure. */
 import { isReady } from '../saga/access.ts'
-import type { TenantRecord } from '../tenant-record.ts'
+import type { TenantRecord } from '../record/tenant.ts'
 
 /** On whose behalf something is done. */
 export interface Caller {

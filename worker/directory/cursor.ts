@@ -1,6 +1,6 @@
 /** Where the next page of a list begins, as its reader keeps it. Pure. */
 import { decodeBase64Url, encodeBase64Url } from '../base64url.ts'
-import { invalidRequest } from '../problem.ts'
+import { invalidRequest } from '../http/problem.ts'
 import type { Argument } from './page.ts'
 
 /** @param list which list it is for: a cursor of another one is refused */

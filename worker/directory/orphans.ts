@@ -1,6 +1,6 @@
 /** Databases that may be left: of tenants, whose objects delete them, and found at Turso without a tenant that knows them. */
 import { STRAY_GRACE_MS } from '../limits.ts'
-import type { OrphanQuery } from '../queries.ts'
+import type { OrphanQuery } from './queries.ts'
 import { openCursor, sealCursor } from './cursor.ts'
 import { readPage } from './page.ts'
 

@@ -4,7 +4,7 @@
  */
 import { MAX_AUDIT_ROWS_AT_ONCE, MAX_OWED_AUDIT_ROWS } from '../limits.ts'
 import { delayAfter, DIRECTORY_RETRY } from '../saga/policy.ts'
-import type { TenantRecord } from '../tenant-record.ts'
+import type { TenantRecord } from '../record/tenant.ts'
 import { auditId, deedOf, type AuditEntry, type Deed } from './audit.ts'
 import { expectedBy, isNews, rowOf, type DirectoryRow } from './row.ts'
 

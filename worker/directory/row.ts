@@ -2,7 +2,7 @@
 import { STUCK_AFTER_MS } from '../limits.ts'
 import { isAccessPending } from '../saga/access.ts'
 import type { Orphan } from '../saga/state.ts'
-import type { TenantRecord } from '../tenant-record.ts'
+import type { TenantRecord } from '../record/tenant.ts'
 
 export const STATUSES = ['provisioning', 'active', 'suspended', 'failed', 'deleting'] as const
 

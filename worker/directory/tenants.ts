@@ -1,5 +1,5 @@
 /** Lists, searches and counts the tenants that the directory knows. */
-import type { TenantQuery } from '../queries.ts'
+import type { TenantQuery } from './queries.ts'
 import { openCursor, sealCursor } from './cursor.ts'
 import { readPage, type Argument, type Scan } from './page.ts'
 import type { DirectoryRow } from './row.ts'

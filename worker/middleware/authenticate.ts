@@ -4,7 +4,7 @@ import { findApiKey, hasScope, type Scope } from '../api-key.ts'
 import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { isMistyped } from '../key-checksum.ts'
-import { Problem } from '../problem.ts'
+import { Problem } from '../http/problem.ts'
 import { countWrongKey, limitKey, refuseShutOut } from './limit-rate.ts'
 
 /** Longer than any key, short enough not to hash a megabyte for a stranger. */

@@ -1,11 +1,11 @@
 /** Whose database a request of the gateway is for, and by which token. Before its body is read: a stranger's costs nothing. */
 import { createMiddleware } from 'hono/factory'
-import { createAcceptedTokens, fingerprintOf } from '../accepted-tokens.ts'
+import { createAcceptedTokens, fingerprintOf } from '../gateway/accepted-tokens.ts'
 import type { AppEnvironment } from '../environment.ts'
-import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
-import type { TenantLocation } from '../tenant-outcome.ts'
-import { parseTenantId } from '../schemas.ts'
-import { forgetLocation, locateTenant } from '../tenant-locations.ts'
+import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana/error.ts'
+import type { TenantLocation } from '../record/outcome.ts'
+import { parseTenantId } from '../http/schemas.ts'
+import { forgetLocation, locateTenant } from '../gateway/tenant-locations.ts'
 
 const acceptedTokens = createAcceptedTokens()
 

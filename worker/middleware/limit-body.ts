@@ -2,7 +2,7 @@
 import { createMiddleware } from 'hono/factory'
 import type { AppEnvironment } from '../environment.ts'
 import { BODY_TIMEOUT_MS } from '../limits.ts'
-import { Problem } from '../problem.ts'
+import { Problem } from '../http/problem.ts'
 
 export const limitBody = (maxBytes: number, timeoutMs: number = BODY_TIMEOUT_MS) =>
   createMiddleware<AppEnvironment>(async function limitBody(c, next) {

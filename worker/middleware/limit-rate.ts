@@ -8,7 +8,7 @@ import { readConfiguration, type RateLimitName } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { LONGEST_RATE_LIMIT_WINDOW_MS, MAX_SHUT_OUT_NETWORKS } from '../limits.ts'
 import { log } from '../log.ts'
-import { Problem, retryAfter } from '../problem.ts'
+import { Problem, retryAfter } from '../http/problem.ts'
 
 /** @throws {Problem} `rate_limited` when the key has used up its budget */
 export async function limitKey(c: Context<AppEnvironment>, { name, scope }: ApiKey): Promise<void> {

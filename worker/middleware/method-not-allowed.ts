@@ -1,7 +1,7 @@
 /** Answers what a path does not do. Mounted behind the methods that it does. */
 import type { Handler } from 'hono'
 import type { AppEnvironment } from '../environment.ts'
-import { Problem } from '../problem.ts'
+import { Problem } from '../http/problem.ts'
 
 export const methodNotAllowed =
   (...allowed: string[]): Handler<AppEnvironment> =>

@@ -1,9 +1,9 @@
 /** The only place where an error becomes a response. */
 import type { ErrorHandler, NotFoundHandler } from 'hono'
 import type { AppEnvironment } from '../environment.ts'
-import { hranaErrorResponse, NO_ANSWER, type HranaErrorCode } from '../hrana-error.ts'
+import { hranaErrorResponse, NO_ANSWER, type HranaErrorCode } from '../hrana/error.ts'
 import { log } from '../log.ts'
-import { isRetryable, Problem, problemResponse, toProblem, type ProblemCode } from '../problem.ts'
+import { isRetryable, Problem, problemResponse, toProblem, type ProblemCode } from '../http/problem.ts'
 
 /** Turns whatever a route threw into problem+json, or on the gateway's paths into Hrana's form. */
 export const onError: ErrorHandler<AppEnvironment> = (error, c) => {

@@ -2,7 +2,7 @@
 import { createOutbox, type Outbox } from '../directory/outbox.ts'
 import { publish } from '../directory/publish.ts'
 import { errorText, log } from '../log.ts'
-import type { TenantRecord } from '../tenant-record.ts'
+import type { TenantRecord } from '../record/tenant.ts'
 
 export interface Delivery extends Outbox {
   /**

@@ -2,7 +2,7 @@
 import type { Deed } from '../directory/audit.ts'
 import type { Performer } from '../saga/perform.ts'
 import { isOvertaken, runSaga, type Command, type Reply } from '../saga/run.ts'
-import type { TenantRecord } from '../tenant-record.ts'
+import type { TenantRecord } from '../record/tenant.ts'
 import { report } from './report.ts'
 import type { TenantStorage } from './tenant-storage.ts'
 

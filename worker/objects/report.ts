@@ -1,7 +1,7 @@
 /** What operators should hear of a tenant when a run of its saga has ended. */
 import { log } from '../log.ts'
 import { isAccessPending } from '../saga/access.ts'
-import type { TenantRecord } from '../tenant-record.ts'
+import type { TenantRecord } from '../record/tenant.ts'
 
 /** @param request_id of the request that it was done for, if it was */
 export function report(tenant: TenantRecord, request_id: string | null = null): void {

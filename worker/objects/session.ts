@@ -5,8 +5,8 @@
  * behind after an eviction cannot be closed from here, and falls to the upstream's idle limit a second later.
  */
 import { DurableObject } from 'cloudflare:workers'
-import { locationOfHostname } from '../database-url.ts'
-import type { HranaError } from '../hrana-error.ts'
+import { locationOfHostname } from '../turso/database-url.ts'
+import type { HranaError } from '../hrana/error.ts'
 import { ABANDONED_CALL_MS, SESSION_PARKED_MS } from '../limits.ts'
 import { createAdmission } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'

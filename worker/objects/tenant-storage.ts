@@ -3,8 +3,8 @@ import type { Deed } from '../directory/audit.ts'
 import { WATCHDOG_MS } from '../limits.ts'
 import { log } from '../log.ts'
 import { isOvertaken, wakeAt } from '../saga/run.ts'
-import { readRecord, type StoredRecord } from '../stored-record.ts'
-import type { TenantRecord } from '../tenant-record.ts'
+import { readRecord, type StoredRecord } from '../record/stored.ts'
+import type { TenantRecord } from '../record/tenant.ts'
 import { createDelivery } from './delivery.ts'
 
 export interface TenantStorage {

@@ -2,7 +2,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { isTursoError } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
-import { databaseHttpUrl } from '../database-url.ts'
+import { databaseHttpUrl } from '../turso/database-url.ts'
 import { ALARM_BUDGET_MS, DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES, SIGNUP_BUDGET_MS } from '../limits.ts'
 import type { Caller, Deed } from '../directory/audit.ts'
 import { within } from '../deadline.ts'
@@ -23,7 +23,7 @@ import {
   type TenantLocation,
   type TokenOutcome,
   type UpdateOutcome,
-} from '../tenant-outcome.ts'
+} from '../record/outcome.ts'
 import {
   admit,
   beginSignup,
@@ -40,9 +40,9 @@ import {
   type SignupIntent,
   type TenantChange,
   type TenantRecord,
-} from '../tenant-record.ts'
-import { tokenOptions, type TokenOptions } from '../token-options.ts'
-import { performerFor } from '../turso.ts'
+} from '../record/tenant.ts'
+import { tokenOptions, type TokenOptions } from '../turso/token-options.ts'
+import { performerFor } from '../saga/performer.ts'
 import { drive } from './drive.ts'
 import { createTenantStorage } from './tenant-storage.ts'
 

@@ -10,26 +10,11 @@ import {
   refuse,
   throttledForMs,
   UNHURRIED,
-  type Admission,
   type Pace,
-  type Refusal,
-} from '../pace.ts'
-
-/** A refusal as its caller tells it: two machines' clocks are not compared. */
-export interface RefusalReport {
-  kind: Refusal['kind']
-  sentMsAgo: number
-  retryAfterMs: number | null
-}
-
-export type UpstreamAdmission = Admission & Pick<UpstreamState, 'throttledForMs'>
-
-/** How things stand, for operators. */
-export interface UpstreamState {
-  throttledForMs: number
-  pausedForMs: number
-  isTokenRefused: boolean
-}
+  type RefusalReport,
+  type UpstreamAdmission,
+  type UpstreamState,
+} from '../turso/pace.ts'
 
 export class Upstream extends DurableObject<Env> {
   /** @returns for how long the caller, and others where it runs, must ask before they send something */

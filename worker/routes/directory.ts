@@ -4,13 +4,13 @@ import { listAudit } from '../directory/audit-log.ts'
 import { countOrphans, listOrphans } from '../directory/orphans.ts'
 import { countTenants, listTenants } from '../directory/tenants.ts'
 import type { AppEnvironment } from '../environment.ts'
-import { toJson } from '../json.ts'
+import { toJson } from '../http/json.ts'
 import { MAX_REQUEST_BYTES } from '../limits.ts'
 import { authenticate } from '../middleware/authenticate.ts'
 import { limitBody } from '../middleware/limit-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import { readWalk } from '../sweeper/strays.ts'
-import { parseCheck, parseRebuild } from '../schemas.ts'
+import { parseCheck, parseRebuild } from '../http/schemas.ts'
 import { check, rebuild } from '../tenants/rebuild.ts'
 import { ignore, removeOrphan } from '../tenants/orphans.ts'
 import {
@@ -20,7 +20,7 @@ import {
   parseQuery,
   removalQuery,
   tenantQuery,
-} from '../queries.ts'
+} from '../directory/queries.ts'
 import { callOf } from './call.ts'
 import { look } from './look.ts'
 import { note } from './note.ts'

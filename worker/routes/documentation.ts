@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import type { AppEnvironment } from '../environment.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import openapi from '../openapi.json'
-import { renderReference, STYLE } from '../reference.ts'
+import { renderReference, STYLE } from './reference.ts'
 
 /** It changes with the Worker only. */
 const CACHE = 'public, max-age=300'

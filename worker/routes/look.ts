@@ -4,7 +4,7 @@ import { withTables } from '../directory/schema.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
-import { Problem, retryAfter } from '../problem.ts'
+import { Problem, retryAfter } from '../http/problem.ts'
 
 /** @throws {Problem} `directory_unavailable`: nothing but what looks into the directory needs it */
 export async function look<T>(

@@ -2,13 +2,13 @@
 import { Hono, type Context } from 'hono'
 import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
-import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana-error.ts'
+import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana/error.ts'
 import { limitUpgrades } from '../middleware/limit-rate.ts'
 import { SOCKET_ORDER, type SocketOrder } from '../socket/attachment.ts'
-import { newId, placeNear } from '../placement.ts'
-import { parseTenantId } from '../schemas.ts'
-import { locateTenant } from '../tenant-locations.ts'
-import type { TenantLocation } from '../tenant-outcome.ts'
+import { newId, placeNear } from '../session/location-hint.ts'
+import { parseTenantId } from '../http/schemas.ts'
+import { locateTenant } from '../gateway/tenant-locations.ts'
+import type { TenantLocation } from '../record/outcome.ts'
 import { chooseSubprotocol, SUBPROTOCOLS } from '../socket/protocol.ts'
 
 export const sockets = new Hono<AppEnvironment>().get('/t/:tenant', upgrade).get('/t/:tenant/', upgrade)

@@ -2,7 +2,7 @@
 import { isTursoError, type HttpError } from '../../src/index.ts'
 import { SchemaError } from '../schema/history.ts'
 import { ForeignDatabaseError } from '../schema/owner.ts'
-import { isRefusal, provesNothingWasDone } from '../upstream-errors.ts'
+import { isRefusal, provesNothingWasDone } from '../turso/refusals.ts'
 import type { Failure } from './state.ts'
 
 export function describeFailure(error: unknown): Failure {

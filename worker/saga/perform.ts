@@ -1,8 +1,8 @@
 /** Carries out what the saga asks for, and says how it went. Never throws for what Turso does. */
 import { connect, createDatabasesClient, isTursoError, type Databases, type Fetch } from '../../src/index.ts'
 import type { Configuration } from '../configuration.ts'
-import { databaseHttpUrl, locationOfHostname } from '../database-url.ts'
-import type { Gate } from '../gate.ts'
+import { databaseHttpUrl, locationOfHostname } from '../turso/database-url.ts'
+import type { Gate } from '../turso/gate.ts'
 import {
   MAX_PACE_WAIT_MS,
   MIGRATION_TIMEOUT_MS,
@@ -12,7 +12,7 @@ import {
 import { SchemaError } from '../schema/history.ts'
 import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
-import type { TokenOptions } from '../token-options.ts'
+import type { TokenOptions } from '../turso/token-options.ts'
 import { describeFailure } from './failure.ts'
 import { markAsOwn, type Owner } from '../schema/owner.ts'
 import type { Claim, Effect, EffectOf, EffectResult } from './state.ts'

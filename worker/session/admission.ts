@@ -1,10 +1,10 @@
 /** The leases of one object's streams: asked for before an upstream stream is opened, renewed while it is used, given back. */
 import { readConfiguration } from '../configuration.ts'
-import type { HranaError } from '../hrana-error.ts'
+import type { HranaError } from '../hrana/error.ts'
 import { answerWithin } from '../deadline.ts'
 import { OBJECT_CALL_MS, SESSION_LEASE_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
-import { named } from '../placement.ts'
+import { named } from './location-hint.ts'
 import type { Admission as Answer, LeaseRequest } from './leases.ts'
 import type { Holder } from './store.ts'
 

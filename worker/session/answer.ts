@@ -1,5 +1,5 @@
 /** What the answer to a pipeline says about its stream, and the results without what the gateway asked itself. Pure. */
-import { elementsOf, readShortString, sliceMembers } from '../envelope.ts'
+import { elementsOf, readShortString, sliceMembers } from '../hrana/envelope.ts'
 import { MAX_BATON_CHARACTERS } from '../limits.ts'
 
 export interface PipelineAnswer {

@@ -1,5 +1,5 @@
 /** What is asked of a stream, and what it answers. Pure. */
-import type { HranaError } from '../hrana-error.ts'
+import type { HranaError } from '../hrana/error.ts'
 import type { Destination, Exchange, Exchanged } from './exchange.ts'
 import { STREAM_LOST } from './refusals.ts'
 import { isEnded, isParked, type StreamInFlight, type StreamState } from './state.ts'

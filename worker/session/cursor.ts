@@ -1,7 +1,7 @@
 /** One cursor sent on one upstream stream. */
-import { readCursorHead } from '../cursor-body.ts'
+import { readCursorHead } from '../hrana/cursor-body.ts'
 import { CURSOR_PIECE_BYTES, STALLED_CURSOR_MS } from '../limits.ts'
-import { streamUpstream } from '../upstream.ts'
+import { streamUpstream } from '../hrana/upstream.ts'
 import { createCursorCounter, type CursorCount } from './cursor-counter.ts'
 import {
   exchange,

@@ -2,7 +2,7 @@
 import { readConfiguration } from '../configuration.ts'
 import { within } from '../deadline.ts'
 import { END_SESSIONS_TIMEOUT_MS } from '../limits.ts'
-import { named } from '../placement.ts'
+import { named } from './location-hint.ts'
 
 /**
  * Open transactions are rolled back. What begins a moment later is up to whoever locates the tenant.

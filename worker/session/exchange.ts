@@ -6,10 +6,16 @@ import {
   RESPONSE_TOO_LARGE,
   UPSTREAM_REDIRECTS,
   type HranaError,
-} from '../hrana-error.ts'
+} from '../hrana/error.ts'
 import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
-import { AnswerTooLargeError, passedOn, readBounded, sendUpstream, type UpstreamAnswer } from '../upstream.ts'
+import {
+  AnswerTooLargeError,
+  passedOn,
+  readBounded,
+  sendUpstream,
+  type UpstreamAnswer,
+} from '../hrana/upstream.ts'
 import { countRows, cutResults, readAnswer, successesOf } from './answer.ts'
 import { NO_HISTORY, toldBy } from './history.ts'
 import { STREAM_LOST } from './refusals.ts'

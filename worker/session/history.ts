@@ -2,7 +2,7 @@
  * What SQL can ask of the statements before it on the same stream, and what says that it does: read off the JSON text of
  * requests and results. Pure.
  */
-import { sqlTextsOf } from '../envelope.ts'
+import { sqlTextsOf } from '../hrana/envelope.ts'
 
 /** The functions by which SQL asks. */
 export type HistoryKind = 'last_insert_rowid' | 'changes' | 'total_changes'

@@ -2,7 +2,7 @@
  * Whether a stream that is opened upstream has a place among those of its tenant, and what becomes of it without. Only whom
  * the database has let in takes one: strangers would take them all.
  */
-import type { HranaError } from '../hrana-error.ts'
+import type { HranaError } from '../hrana/error.ts'
 import type { Admission } from './admission.ts'
 import { refuse } from './calls.ts'
 import { exchange, type Exchange, type Exchanged } from './exchange.ts'

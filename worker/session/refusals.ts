@@ -1,5 +1,5 @@
 /** What the client of a stream is told when its request was not sent, or its answer cannot be given. */
-import type { HranaError } from '../hrana-error.ts'
+import type { HranaError } from '../hrana/error.ts'
 import type { StreamLimit, StreamRefusal } from './state.ts'
 
 const REUSED: HranaError = {

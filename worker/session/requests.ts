@@ -2,7 +2,7 @@
  * What the requests of a client mean for its stream, read off their JSON text without decoding it. What is not certain is
  * taken for the worse. Pure.
  */
-import { elementsOf, sqlTextsOf } from '../envelope.ts'
+import { elementsOf, sqlTextsOf } from '../hrana/envelope.ts'
 import { ALL_HISTORY, asksFor, NO_HISTORY, type HistoryKind } from './history.ts'
 import { BEGINS, ESCAPED_LETTER, KEEPS_STATE, word } from './sql-words.ts'
 import { fillIn, readStoring, typeOf, type StoredSql, type StoringRequest } from './stored-sql.ts'

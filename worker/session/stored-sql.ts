@@ -1,5 +1,5 @@
 /** The SQL texts that a stream has stored: read off its requests, kept, and stored again on another upstream stream. Pure. */
-import { elementsOf, readShortString, sliceMembers } from '../envelope.ts'
+import { elementsOf, readShortString, sliceMembers } from '../hrana/envelope.ts'
 import { MAX_STORED_SQL_CHARACTERS } from '../limits.ts'
 
 /** The texts that a stream has stored, by their number; JSON strings. */

@@ -2,7 +2,7 @@
  * The streams of one object: carries out what the machine says, one request at a time on each, with every state stored
  * before what follows from it leaves the object.
  */
-import { invalidRequestError } from '../hrana-error.ts'
+import { invalidRequestError } from '../hrana/error.ts'
 import { ABANDONED_CALL_MS } from '../limits.ts'
 import type { Admission } from './admission.ts'
 import {

@@ -1,5 +1,5 @@
 /** Whether a rollback takes back all that some requests do: read off their JSON text without decoding it. Pure. */
-import { elementsOf, readShortString, sliceMembers } from '../envelope.ts'
+import { elementsOf, readShortString, sliceMembers } from '../hrana/envelope.ts'
 import { BEGINS, ESCAPED_LETTER, KEEPS_STATE } from './sql-words.ts'
 
 /** Alone in its text, as JSON; longer ones are not looked at. */

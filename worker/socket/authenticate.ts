@@ -1,6 +1,6 @@
 /** Whether a database accepts a token: only it knows. */
 import { errorText, log, type LogFields } from '../log.ts'
-import { sendUpstream, type UpstreamAnswer } from '../upstream.ts'
+import { sendUpstream, type UpstreamAnswer } from '../hrana/upstream.ts'
 import { readRefusal, type ToldError } from './response.ts'
 
 /** What any server answers that lets somebody in, and what leaves nothing behind. */

@@ -2,7 +2,7 @@
  * The entries of a cursor, out of the body in which a database sends them, a few at a time. Read only when the client
  * asks, and no further than to the end of the piece in which the last of them came.
  */
-import { sliceMembers } from '../envelope.ts'
+import { sliceMembers } from '../hrana/envelope.ts'
 import { MAX_CURSOR_LINE_CHARACTERS, MAX_SOCKET_JSON_DEPTH } from '../limits.ts'
 import { checkJson } from './json.ts'
 

@@ -1,5 +1,5 @@
 /** A cursor of a socket: opened on a stream, read in the order of its fetches, closed at any time. */
-import { NO_ANSWER, type HranaError } from '../hrana-error.ts'
+import { NO_ANSWER, type HranaError } from '../hrana/error.ts'
 import { MAX_CURSOR_ENTRIES, MAX_CURSOR_FETCHES, MAX_CURSOR_MESSAGE_CHARACTERS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import type { Entries, EntryReader } from './cursor-entries.ts'

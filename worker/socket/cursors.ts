@@ -1,6 +1,6 @@
 /** The cursors of one socket, by the numbers that their client has given them. */
 import { CURSOR_IDLE_MS, MAX_SOCKET_CURSORS } from '../limits.ts'
-import type { HranaError } from '../hrana-error.ts'
+import type { HranaError } from '../hrana/error.ts'
 import type { LogFields } from '../log.ts'
 import { createCursor, CURSOR_EXPIRED, CURSOR_LOST, CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
 import type { Entries } from './cursor-entries.ts'

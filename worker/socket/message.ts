@@ -1,6 +1,6 @@
 /** What a client sends over a WebSocket: Hrana 2 and 3, in JSON. Pure. */
-import { readShortString, sliceMembers } from '../envelope.ts'
-import type { HranaError } from '../hrana-error.ts'
+import { readShortString, sliceMembers } from '../hrana/envelope.ts'
+import type { HranaError } from '../hrana/error.ts'
 import { MAX_SOCKET_JSON_DEPTH, MAX_SOCKET_MESSAGE_CHARACTERS, MAX_TOKEN_CHARACTERS } from '../limits.ts'
 import { ProtocolViolation } from './protocol.ts'
 import { checkJson } from './json.ts'

@@ -1,5 +1,5 @@
 /** What the requests of a socket do: to the numbers that are in use, to its streams, and to its cursors. */
-import type { HranaError } from '../hrana-error.ts'
+import type { HranaError } from '../hrana/error.ts'
 import { MAX_SOCKET_STREAMS } from '../limits.ts'
 import type { LogFields } from '../log.ts'
 import { createCursors } from './cursors.ts'

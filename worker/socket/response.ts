@@ -1,6 +1,6 @@
 /** What a client is told over a WebSocket. Pure. */
-import { elementsOf, readShortString, sliceMembers } from '../envelope.ts'
-import { NO_ANSWER, UPSTREAM_REDIRECTS, type HranaError } from '../hrana-error.ts'
+import { elementsOf, readShortString, sliceMembers } from '../hrana/envelope.ts'
+import { NO_ANSWER, UPSTREAM_REDIRECTS, type HranaError } from '../hrana/error.ts'
 import { MAX_REFUSAL_CHARACTERS } from '../limits.ts'
 import type { StreamAnswer } from '../session/calls.ts'
 import type { Entries } from './cursor-entries.ts'

@@ -2,7 +2,7 @@
  * Statements and batches of a client, checked so far that a database takes the request that holds them: a pipeline with
  * one malformed value in it is refused as a whole, and with it goes its stream. Values stay as they were written. Pure.
  */
-import { elementsOf, sliceMembers } from '../envelope.ts'
+import { elementsOf, sliceMembers } from '../hrana/envelope.ts'
 
 /** JSON in pieces; a number stands for the stored SQL text of that id, which belongs there. */
 export type Template = (string | number)[]

@@ -2,7 +2,7 @@
  * The SQL texts that a client has stored, for its whole connection. They never go upstream as such: there a text belongs
  * to one stream, may have 5 kB, and is gone with it. Each request carries the texts that it names. Pure.
  */
-import type { HranaError } from '../hrana-error.ts'
+import type { HranaError } from '../hrana/error.ts'
 import {
   MAX_SOCKET_MESSAGE_CHARACTERS,
   MAX_SOCKET_SQL_CHARACTERS,

@@ -3,7 +3,7 @@
  * suspended or deleted ends the streams that it knows of, and a socket that holds none is not among them.
  */
 import { LOCATION_MEMORY_MS } from '../limits.ts'
-import { locateTenant } from '../tenant-locations.ts'
+import { locateTenant } from '../gateway/tenant-locations.ts'
 
 /** @returns a function that looks at most once a minute, and says why the socket must end; `null`: it need not */
 export function createTenantWatch(

@@ -1,5 +1,5 @@
 /** The streams of a socket at the database: sends on them when there is a slot, and remembers what became of that. */
-import type { HranaError } from '../hrana-error.ts'
+import type { HranaError } from '../hrana/error.ts'
 import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
 import type { Destination } from '../session/exchange.ts'
 import { mayTakeWriteLock } from '../session/requests.ts'

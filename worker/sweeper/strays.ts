@@ -5,7 +5,7 @@
  */
 import { MAX_LIST_PAGES, STRAYS_PAGE } from '../limits.ts'
 import { DATABASE_NAME } from '../tenant-name.ts'
-import { performerFor } from '../turso.ts'
+import { performerFor } from '../saga/performer.ts'
 
 /** In the table `sweeper`, under `strays`. */
 export interface Walk {

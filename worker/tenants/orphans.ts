@@ -1,16 +1,16 @@
 /** What an operator can do about a database that may be left. */
 import { connect } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
-import { databaseHttpUrl } from '../database-url.ts'
+import { databaseHttpUrl } from '../turso/database-url.ts'
 import type { AuditAction } from '../directory/audit.ts'
 import { addToAudit } from '../directory/audit-log.ts'
 import { dropOrphan, findOrphan, ignoreOrphan, type OrphanRow } from '../directory/orphans.ts'
 import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION } from '../limits.ts'
-import { Problem } from '../problem.ts'
-import type { RemovalQuery } from '../queries.ts'
+import { Problem } from '../http/problem.ts'
+import type { RemovalQuery } from '../directory/queries.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { readMarks, type Marks, type Owner } from '../schema/owner.ts'
-import { performerFor } from '../turso.ts'
+import { performerFor } from '../saga/performer.ts'
 import type { Call } from './operations.ts'
 
 /**

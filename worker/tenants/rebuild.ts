@@ -3,7 +3,7 @@ import { readPage } from '../directory/page.ts'
 import { openCursor, sealCursor } from '../directory/cursor.ts'
 import { MAX_TENANTS_WOKEN } from '../limits.ts'
 import { errorText } from '../log.ts'
-import type { CheckRequest } from '../schemas.ts'
+import type { CheckRequest } from '../http/schemas.ts'
 import { wakeAll } from '../sweeper/revive.ts'
 
 export interface Rebuilt {

@@ -1,8 +1,8 @@
 /** A tenant's record as its callers see it; never a token. Pure. */
 import type { Tenant, TenantAnswer, TenantHistory } from '../../src/index.ts'
 import type { Configuration } from '../configuration.ts'
-import { databaseHttpUrl, databaseLibsqlUrl } from '../database-url.ts'
-import type { TenantRecord } from '../tenant-record.ts'
+import { databaseHttpUrl, databaseLibsqlUrl } from '../turso/database-url.ts'
+import type { TenantRecord } from '../record/tenant.ts'
 
 /** @param origin of the Worker, as its callers reach it, if that is known */
 export function answerOf(

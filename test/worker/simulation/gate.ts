@@ -1,6 +1,6 @@
-/** What `worker/gate.ts` does before and after each call to the Platform API, with the shipped pace of all tenants. */
+/** What `worker/turso/gate.ts` does before and after each call to the Platform API, with the shipped pace of all tenants. */
 import { DEFAULT_RETRY_AFTER_MS } from '../../../worker/limits.ts'
-import { admit, recover, refuse, throttledForMs, UNHURRIED, type Pace } from '../../../worker/pace.ts'
+import { admit, recover, refuse, throttledForMs, UNHURRIED, type Pace } from '../../../worker/turso/pace.ts'
 import type { Random } from './random.ts'
 import { failed, type SimulatedTurso } from './turso.ts'
 

@@ -12,7 +12,7 @@ import {
 import { WATCHDOG_MS } from '../../../worker/limits.ts'
 import { isOvertaken, runSaga, wakeAt, type Reply } from '../../../worker/saga/run.ts'
 import type { Effect, EffectResult } from '../../../worker/saga/state.ts'
-import type { TenantRecord } from '../../../worker/tenant-record.ts'
+import type { TenantRecord } from '../../../worker/record/tenant.ts'
 
 /** Fewer than are shipped, so that there are too many now and then. */
 const MAX_OWED_AUDIT_ROWS = 1

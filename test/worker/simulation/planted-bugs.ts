@@ -17,7 +17,7 @@ export interface PlantedBug {
 export const plantedBugs: readonly PlantedBug[] = [
   {
     what: 'confirmations count for the opposite of what they were given for',
-    file: 'worker/tenant-record.ts',
+    file: 'worker/record/tenant.ts',
     right: 'access: { ...record.access, confirmations: 0, attempts: 0, retryAt: null }',
     wrong: 'access: { ...record.access, attempts: 0, retryAt: null }',
     breaks: /I11/,
@@ -38,7 +38,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     what: 'a token that was on its way is given to a tenant that was suspended meanwhile',
-    file: 'worker/tenant-record.ts',
+    file: 'worker/record/tenant.ts',
     right: "if (stored.suspension !== null) return 'suspended'\n  if (!own",
     wrong: 'if (!own',
     breaks: /I11/,
@@ -115,14 +115,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     what: 'a restored tenant does not overtake the run that deletes it',
-    file: 'worker/tenant-record.ts',
+    file: 'worker/record/tenant.ts',
     right: 'purgeAt: null, run: record.run + 1 }',
     wrong: 'purgeAt: null }',
     breaks: /I1|I10/,
   },
   {
     what: 'a signup is handed out again without its key',
-    file: 'worker/tenant-record.ts',
+    file: 'worker/record/tenant.ts',
     right: "return isSameKey ? 'replay' : 'exists'",
     wrong: "return 'replay'",
     breaks: /I4/,
@@ -157,7 +157,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     what: 'nobody looks whether a platform token that was refused is accepted again',
-    file: 'worker/pace.ts',
+    file: 'worker/turso/pace.ts',
     right: 'if (now < breaker.nextProbeAt)',
     wrong: 'if (now < Infinity)',
     breaks: /I6/,

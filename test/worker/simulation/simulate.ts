@@ -20,7 +20,7 @@ import {
   restore,
   withKey,
   type TenantRecord,
-} from '../../../worker/tenant-record.ts'
+} from '../../../worker/record/tenant.ts'
 import { createDirectory, createPublisher } from './directory.ts'
 import { createGate } from './gate.ts'
 import { createObject, type SimulatedObject } from './object.ts'

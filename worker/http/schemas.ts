@@ -1,10 +1,10 @@
 /** What the API takes, as schemas: the source of its validation and its types. */
 import * as z from 'zod/mini'
-import { permissions } from '../src/index.ts'
-import { MAX_DRAIN_SECONDS, MAX_JSON_DEPTH, MAX_REBUILT } from './limits.ts'
+import { permissions } from '../../src/index.ts'
+import { MAX_DRAIN_SECONDS, MAX_JSON_DEPTH, MAX_REBUILT } from '../limits.ts'
 import { invalidRequest, type FieldError } from './problem.ts'
-import { TENANT_ID } from './tenant-name.ts'
-import { tokenOptions, type TokenOptions } from './token-options.ts'
+import { TENANT_ID } from '../tenant-name.ts'
+import { tokenOptions, type TokenOptions } from '../turso/token-options.ts'
 
 export const tenantId = z
   .string('must be a string')

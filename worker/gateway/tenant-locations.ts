@@ -7,8 +7,8 @@
  * know it, as far as its database lets it; the isolate that does it forgets at once. So does one whose database says that
  * it is not there.
  */
-import { LOCATION_MEMORY_MS, MAX_REMEMBERED_LOCATIONS } from './limits.ts'
-import type { TenantLocation } from './tenant-outcome.ts'
+import { LOCATION_MEMORY_MS, MAX_REMEMBERED_LOCATIONS } from '../limits.ts'
+import type { TenantLocation } from '../record/outcome.ts'
 
 type OpenLocation = Extract<TenantLocation, { kind: 'open' }>
 

@@ -1,11 +1,11 @@
 /** What is known about a tenant: as its object keeps it, and as the API shows it. Pure. */
-import { DELETION_GRACE_MS, MAX_IDEMPOTENCY_KEYS } from './limits.ts'
+import { DELETION_GRACE_MS, MAX_IDEMPOTENCY_KEYS } from '../limits.ts'
 import { mergePatch } from './merge-patch.ts'
-import { isAccessPending, isReady, OPEN, readyStatus } from './saga/access.ts'
-import { advance, mayHaveDatabase, withoutDatabase } from './saga/machine.ts'
-import { isOvertaken } from './saga/run.ts'
-import type { Orphan, SagaState } from './saga/state.ts'
-import type { SignupRequest } from './schemas.ts'
+import { isAccessPending, isReady, OPEN, readyStatus } from '../saga/access.ts'
+import { advance, mayHaveDatabase, withoutDatabase } from '../saga/machine.ts'
+import { isOvertaken } from '../saga/run.ts'
+import type { Orphan, SagaState } from '../saga/state.ts'
+import type { SignupRequest } from '../http/schemas.ts'
 
 /**
  * The persisted state of a Tenant object, under the key `tenant`. Intent is written before each call to Turso and the

@@ -1,5 +1,5 @@
 /** The header `Server-Timing` (W3C): what of a request's time was spent on what. Pure. */
-import type { TimelineEntry } from './saga/state.ts'
+import type { TimelineEntry } from '../saga/state.ts'
 
 /** The object's clock and that of whoever asks it may differ by so much, in milliseconds. */
 const CLOCK_SKEW_MS = 1_000

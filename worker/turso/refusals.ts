@@ -1,5 +1,5 @@
 /** What an error of the Platform API says about what has happened, and about trying again. Pure. */
-import { isTursoError } from '../src/index.ts'
+import { isTursoError } from '../../src/index.ts'
 
 /** Codes of statements that failed for what else was going on, not for what they say. */
 const TRANSIENT_SQL = /^(SQLITE_(BUSY|LOCKED|IOERR|INTERRUPT|NOMEM|FULL|PROTOCOL)|TRANSACTION_|UNKNOWN$)/

@@ -1,5 +1,5 @@
 /** The gateway by host name, for clients that drop the path of a URL. Pure. */
-import { TENANT_ID } from './tenant-name.ts'
+import { TENANT_ID } from '../tenant-name.ts'
 
 /**
  * The path under which a request is routed: `/t/acme/v3/pipeline` for `/v3/pipeline` at `acme.db.example.com`. Host names

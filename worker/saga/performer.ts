@@ -1,9 +1,9 @@
 /** Turso as the Worker calls it: for one run of calls, one after the other, at the pace of all tenants. */
-import { readConfiguration } from './configuration.ts'
-import { createGate } from './gate.ts'
-import { endSessions } from './session/end.ts'
-import { createPerformer, type Performer } from './saga/perform.ts'
-import type { TokenOptions } from './token-options.ts'
+import { readConfiguration } from '../configuration.ts'
+import { createGate } from '../turso/gate.ts'
+import { endSessions } from '../session/end.ts'
+import { createPerformer, type Performer } from './perform.ts'
+import type { TokenOptions } from '../turso/token-options.ts'
 
 /**
  * @param tokenOptions of the token that applies the schema

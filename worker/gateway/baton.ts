@@ -2,7 +2,7 @@
  * Our own batons: signed, good for one request, bound to a tenant and a token. The upstream's baton works with any valid
  * token of the database, whoever presents it, so it never leaves the Session object.
  */
-import { encodeBase64Url, decodeBase64Url } from './base64url.ts'
+import { encodeBase64Url, decodeBase64Url } from '../base64url.ts'
 
 export interface SessionTicket {
   /** The Session object's id, 64 hex digits. */

@@ -5,8 +5,8 @@
  *
  * It decides when something is asked and nothing else: a token that is revoked is refused by its database, and forgotten then.
  */
-import { sha256Hex } from './idempotency.ts'
-import { MAX_REMEMBERED_TOKENS } from './limits.ts'
+import { sha256Hex } from '../http/idempotency.ts'
+import { MAX_REMEMBERED_TOKENS } from '../limits.ts'
 
 export interface AcceptedTokens {
   has: (fingerprint: string) => boolean

@@ -1,6 +1,6 @@
 /** The body of a cursor's answer: a first line that is the gateway's business, and entries that are the client's. */
 import { readShortString, sliceMembers } from './envelope.ts'
-import { MAX_BATON_CHARACTERS } from './limits.ts'
+import { MAX_BATON_CHARACTERS } from '../limits.ts'
 
 export interface CursorHead {
   baton: string | null

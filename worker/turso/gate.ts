@@ -1,11 +1,18 @@
 /**
  * What every call to the Platform API goes through: the first ones at once, and after a refusal only when the
- * organisation's {@link Upstream} lets them.
+ * organisation's {@link PaceKeeper} lets them.
  */
-import type { Fetch } from '../src/index.ts'
-import { DEFAULT_RETRY_AFTER_MS } from './limits.ts'
-import { errorText, log } from './log.ts'
-import type { RefusalReport, Upstream, UpstreamAdmission, UpstreamState } from './objects/upstream.ts'
+import type { Fetch } from '../../src/index.ts'
+import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
+import { errorText, log } from '../log.ts'
+import type { RefusalReport, UpstreamAdmission, UpstreamState } from './pace.ts'
+
+/** Where all tenants' calls are paced together: a Durable Object. */
+export interface PaceKeeper {
+  admit: () => Promise<UpstreamAdmission>
+  refused: (refusal: RefusalReport) => Promise<UpstreamState>
+  recovered: () => Promise<void>
+}
 
 export interface Gate {
   fetch: Fetch
@@ -32,7 +39,7 @@ export function forgetThrottling(): void {
  *
  * @param isRetry whether something failed before this run, so that already its first call asks
  */
-export function createGate(upstream: DurableObjectStub<Upstream>, fetch: Fetch, isRetry: boolean): Gate {
+export function createGate(upstream: PaceKeeper, fetch: Fetch, isRetry: boolean): Gate {
   let mustAsk = isRetry
   let held: Held | null = null
 

@@ -3,7 +3,7 @@
  * routes answer in problem+json, which `@libsql/client` would report as a bare status.
  */
 
-import { MAX_ANSWER_BYTES } from './limits.ts'
+import { MAX_ANSWER_BYTES } from '../limits.ts'
 
 export type HranaErrorCode =
   | 'BATON_INVALID'

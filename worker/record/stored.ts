@@ -1,7 +1,7 @@
 /** Records that earlier versions of the Worker have stored, in the shape of this one. Pure. */
-import { OPEN } from './saga/access.ts'
-import type { Orphan } from './saga/state.ts'
-import { beginSignup, type TenantRecord } from './tenant-record.ts'
+import { OPEN } from '../saga/access.ts'
+import type { Orphan } from '../saga/state.ts'
+import { beginSignup, type TenantRecord } from './tenant.ts'
 
 /** Before there was a saga: no `version`, and nobody but the next signup of the same id went on with an unfinished one. */
 export interface FirstTenantRecord {

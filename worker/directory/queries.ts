@@ -1,9 +1,9 @@
 /** What the lists of the API take in their query, as schemas: the source of their validation and their types. */
 import * as z from 'zod/mini'
-import { STATUSES } from './directory/row.ts'
-import { DEFAULT_PAGE, MAX_PAGE } from './limits.ts'
-import { invalidRequest } from './problem.ts'
-import { parse, slug, tenantId } from './schemas.ts'
+import { STATUSES } from './row.ts'
+import { DEFAULT_PAGE, MAX_PAGE } from '../limits.ts'
+import { invalidRequest } from '../http/problem.ts'
+import { parse, slug, tenantId } from '../http/schemas.ts'
 
 const limit = z._default(
   z.pipe(

@@ -1,22 +1,22 @@
 /** What opens and closes its own stream, a pipeline or a cursor: the answer goes to the client as it comes. */
-import { headLine, prepend, readCursorHead } from './cursor-body.ts'
-import { sliceMembers } from './envelope.ts'
+import { headLine, prepend, readCursorHead } from '../hrana/cursor-body.ts'
+import { sliceMembers } from '../hrana/envelope.ts'
 import {
   blockedError,
   hranaErrorResponse,
   NO_ANSWER,
   RESPONSE_TOO_LARGE,
   UPSTREAM_REDIRECTS,
-} from './hrana-error.ts'
-import { errorText, log, type LogFields } from './log.ts'
-import { closeUpstream, mayFollow, type Destination } from './session/exchange.ts'
+} from '../hrana/error.ts'
+import { errorText, log, type LogFields } from '../log.ts'
+import { closeUpstream, mayFollow, type Destination } from '../session/exchange.ts'
 import {
   AnswerTooLargeError,
   passedOn,
   readBounded,
   streamUpstream,
   type UpstreamPipeline,
-} from './upstream.ts'
+} from '../hrana/upstream.ts'
 
 /** How an answer begins that holds nothing which the client must not see: neither a baton nor an address to go to. */
 const HARMLESS = '{"baton":null,"base_url":null,'

@@ -1,7 +1,7 @@
 /** A client's pipeline or cursor, read only as far as the gateway must understand it. Pure. */
 import { readShortString, sliceLastElement, sliceMembers } from './envelope.ts'
-import { MAX_BATON_CHARACTERS } from './limits.ts'
-import { invalidRequest } from './problem.ts'
+import { MAX_BATON_CHARACTERS } from '../limits.ts'
+import { invalidRequest } from '../http/problem.ts'
 
 export interface PipelineRequest {
   baton: string | null

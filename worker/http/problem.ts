@@ -1,6 +1,6 @@
 /** Errors as `application/problem+json` (RFC 9457). The only place that writes that format. */
 import { toJson } from './json.ts'
-import { DEFAULT_RETRY_AFTER_MS } from './limits.ts'
+import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
 
 /** What went wrong, for programs. The problem's `type` is this as a URN. */
 export type ProblemCode =

@@ -1,5 +1,5 @@
 /** When a database token ends. Pure. */
-import { decodeBase64Url } from './base64url.ts'
+import { decodeBase64Url } from '../base64url.ts'
 
 /**
  * Read from the token itself, since only its issuer knows. The signature is not checked: the answer is for people and

@@ -1,5 +1,5 @@
 /** Sends a pipeline or a cursor to a tenant's database. The only place where a caller's database token goes out. */
-import { MAX_ANSWER_BYTES, PIPELINE_TIMEOUT_MS } from './limits.ts'
+import { MAX_ANSWER_BYTES, PIPELINE_TIMEOUT_MS } from '../limits.ts'
 
 export interface UpstreamPipeline {
   /** Of the database or of a trusted `base_url`; ends with a slash. */

@@ -1,9 +1,9 @@
 /** What a Tenant object answers: values, since errors lose their class on the way out of an object. Pure. */
-import { DEFAULT_RETRY_AFTER_MS } from './limits.ts'
-import { isAccessPending, isReady } from './saga/access.ts'
-import type { TokenOptions } from './token-options.ts'
-import type { Failure, SignupStep } from './saga/state.ts'
-import type { TenantRecord } from './tenant-record.ts'
+import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
+import { isAccessPending, isReady } from '../saga/access.ts'
+import type { TokenOptions } from '../turso/token-options.ts'
+import type { Failure, SignupStep } from '../saga/state.ts'
+import type { TenantRecord } from './tenant.ts'
 
 export type TenantLocation =
   /** `url` ends with a slash; `location` is Turso's code. */

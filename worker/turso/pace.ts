@@ -2,7 +2,7 @@
  * The pace of all signups together, once Turso has refused one of their calls: its limits are the organisation's, not a
  * tenant's. Additive increase, multiplicative decrease, as TCP does it. Pure: times are milliseconds of the caller's clock.
  */
-import { MAX_PACE_WAIT_MS } from './limits.ts'
+import { MAX_PACE_WAIT_MS } from '../limits.ts'
 
 export interface Pace {
   /** Calls a second at the time of `slowedAt`; more since then. */
@@ -40,6 +40,22 @@ export type Admission =
   | { kind: 'send'; waitMs: number; isProbe: boolean }
   /** Not within a time that a call can wait: come again after that. */
   | { kind: 'hold'; waitMs: number; isTokenRefused: boolean }
+
+/** A refusal as its caller tells it: two machines' clocks are not compared. */
+export interface RefusalReport {
+  kind: Refusal['kind']
+  sentMsAgo: number
+  retryAfterMs: number | null
+}
+
+export type UpstreamAdmission = Admission & Pick<UpstreamState, 'throttledForMs'>
+
+/** How things stand, for operators. */
+export interface UpstreamState {
+  throttledForMs: number
+  pausedForMs: number
+  isTokenRefused: boolean
+}
 
 /** No limit of Turso's API is documented; half of this is where most such APIs are. */
 const FIRST_RATE = 10

@@ -13,9 +13,10 @@ export type Lane = readonly Step[]
 export const stages: readonly (readonly Lane[])[] = [
   [[commandStep('generate', ['node', 'tools/bundle-migrations.ts'])]],
   [
-    [vitestStep('vitest:node', ['!stack', '!core@workerd', '!worker', '!tools'])],
-    [vitestStep('vitest:workerd', ['core@workerd', 'worker'])],
+    [vitestStep('vitest:worker', ['worker'])],
     [vitestStep('vitest:stack', ['stack'])],
+    [vitestStep('vitest:node', ['core@node', 'local'])],
+    [vitestStep('vitest:workerd', ['core@workerd'])],
     [
       commandStep('package', (context) => ['node', 'tools/check-package.ts', tarballIn(context)]),
       vitestStep('vitest:tools', ['tools']),

@@ -50,8 +50,8 @@ export const DAY_MS = 86_400_000
 /** For how long a deleted tenant keeps its database and can be restored, unless `DELETION_GRACE_DAYS` says otherwise: a week. */
 export const DELETION_GRACE_MS = 7 * DAY_MS
 
-/** One delivery to the directory. It is small, and nobody waits for it. */
-export const DIRECTORY_TIMEOUT_MS = 10_000
+/** One delivery to the directory, or one look into it. D1 takes milliseconds, or it is out of order. */
+export const DIRECTORY_TIMEOUT_MS = 5_000
 
 /** Ending a tenant's sessions: a message to each of their objects. A suspension or a deletion goes on without it. */
 export const END_SESSIONS_TIMEOUT_MS = 3_000
@@ -78,6 +78,9 @@ export const STRAY_GRACE_MS = 86_400_000
 /** For how long the directory remembers tenants that are gone. No delivery is as late. */
 export const FORGOTTEN_MEMORY_MS = 30 * 86_400_000
 
+/** For how long the cron waits for one of its parts, which may hang in D1; the longest asks Turso for some pages. */
+export const SWEEP_PART_MS = 60_000
+
 /** What one run of the cron does at most; with 1,000 subrequests to Turso, D1 and objects it has room. */
 export const MAX_TENANTS_WOKEN = 40
 /** Objects that one request has published again. */
@@ -86,6 +89,8 @@ export const MAX_ROWS_SWEPT = 1_000
 /** Pages of databases, and databases on each: with a run every ten minutes 100,000 take nine hours. */
 export const MAX_LIST_PAGES = 4
 export const STRAYS_PAGE = 500
+/** Databases that a walk has not come across, and that are asked for by name at its end. */
+export const MAX_STRAYS_SOUGHT = 100
 
 /** What a list with filters that no index helps with looks at for one page: some ten milliseconds' worth. */
 export const MAX_ROWS_SCANNED = 2_000

@@ -60,6 +60,8 @@ describe('a bad signup', () => {
     ['a prototype as field', '{"id":"acme","__proto__":{"x":1}}', '', /__proto__/],
     ['a prototype in the metadata', '{"id":"a","metadata":{"b":[{"__proto__":1}]}}', '', /__proto__/],
     ['a number that would be rounded', '{"id":"a","metadata":{"n":12345678901234567890}}', '', /rounded/],
+    ['half a character', '{"id":"a","name":"\\ud83d"}', '', /surrogate/],
+    ['half a character as field', '{"id":"a","metadata":{"\\udca9":1}}', '', /surrogate/],
     ['a number beyond all', '{"id":"a","metadata":{"n":1e400}}', '', /rounded/],
     [
       'an endless expiration',

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { advance, decide } from '../../worker/saga/machine.ts'
 import type { Effect } from '../../worker/saga/state.ts'
@@ -435,6 +435,26 @@ describe('a tenant that an earlier version has stored', () => {
       expect(storage.kv.get('tenant')).toMatchObject({ version: 99 })
     })
   })
+})
+
+test('a tenant that a later version has stored is left alone, and not forgotten', async () => {
+  await signUpNow({ id: 'of-later' })
+  const record = await runInDurableObject(tenantObject('of-later'), async (_, { storage }) => {
+    const later = { ...storage.kv.get<object>('tenant'), version: 99 }
+    storage.kv.put('tenant', later)
+    await storage.setAlarm(Date.now() + 3_600_000)
+    return later
+  })
+  vi.spyOn(console, 'error').mockImplementation(() => {})
+  expect(await runDurableObjectAlarm(tenantObject('of-later'))).toBe(true)
+  vi.restoreAllMocks()
+  // An alarm that fails is repeated six times, and then never again.
+  expect(await alarmOf('of-later')).toBeGreaterThan(Date.now())
+  await runInDurableObject(tenantObject('of-later'), (_, { storage }) => {
+    expect(storage.kv.get('tenant')).toEqual(record)
+    storage.kv.put('tenant', { ...record, version: 4 })
+  })
+  expect((await read('of-later')).tenant.status).toBe('active')
 })
 
 test('a caller that repeats a signup over and over while Turso is unavailable does not use its attempts up', () => {

@@ -43,6 +43,7 @@ export const sessionOperations: readonly Operation[] = [
         schema: z.strictObject({ sessions: z.array(session), next_cursor: z.nullable(z.string()) }),
       },
     },
+    problems: ['overloaded', 'directory_unavailable'],
   },
   {
     method: 'post',

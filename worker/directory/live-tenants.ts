@@ -18,11 +18,9 @@ export async function unmarkLive(directory: D1Database, tenant: string): Promise
 
 /** In order, from this one on. */
 export async function listLive(directory: D1Database, from: string, limit: number): Promise<string[]> {
-  const { results } = await withTables(directory, () =>
-    directory
-      .prepare('select tenant from live_tenants where tenant >= ? order by tenant limit ?')
-      .bind(from, limit)
-      .all<{ tenant: string }>(),
-  )
+  const { results } = await directory
+    .prepare('select tenant from live_tenants where tenant >= ? order by tenant limit ?')
+    .bind(from, limit)
+    .all<{ tenant: string }>()
   return results.map(({ tenant }) => tenant)
 }

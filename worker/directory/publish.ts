@@ -1,20 +1,21 @@
 /** Writes one delivery of a Tenant object to the directory, in one transaction. */
-import { DIRECTORY_TIMEOUT_MS } from '../limits.ts'
 import type { Publication, Receipt } from './outbox.ts'
 import { withTables } from './schema.ts'
 
 /**
  * Only what is newer than what is there is written, so a delivery may come twice, late, or not at all.
  *
- * @throws what D1 throws, and after ten seconds: it may still come to pass
+ * @throws what D1 throws, and when it does not answer: it may still come to pass
  */
 export async function publish(directory: D1Database, publication: Publication): Promise<Receipt> {
   const statements = statementsOf(publication).map(([sql, args]) => directory.prepare(sql).bind(...args))
-  const results = await withTimeout(
-    withTables(directory, () => directory.batch<{ is_current: number; revision: number | null }>(statements)),
+  const results = await withTables(directory, () =>
+    directory.batch<{ is_current: number; revision: number | null }>(statements),
   )
-  const { is_current = 0, revision = null } = results.at(-1)?.results[0] ?? {}
-  return { isCurrent: is_current === 1, revision: revision ?? 0 }
+  const receipt = results.at(-1)?.results[0]
+  // Taken for a refusal it would be sent again at once, over and over.
+  if (receipt?.is_current === undefined) throw new Error('D1 has answered fewer statements than it was sent')
+  return { isCurrent: receipt.is_current === 1, revision: receipt.revision ?? 0 }
 }
 
 type Bound = readonly [sql: string, args: (string | number | null)[]]
@@ -91,20 +92,4 @@ function presence(tenant: string, revision: number, row: NonNullable<Publication
       [tenant, revision, orphan.name, orphan.since, orphan.attempts, orphan.retryAt],
     ]),
   ]
-}
-
-/** D1 takes no signal: what has gone out comes to pass or not, and both are provided for. */
-async function withTimeout<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | null = null
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer of D1 within ${DIRECTORY_TIMEOUT_MS} ms`)),
-      DIRECTORY_TIMEOUT_MS,
-    )
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

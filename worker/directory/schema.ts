@@ -1,4 +1,6 @@
 /** The directory's tables in D1, and how they come about: by whoever finds that they are not there. */
+import { answerWithin } from '../deadline.ts'
+import { DIRECTORY_TIMEOUT_MS } from '../limits.ts'
 
 /** Version by version, each applied at most once, whole or not at all. Only ever added to. */
 const VERSIONS: readonly (readonly string[])[] = [
@@ -105,13 +107,21 @@ async function readVersion(directory: D1Database): Promise<number> {
   return (await directory.prepare(sql).first<number>('version')) ?? 0
 }
 
-/** Runs something that needs the tables, and makes them if they turn out to be missing. */
+/**
+ * Runs something that needs the tables, and makes them if they turn out to be missing.
+ *
+ * @throws what D1 throws, and after five seconds: D1 takes no signal, so what has gone out may still come to pass
+ */
 export async function withTables<T>(directory: D1Database, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action()
-  } catch (error) {
-    if (!/no such (table|column)|has no column named/i.test(String(error))) throw error
-    await migrateDirectory(directory)
-    return await action()
+  return await answerWithin(DIRECTORY_TIMEOUT_MS, attempt())
+
+  async function attempt(): Promise<T> {
+    try {
+      return await action()
+    } catch (error) {
+      if (!/no such (table|column)|has no column named/i.test(String(error))) throw error
+      await migrateDirectory(directory)
+      return await action()
+    }
   }
 }

@@ -179,18 +179,19 @@ function parseJson(body: string): unknown {
   return json
 }
 
-/** What could not be kept and given back as it is, or would overflow the stack of code that walks it. */
+/** What could not be kept everywhere and given back as it is, or would overflow the stack of code that walks it. */
 function findUnfit(value: unknown, levels: number): string | undefined {
   if (
     typeof value === 'number' &&
     (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value)))
   )
     return 'has a number that would be rounded; send it as a string'
+  if (typeof value === 'string' && !value.isWellFormed()) return 'has half of a character, a lone surrogate'
   if (typeof value !== 'object' || value === null) return undefined
   if (levels === 0) return `is nested more than ${MAX_JSON_DEPTH} levels deep`
   if (Object.hasOwn(value, '__proto__')) return 'has a member called "__proto__"'
-  for (const member of Object.values(value)) {
-    const fault = findUnfit(member, levels - 1)
+  for (const [name, member] of Object.entries(value)) {
+    const fault = findUnfit(name, 1) ?? findUnfit(member, levels - 1)
     if (fault !== undefined) return fault
   }
   return undefined

@@ -121,8 +121,8 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
     alarmCame: () => void (setTo = null),
     async comeBack() {
       setTo = Date.now() + WATCHDOG_MS
-      // For a tenant that is gone only the directory has something to wait for.
-      if (read() !== undefined) sagaAt = setTo
+      // For a tenant that is gone only the directory has something to wait for. Not read: a later version may have stored it.
+      if (kv.get('tenant') !== undefined) sagaAt = setTo
       await ctx.storage.setAlarm(setTo)
     },
   }

@@ -1,6 +1,7 @@
 /** What operators look up in the directory: tenants, counts, the audit. */
 import { Hono } from 'hono'
 import { listAudit } from '../directory/audit-log.ts'
+import { look } from '../directory/look.ts'
 import { countOrphans, listOrphans } from '../directory/orphans.ts'
 import { countTenants, listTenants } from '../directory/tenants.ts'
 import type { AppEnvironment } from '../environment.ts'
@@ -22,16 +23,15 @@ import {
   tenantQuery,
 } from '../directory/queries.ts'
 import { callOf } from './call.ts'
-import { look } from './look.ts'
 import { note } from './note.ts'
 
 export const directory = new Hono<AppEnvironment>()
   .get('/v1/tenants', authenticate('admin'), async (c) => {
     const query = parseQuery(tenantQuery, c.req.url)
-    return c.json(toJson(await look(c, (tables) => listTenants(tables, query))))
+    return c.json(toJson(await look(callOf(c), (tables) => listTenants(tables, query))))
   })
   .get('/v1/stats', authenticate('admin'), async (c) => {
-    const stats = await look(c, async (tables) => ({
+    const stats = await look(callOf(c), async (tables) => ({
       byStatus: await countTenants(tables),
       orphans: await countOrphans(tables, Date.now()),
       walk: await readWalk(tables),
@@ -45,23 +45,23 @@ export const directory = new Hono<AppEnvironment>()
   .all('/v1/stats', methodNotAllowed('GET'))
   .get('/v1/audit', authenticate('admin'), async (c) => {
     const query = parseQuery(auditQuery, c.req.url)
-    return c.json(toJson(await look(c, (tables) => listAudit(tables, query))))
+    return c.json(toJson(await look(callOf(c), (tables) => listAudit(tables, query))))
   })
   .all('/v1/audit', methodNotAllowed('GET'))
   .get('/v1/orphans', authenticate('admin'), async (c) => {
     const query = parseQuery(orphanQuery, c.req.url)
-    return c.json(toJson(await look(c, (tables) => listOrphans(tables, query, Date.now()))))
+    return c.json(toJson(await look(callOf(c), (tables) => listOrphans(tables, query, Date.now()))))
   })
   .all('/v1/orphans', methodNotAllowed('GET'))
   .delete('/v1/orphans/:database', authenticate('admin'), async (c) => {
     const database = parseDatabaseName(c.req.param('database'))
     const query = parseQuery(removalQuery, c.req.url)
-    return c.json(toJson(await look(c, () => removeOrphan(callOf(c), database, query))))
+    return c.json(toJson(await removeOrphan(callOf(c), database, query)))
   })
   .all('/v1/orphans/:database', methodNotAllowed('DELETE'))
   .post('/v1/orphans/:database/ignore', authenticate('admin'), async (c) => {
     const database = parseDatabaseName(c.req.param('database'))
-    return c.json(toJson({ orphan: await look(c, () => ignore(callOf(c), database)) }))
+    return c.json(toJson({ orphan: await ignore(callOf(c), database) }))
   })
   .all('/v1/orphans/:database/ignore', methodNotAllowed('POST'))
   .post('/v1/directory/rebuild', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
@@ -73,6 +73,6 @@ export const directory = new Hono<AppEnvironment>()
   .post('/v1/directory/check', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
     const request = parseCheck(await c.req.text())
     await note(c, 'check_directory', null)
-    return c.json(toJson(await look(c, () => check(c.env, request))))
+    return c.json(toJson(await check(callOf(c), request)))
   })
   .all('/v1/directory/check', methodNotAllowed('POST'))

@@ -1,8 +1,10 @@
 /** Numbers for operators: of all tenants, from the directory, and of the way to Turso, from the object that all share. */
 import { Hono } from 'hono'
 import { readConfiguration } from '../configuration.ts'
+import { answerWithin } from '../deadline.ts'
 import { readGauges } from '../directory/gauges.ts'
 import type { AppEnvironment } from '../environment.ts'
+import { OBJECT_CALL_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
 import { renderMetrics, type Metric } from '../metrics.ts'
 import { authenticate } from '../middleware/authenticate.ts'
@@ -44,8 +46,10 @@ export const metrics = new Hono<AppEnvironment>()
 
 async function readUpstream(env: Env): Promise<Metric[]> {
   const { organization } = readConfiguration(env)
-  const { isTokenRefused, pausedForMs, throttledForMs } =
-    await env.UPSTREAM.getByName(organization).describe()
+  const { isTokenRefused, pausedForMs, throttledForMs } = await answerWithin(
+    OBJECT_CALL_MS,
+    env.UPSTREAM.getByName(organization).describe(),
+  )
   return [
     {
       name: 'turso_edge_platform_token_refused',

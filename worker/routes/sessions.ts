@@ -3,6 +3,7 @@ import { Hono, type Context } from 'hono'
 import { readConfiguration } from '../configuration.ts'
 import { openCursor, sealCursor } from '../directory/cursor.ts'
 import { listLive } from '../directory/live-tenants.ts'
+import { look } from '../directory/look.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { toJson } from '../http/json.ts'
 import {
@@ -22,6 +23,7 @@ import { parseDrain } from '../http/schemas.ts'
 import type { Lease } from '../session/leases.ts'
 import { objectOf } from '../session/objects.ts'
 import type { StreamView } from '../session/view.ts'
+import { callOf } from './call.ts'
 import { note } from './note.ts'
 
 export const sessions = new Hono<AppEnvironment>()
@@ -76,7 +78,9 @@ async function listLeases(
 ): Promise<{ leases: [tenant: string, lease: Lease][]; next: string | null }> {
   const [from = '', after = ''] = String(openCursor('sessions', cursor) ?? '').split('\n')
   const tenants =
-    wanted === undefined ? await listLive(c.env.DIRECTORY, from, MAX_TENANTS_PER_PAGE) : [wanted]
+    wanted === undefined
+      ? await look(callOf(c), (directory) => listLive(directory, from, MAX_TENANTS_PER_PAGE))
+      : [wanted]
   const leases: [string, Lease][] = []
   for (const tenant of tenants) {
     const room = limit - leases.length

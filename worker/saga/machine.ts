@@ -201,7 +201,9 @@ function stepped(state: SagaState, { effect, result, now, random }: Ended): Saga
   // By its name it is ours, by its own word it is not: it is left alone.
   if (reason === 'foreign')
     return giveUp({ ...state, databaseId: null, mayAppear: false }, detail, false, now)
-  if (reason === 'unavailable') return retry('unavailable', changes)
+  // A conflict is about a name that is taken; of any other call it is about what else goes on, and passes.
+  const isBusy = reason === 'exists' && effect.kind !== 'create_database'
+  if (reason === 'unavailable' || isBusy) return retry('unavailable', changes)
   switch (effect.kind) {
     case 'create_database':
       // Perhaps an attempt before has made it, or this one: whatever is between us and Turso can send a request twice. Then

@@ -29,6 +29,8 @@ const MIGRATION_TOKEN: TokenOptions = {
   expiration: MIGRATION_TOKEN_EXPIRATION,
 }
 
+const HOSTNAME = /^[a-z0-9.-]+(:\d+)?$/i
+
 const ownerOf = (database: string, { tenant, nonce }: Claim): Owner => ({ database, tenant, nonce })
 
 interface Surroundings {
@@ -97,8 +99,12 @@ export function createPerformer(
     switch (effect.kind) {
       case 'create_database':
       case 'find_database': {
-        const { id, hostname } =
+        const answer =
           effect.kind === 'find_database' ? await databases.retrieve(effect.name) : await create(effect)
+        const { id, name, hostname } = answer
+        // Nobody knows then what was done, as without an answer; and what is stored must be an address.
+        if (name !== effect.name || !HOSTNAME.test(hostname))
+          throw new Error(`Turso has answered with the database "${name}" at "${hostname}"`)
         return { kind: 'done', database: { id, hostname, location: locationOfHostname(hostname) } }
       }
       case 'create_token':
@@ -138,7 +144,7 @@ export function createPerformer(
       try {
         return { ...(await call(effect)), requestId }
       } catch (error) {
-        const failure = describeFailure(error)
+        const failure = describeFailure(error, effect.kind === 'migrate' ? 'database' : 'platform')
         const held = effect.kind === 'migrate' ? null : gate.held()
         if (held !== null) {
           const detail = held.why ?? failure.detail

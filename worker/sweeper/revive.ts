@@ -1,6 +1,7 @@
 /** Wakes the objects of tenants that should have changed by themselves and have not: an alarm may get lost. */
+import { answerWithin } from '../deadline.ts'
 import { publish } from '../directory/publish.ts'
-import { MAX_TENANTS_WOKEN, STUCK_AFTER_MS } from '../limits.ts'
+import { MAX_TENANTS_WOKEN, OBJECT_CALL_MS, STUCK_AFTER_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
 
 interface Known {
@@ -32,17 +33,20 @@ export async function revive(env: Env, now: number): Promise<Woken> {
   return await wakeAll(env, results)
 }
 
-/** The object is the truth: the row of a tenant that it knows nothing of goes. */
+/** The object is the truth: the row of a tenant that it knows nothing of goes. One that does not answer keeps no other waiting. */
 export async function wakeAll(env: Env, tenants: readonly Known[]): Promise<Woken> {
   const counts = { woken: 0, unknown: 0, failed: 0 }
-  for (const { id: tenant, revision } of tenants)
-    try {
-      const isKnown: boolean = await env.TENANTS.getByName(tenant).wake()
-      if (!isKnown) await publish(env.DIRECTORY, { tenant, revision: revision + 1, row: null, audit: [] })
-      counts[isKnown ? 'woken' : 'unknown'] += 1
-    } catch (error) {
-      counts.failed += 1
-      log('warn', 'wake_failed', { tenant, detail: errorText(error) })
-    }
+  await Promise.all(
+    tenants.map(async ({ id: tenant, revision }) => {
+      try {
+        const isKnown = await answerWithin<boolean>(OBJECT_CALL_MS, env.TENANTS.getByName(tenant).wake())
+        if (!isKnown) await publish(env.DIRECTORY, { tenant, revision: revision + 1, row: null, audit: [] })
+        counts[isKnown ? 'woken' : 'unknown'] += 1
+      } catch (error) {
+        counts.failed += 1
+        log('warn', 'wake_failed', { tenant, detail: errorText(error) })
+      }
+    }),
+  )
   return counts
 }

@@ -3,8 +3,11 @@
  * tenant is known to have. It only notes them: the directory may be behind, and another deployment may be at work in the
  * same organization.
  */
-import { MAX_LIST_PAGES, STRAYS_PAGE } from '../limits.ts'
+import type { Databases } from '../../src/index.ts'
+import { dropOrphan } from '../directory/orphans.ts'
+import { MAX_LIST_PAGES, MAX_STRAYS_SOUGHT, STRAYS_PAGE } from '../limits.ts'
 import { DATABASE_NAME } from '../tenant-name.ts'
+import { describeFailure } from '../saga/failure.ts'
 import { performerFor } from '../saga/performer.ts'
 
 /** In the table `sweeper`, under `strays`. */
@@ -34,9 +37,11 @@ export async function findStrays(
       ? { cursor: null, startedAt: null, completedAt: now }
       : { ...walk, startedAt, cursor: page.next }
     counts.databases += page.items.length
-    counts.found += await note(DIRECTORY, names, now, next, isOver ? startedAt : null)
+    counts.found += await note(DIRECTORY, names, now, next)
     walk = next
-    if (isOver) break
+    if (!isOver) continue
+    await dropGone(DIRECTORY, databases, startedAt, now)
+    break
   }
   return counts
 }
@@ -48,19 +53,10 @@ export async function readWalk(directory: D1Database): Promise<Walk | null> {
   return value === null ? null : (JSON.parse(value) as Walk)
 }
 
-/**
- * @param endOf when the walk began that ends here: what it has not come across is gone
- * @returns how many are new
- */
-async function note(
-  directory: D1Database,
-  names: string[],
-  now: number,
-  walk: Walk,
-  endOf: number | null,
-): Promise<number> {
+/** @returns how many are new */
+async function note(directory: D1Database, names: string[], now: number, walk: Walk): Promise<number> {
   const list = JSON.stringify(names)
-  const statements = [
+  const [inserted] = await directory.batch([
     directory
       .prepare(
         `insert into orphans (database, since, seen_at) select value, ?2, ?2 from json_each(?1)
@@ -76,9 +72,30 @@ async function note(
     directory
       .prepare("insert or replace into sweeper (name, value) values ('strays', ?)")
       .bind(JSON.stringify(walk)),
-  ]
-  if (endOf !== null)
-    statements.push(directory.prepare('delete from orphans where tenant is null and seen_at < ?').bind(endOf))
-  const [inserted] = await directory.batch(statements)
+  ])
   return inserted?.meta.changes ?? 0
+}
+
+/**
+ * What a walk has not come across is looked for by its name: lists leave out what moves while they are read, or all of it, and
+ * with its row would go since when it is known, and that an operator ignores it.
+ */
+async function dropGone(
+  directory: D1Database,
+  databases: Databases,
+  startedAt: number,
+  now: number,
+): Promise<void> {
+  const { results } = await directory
+    .prepare('select database from orphans where tenant is null and seen_at < ? limit ?')
+    .bind(startedAt, MAX_STRAYS_SOUGHT)
+    .all<{ database: string }>()
+  for (const { database } of results)
+    try {
+      await databases.retrieve(database)
+      await directory.prepare('update orphans set seen_at = ? where database = ?').bind(now, database).run()
+    } catch (error) {
+      if (describeFailure(error).reason !== 'missing') throw error
+      await dropOrphan(directory, database)
+    }
 }

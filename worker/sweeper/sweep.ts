@@ -2,9 +2,10 @@
  * What the cron does: a bounded part of everything that nobody else would ever come back to. Each part fails for itself,
  * and goes on with the next run where it was.
  */
+import { answerWithin } from '../deadline.ts'
 import { dropOldAudit } from '../directory/audit-log.ts'
 import { migrateDirectory } from '../directory/schema.ts'
-import { FORGOTTEN_MEMORY_MS, MAX_ROWS_SWEPT } from '../limits.ts'
+import { FORGOTTEN_MEMORY_MS, MAX_ROWS_SWEPT, SWEEP_PART_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
 import { revive } from './revive.ts'
 import { findStrays } from './strays.ts'
@@ -21,7 +22,9 @@ export async function sweep(env: Env, now: number): Promise<void> {
   ]
   for (const [part, action] of parts)
     try {
-      const counts: Record<string, number> = { ...(await action()) }
+      const counts: Record<string, number> = {
+        ...(await answerWithin<object | void>(SWEEP_PART_MS, action())),
+      }
       if (Object.values(counts).some(Boolean)) log('info', 'swept', { part, ...counts })
     } catch (error) {
       log('error', 'sweep_failed', { part, detail: errorText(error) })

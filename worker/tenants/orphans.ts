@@ -1,11 +1,13 @@
 /** What an operator can do about a database that may be left. */
 import { connect } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
+import { answerWithin } from '../deadline.ts'
 import { databaseHttpUrl } from '../turso/database-url.ts'
 import type { AuditAction } from '../directory/audit.ts'
 import { addToAudit } from '../directory/audit-log.ts'
+import { look } from '../directory/look.ts'
 import { dropOrphan, findOrphan, ignoreOrphan, type OrphanRow } from '../directory/orphans.ts'
-import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION } from '../limits.ts'
+import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION, OBJECT_CALL_MS } from '../limits.ts'
 import { Problem } from '../http/problem.ts'
 import type { RemovalQuery } from '../directory/queries.ts'
 import { describeFailure } from '../saga/failure.ts'
@@ -27,8 +29,10 @@ export async function removeOrphan(
   const { env, caller } = call
   const orphan = await find(call, database)
   // Unless the directory is behind, and the tenant knows nothing of it any more.
-  if (orphan.tenant !== null && (await env.TENANTS.getByName(orphan.tenant).hurryOrphan(database, caller)))
-    return { database, outcome: 'hurried' }
+  if (orphan.tenant !== null) {
+    const isHurried = env.TENANTS.getByName(orphan.tenant).hurryOrphan(database, caller)
+    if (await answerWithin(OBJECT_CALL_MS, isHurried)) return { database, outcome: 'hurried' }
+  }
   const hostname = await hostnameOf(env, database)
   if (hostname === null) await note(call, 'delete_orphan', database, null)
   else {
@@ -40,7 +44,7 @@ export async function removeOrphan(
     await note(call, 'delete_orphan', database, owner?.tenant ?? null)
     await attempt(() => databasesFor(env).delete(database), 'missing')
   }
-  await dropOrphan(env.DIRECTORY, database)
+  await look(call, (directory) => dropOrphan(directory, database))
   return { database, outcome: hostname === null ? 'gone' : 'deleted' }
 }
 
@@ -49,23 +53,24 @@ export async function ignore(call: Call, database: string): Promise<OrphanRow> {
   const { tenant } = await find(call, database)
   if (tenant !== null) throw new Problem('database_in_use', `The tenant "${tenant}" deletes "${database}"`)
   await note(call, 'ignore_orphan', database, null)
-  await ignoreOrphan(call.env.DIRECTORY, database, Date.now())
+  await look(call, (directory) => ignoreOrphan(directory, database, Date.now()))
   return await find(call, database)
 }
 
 const databasesFor = (env: Env) => performerFor(env, undefined, true).databases
 
 /** What was found without a tenant may be that of a signup under way, until its grace is over. */
-async function find({ env }: Call, database: string): Promise<OrphanRow> {
-  const orphan = await findOrphan(env.DIRECTORY, database, Date.now())
+async function find(call: Call, database: string): Promise<OrphanRow> {
+  const orphan = await look(call, (directory) => findOrphan(directory, database, Date.now()))
   if (orphan === null) throw new Problem('not_found', `There is no orphan "${database}"`)
   return orphan
 }
 
 async function refuseOwned(env: Env, { database, tenant }: Owner, named: string | undefined): Promise<void> {
-  if (await env.TENANTS.getByName(tenant).has(database)) {
+  const object = env.TENANTS.getByName(tenant)
+  if (await answerWithin(OBJECT_CALL_MS, object.has(database))) {
     // The directory should have known.
-    await env.TENANTS.getByName(tenant).wake()
+    await object.wake()
     throw new Problem('database_in_use', `It is the database of the tenant "${tenant}"`)
   }
   if (named === tenant) return
@@ -125,10 +130,7 @@ async function attempt<T>(action: () => Promise<T>, expected?: 'missing'): Promi
   }
 }
 
-const note = (
-  { env, caller }: Call,
-  action: AuditAction,
-  database: string,
-  tenant: string | null,
-): Promise<void> =>
-  addToAudit(env.DIRECTORY, { ...caller, action, outcome: 'accepted' }, { tenant, database })
+const note = (call: Call, action: AuditAction, database: string, tenant: string | null): Promise<void> =>
+  look(call, (directory) =>
+    addToAudit(directory, { ...call.caller, action, outcome: 'accepted' }, { tenant, database }),
+  )

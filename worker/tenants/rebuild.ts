@@ -1,10 +1,13 @@
 /** Makes the directory again from the tenants' objects, a bounded part at a time. */
 import { readPage } from '../directory/page.ts'
+import { answerWithin } from '../deadline.ts'
 import { openCursor, sealCursor } from '../directory/cursor.ts'
-import { MAX_TENANTS_WOKEN } from '../limits.ts'
+import { look } from '../directory/look.ts'
+import { DIRECTORY_TIMEOUT_MS, MAX_TENANTS_WOKEN, OBJECT_CALL_MS } from '../limits.ts'
 import { errorText } from '../log.ts'
 import type { CheckRequest } from '../http/schemas.ts'
 import { wakeAll } from '../sweeper/revive.ts'
+import type { Call } from './operations.ts'
 
 export interface Rebuilt {
   /** When it began, by the Worker's clock. */
@@ -22,7 +25,8 @@ export async function rebuild(env: Env, objects: readonly string[]): Promise<Reb
   await Promise.all(
     objects.map(async (object) => {
       try {
-        const outcome = await env.TENANTS.get(env.TENANTS.idFromString(object)).publish()
+        const tenant = env.TENANTS.get(env.TENANTS.idFromString(object))
+        const outcome = await answerWithin(DIRECTORY_TIMEOUT_MS + OBJECT_CALL_MS, tenant.publish())
         if (outcome === 'unavailable') result.failed.push({ object, detail: 'D1 did not take it' })
         else result[outcome] += 1
       } catch (error) {
@@ -43,15 +47,18 @@ export interface Checked {
 }
 
 /** Asks the objects of tenants whose rows are older than a rebuild whether there is such a tenant. */
-export async function check(env: Env, { published_before, cursor }: CheckRequest): Promise<Checked> {
-  const { rows, last } = await readPage<{ id: string; revision: number }>(env.DIRECTORY, {
-    sql: 'select id, revision, published_at from tenants where id > ? order by id',
-    args: [openCursor('check', cursor) ?? ''],
-    key: 'id',
-    order: 'asc',
-    filters: [['published_at < ?', Date.parse(published_before)]],
-    limit: MAX_TENANTS_WOKEN,
-  })
-  const { woken, unknown, failed } = await wakeAll(env, rows)
+export async function check(call: Call, { published_before, cursor }: CheckRequest): Promise<Checked> {
+  const after = openCursor('check', cursor) ?? ''
+  const { rows, last } = await look(call, (directory) =>
+    readPage<{ id: string; revision: number }>(directory, {
+      sql: 'select id, revision, published_at from tenants where id > ? order by id',
+      args: [after],
+      key: 'id',
+      order: 'asc',
+      filters: [['published_at < ?', Date.parse(published_before)]],
+      limit: MAX_TENANTS_WOKEN,
+    }),
+  )
+  const { woken, unknown, failed } = await wakeAll(call.env, rows)
   return { known: woken, removed: unknown, failed, nextCursor: sealCursor('check', last) }
 }

@@ -3,7 +3,8 @@
  * organisation's {@link PaceKeeper} lets them.
  */
 import type { Fetch } from '../../src/index.ts'
-import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
+import { answerWithin } from '../deadline.ts'
+import { DEFAULT_RETRY_AFTER_MS, OBJECT_CALL_MS } from '../limits.ts'
 import { errorText, log } from '../log.ts'
 import type { RefusalReport, UpstreamAdmission, UpstreamState } from './pace.ts'
 
@@ -106,10 +107,10 @@ function readRetryAfter(header: string | null): number | null {
   return Number.isNaN(ms) ? null : Math.max(0, ms)
 }
 
-/** Without the object everybody goes on as if nothing were known: it must not be what a signup fails for. */
+/** Without the object, or its answer, everybody goes on as if nothing were known: it must not be what a signup fails for. */
 async function orElse<T>(fallback: T, ask: () => Promise<T>): Promise<T> {
   try {
-    return await ask()
+    return await answerWithin(OBJECT_CALL_MS, ask())
   } catch (error) {
     log('error', 'upstream_object_failed', { detail: errorText(error) })
     return fallback

@@ -30,6 +30,15 @@ async function libsql(id: string): Promise<{ client: Client; signup: Signup }> {
 const titles = async (client: Client): Promise<unknown[]> =>
   (await client.execute('select title from notes order by id')).rows.map((row) => row['title'])
 
+async function suspend(id: string): Promise<void> {
+  const response = await fetch(`${stack.url}/v1/tenants/${id}`, {
+    method: 'PATCH',
+    headers: { authorization: 'Bearer admin-key', 'content-type': 'application/merge-patch+json' },
+    body: '{"suspended":true}',
+  })
+  expect(response.status).toBe(200)
+}
+
 /** Of this tenant the database holds nothing. */
 async function noStreams(id: string): Promise<void> {
   const theirs = (): unknown[] =>
@@ -138,6 +147,25 @@ describe('@libsql/client over ws', () => {
     }
   })
 
+  test.each([
+    ['suspended', 'TENANT_SUSPENDED', (url: string) => url],
+    ['not there', 'TENANT_NOT_FOUND', (url: string) => url.replace(/\/$/, '-nobody/')],
+  ])('is told by the code of its errors that the tenant is %s', async (what, code, urlFor) => {
+    const id = `ws-${what.replace(' ', '-')}`
+    const signup = await signUp(stack, id)
+    await suspend(id)
+    const client = createClient({ url: urlFor(socketUrl(signup)), authToken: signup.token.jwt })
+    onTestFinished(() => client.close())
+    const message = expect.stringMatching(/suspended: its database|no such tenant/) as string
+    for (const work of [
+      () => client.execute('select 1'),
+      () => client.batch(['select 1', 'select 2'], 'write'),
+      async () => await (await client.transaction('write')).execute('select 1'),
+      () => client.executeMultiple('select 1; select 2'),
+    ])
+      await expect(work()).rejects.toMatchObject({ code, message })
+  })
+
   test('hears that the database could not be reached, and goes on when it can', async () => {
     const { client } = await libsql('ws-unplugged')
     await client.execute("insert into notes (title) values ('before')")
@@ -209,6 +237,17 @@ describe.each([2, 3] as const)('@libsql/hrana-client over ws, version %i', (vers
       ]),
     )
     await noStreams(`hrana-read-${version}`)
+  })
+
+  test('is told of a suspended tenant by an error with its code', async () => {
+    const id = `hrana-suspended-${version}`
+    const signup = await signUp(stack, id)
+    await suspend(id)
+    const client = hrana.openWs(socketUrl(signup), signup.token.jwt, version)
+    onTestFinished(() => client.close())
+    const stream = client.openStream()
+    await expect(stream.query('select 1')).rejects.toMatchObject({ code: 'TENANT_SUSPENDED' })
+    expect(client.closed).toBe(true)
   })
 
   test('stores texts for all streams of the connection', async () => {

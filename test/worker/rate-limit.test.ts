@@ -141,16 +141,17 @@ describe('wrong keys', () => {
 })
 
 describe('WebSockets', () => {
+  const open = async (tenant: string, from: string): Promise<Response> => {
+    const headers = { upgrade: 'websocket', 'sec-websocket-protocol': 'hrana3', ...address(from) }
+    const request = new Request(`${ORIGIN}/t/${tenant}/`, { headers })
+    const response = await app.fetch(request, { ...env, UPGRADE_LIMIT: TIGHT })
+    response.webSocket?.accept()
+    response.webSocket?.close()
+    return response
+  }
+
   test('of one tenant from one network are opened only so often, before anybody has said a token', async () => {
     for (const id of ['many-sockets', 'few-sockets']) await signUpNow({ id })
-    const open = async (tenant: string, from: string): Promise<Response> => {
-      const headers = { upgrade: 'websocket', 'sec-websocket-protocol': 'hrana3', ...address(from) }
-      const request = new Request(`${ORIGIN}/t/${tenant}/`, { headers })
-      const response = await app.fetch(request, { ...env, UPGRADE_LIMIT: TIGHT })
-      response.webSocket?.accept()
-      response.webSocket?.close()
-      return response
-    }
     const answers: Response[] = []
     for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES && answers.at(-1)?.status !== 429; count++)
       answers.push(await open('many-sockets', '192.0.2.1'))
@@ -160,5 +161,13 @@ describe('WebSockets', () => {
     expect(refused?.headers.get('retry-after')).toBe('10')
     expect((await open('few-sockets', '192.0.2.1')).status).toBe(101)
     expect((await open('many-sockets', '192.0.2.2')).status).toBe(101)
+  })
+
+  test('of tenants that are not there count as one', async () => {
+    const statuses: number[] = []
+    for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES && statuses.at(-1) !== 429; count++)
+      statuses.push((await open(`made-up-${count}`, '192.0.2.3')).status)
+    expect(statuses).toContain(101)
+    expect(statuses.at(-1)).toBe(429)
   })
 })

@@ -34,7 +34,14 @@ const socket = (path: string, id: string): Operation => ({
   summary: "SQL on a tenant's database over a WebSocket, by Hrana",
   auth: null,
   headers: upgrade,
-  answers: { 101: { description: 'The WebSocket', schema: null, contentType: null } },
+  answers: {
+    101: {
+      description:
+        'The WebSocket. If the tenant is suspended or not there, `hello_error` says so, and it is closed',
+      schema: null,
+      contentType: null,
+    },
+  },
 })
 
 export const gatewayOperations: readonly Operation[] = [

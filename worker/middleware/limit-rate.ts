@@ -46,10 +46,11 @@ export async function countWrongKey(c: Context<AppEnvironment>): Promise<void> {
 /**
  * Before anything is known of who opens a WebSocket: each keeps an object for seconds, whether it ever says a token or not.
  *
+ * @param tenantId `null` for those of all tenants that are not there
  * @throws {Problem} `rate_limited` for a network that opens too many of one tenant's
  */
-export async function limitUpgrades(c: Context<AppEnvironment>, tenantId: string): Promise<void> {
-  const key = `${networkOf(c)} ${tenantId}`
+export async function limitUpgrades(c: Context<AppEnvironment>, tenantId: string | null): Promise<void> {
+  const key = `${networkOf(c)} ${tenantId ?? ''}`
   if (!(await isWithin(c.env, 'upgrade', key))) throw refused(c, 'upgrade', 'This network')
 }
 

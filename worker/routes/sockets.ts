@@ -1,4 +1,7 @@
-/** `GET /t/:tenant/`, upgraded: Hrana over WebSocket. The upgrade is checked here; a Socket object has the rest. */
+/**
+ * `GET /t/:tenant/`, upgraded: Hrana over WebSocket. The upgrade is checked here; a Socket object has the rest, but of what
+ * is only told why there is no database for it.
+ */
 import { Hono, type Context } from 'hono'
 import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
@@ -9,7 +12,8 @@ import { newId, placeNear } from '../session/location-hint.ts'
 import { parseTenantId } from '../http/schemas.ts'
 import { locateTenant } from '../gateway/tenant-locations.ts'
 import type { TenantLocation } from '../record/outcome.ts'
-import { chooseSubprotocol, SUBPROTOCOLS } from '../socket/protocol.ts'
+import { chooseSubprotocol, SUBPROTOCOLS, type Subprotocol } from '../socket/protocol.ts'
+import { openRefused } from '../socket/refused.ts'
 
 export const sockets = new Hono<AppEnvironment>().get('/t/:tenant', upgrade).get('/t/:tenant/', upgrade)
 
@@ -20,9 +24,10 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   if (chosen === undefined) return hranaErrorResponse(SUBPROTOCOL_UNSUPPORTED)
   const tenantId = parseTenantId(c.req.param('tenant') ?? '')
   const location: TenantLocation | null = await locateTenant(c.env, tenantId)
-  if (location === null) return hranaErrorResponse(NO_TENANT)
-  if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
-  await limitUpgrades(c, tenantId)
+  // Of tenants that are not there anybody can make up as many as he likes.
+  await limitUpgrades(c, location === null ? null : tenantId)
+  if (location === null) return refused(chosen, NO_TENANT)
+  if (location.kind === 'suspended') return refused(chosen, TENANT_SUSPENDED)
   const { jurisdiction } = readConfiguration(c.env)
   const id = newId(c.env.SOCKETS, jurisdiction)
   const near = jurisdiction === null ? location.location : null
@@ -43,6 +48,13 @@ async function upgrade(c: Context<AppEnvironment>): Promise<Response> {
   if (authorization !== undefined) headers.set('authorization', authorization)
   return await stub.fetch('https://socket/', { headers })
 }
+
+const refused = ({ version, name }: Subprotocol, error: HranaError): Response =>
+  new Response(null, {
+    status: 101,
+    webSocket: openRefused(version, error),
+    headers: { 'sec-websocket-protocol': name },
+  })
 
 const UPGRADE_REQUIRED: HranaError = {
   status: 426,

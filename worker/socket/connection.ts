@@ -1,11 +1,11 @@
 /**
  * One WebSocket as the protocol sees it: who may say what when, and how much of it may wait for an answer.
  */
-import { MAX_HELLO_CHARACTERS, MAX_SOCKET_PENDING, MAX_SOCKET_PENDING_CHARACTERS } from '../limits.ts'
+import { MAX_SOCKET_PENDING, MAX_SOCKET_PENDING_CHARACTERS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import type { UpstreamStreams } from './lanes.ts'
 import type { ConnectionMemory } from './memory.ts'
-import { parseMessage, type ClientMessage, type HelloMessage } from './message.ts'
+import { parseHello, parseMessage, type ClientMessage, type HelloMessage } from './message.ts'
 import { ProtocolViolation } from './protocol.ts'
 import { createRequests } from './requests.ts'
 import { HELLO_OK, helloError, type ToldError } from './response.ts'
@@ -101,11 +101,8 @@ export function createConnection(ports: ConnectionPorts): Connection {
   }
 
   function handle(raw: string | ArrayBuffer): void {
-    // What a stranger sends is not worth the time that reading all of it can take.
-    if (is('silent') && sizeOf(raw) > MAX_HELLO_CHARACTERS) throw new ProtocolViolation(1008, NO_HELLO)
-    const message = parseMessage(raw, ports.version)
+    const message = (is('silent') ? parseHello : parseMessage)(raw, ports.version)
     if (message.type === 'hello') greet(message).catch(fail)
-    else if (is('silent')) throw new ProtocolViolation(1008, NO_HELLO)
     else requests.handle(message)
   }
 
@@ -149,7 +146,5 @@ export function createConnection(ports: ConnectionPorts): Connection {
     left,
   }
 }
-
-const NO_HELLO = 'The first message must be a hello'
 
 const sizeOf = (raw: string | ArrayBuffer): number => (typeof raw === 'string' ? raw.length : raw.byteLength)

@@ -1,7 +1,12 @@
 /** What a client sends over a WebSocket: Hrana 2 and 3, in JSON. Pure. */
 import { readShortString, sliceMembers } from '../hrana/envelope.ts'
 import type { HranaError } from '../hrana/error.ts'
-import { MAX_SOCKET_JSON_DEPTH, MAX_SOCKET_MESSAGE_CHARACTERS, MAX_TOKEN_CHARACTERS } from '../limits.ts'
+import {
+  MAX_HELLO_CHARACTERS,
+  MAX_SOCKET_JSON_DEPTH,
+  MAX_SOCKET_MESSAGE_CHARACTERS,
+  MAX_TOKEN_CHARACTERS,
+} from '../limits.ts'
 import { ProtocolViolation } from './protocol.ts'
 import { checkJson } from './json.ts'
 import {
@@ -74,6 +79,18 @@ export function parseMessage(message: string | ArrayBuffer, version: number): Cl
     default:
       throw new ProtocolViolation(1007, 'The type of a message is not known')
   }
+}
+
+/**
+ * The first message, which must be a hello. Of any other a stranger could have much read.
+ *
+ * @throws {ProtocolViolation}
+ */
+export function parseHello(message: string | ArrayBuffer, version: number): HelloMessage {
+  const isShort = typeof message !== 'string' || message.length <= MAX_HELLO_CHARACTERS
+  const first = isShort ? parseMessage(message, version) : null
+  if (first?.type !== 'hello') throw new ProtocolViolation(1008, 'The first message must be a hello')
+  return first
 }
 
 function sliceChecked(message: string): Partial<Record<'type' | 'jwt' | 'request_id' | 'request', string>> {

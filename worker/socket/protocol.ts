@@ -1,4 +1,5 @@
 /** How Hrana runs over a WebSocket: its versions, and the codes that close it. Pure. */
+import { HELLO_MS } from '../limits.ts'
 
 /** The client broke the protocol, or a limit. Nothing can be answered any more: the socket is closed. */
 export class ProtocolViolation extends Error {
@@ -13,6 +14,14 @@ export class ProtocolViolation extends Error {
   }
 }
 
+export const NO_HELLO_IN_TIME = `No valid hello came within ${HELLO_MS} ms`
+
+export interface Subprotocol {
+  name: string
+  /** Of Hrana, 2 or 3. */
+  version: number
+}
+
 const VERSIONS: Record<string, number> = { hrana3: 3, hrana2: 2 }
 
 /**
@@ -22,7 +31,7 @@ const VERSIONS: Record<string, number> = { hrana3: 3, hrana2: 2 }
  * @returns `undefined` if there is none. A client that offers none at all expects hrana1, which has no stored SQL and no
  *   second hello, and which nobody speaks any more.
  */
-export function chooseSubprotocol(offered: string | null): { name: string; version: number } | undefined {
+export function chooseSubprotocol(offered: string | null): Subprotocol | undefined {
   const names = (offered ?? '').split(',').map((name) => name.trim().toLowerCase())
   const name = Object.keys(VERSIONS).find((known) => names.includes(known))
   return name === undefined ? undefined : { name, version: VERSIONS[name]! }

@@ -19,6 +19,9 @@ export const MAX_STORED_SQL_BYTES = 5_000
 /** Connections kept open for the next stream, over all databases: three file descriptors each. */
 export const MAX_IDLE_CONNECTIONS = 512
 
+/** Closed connections that wait for the garbage collector: two file descriptors each. Collecting takes tens of ms. */
+export const MAX_UNFINALISED_CONNECTIONS = 256
+
 /** The JSON decoder of sqld stops here, and so does a batch condition. */
 export const MAX_CONDITION_DEPTH = 128
 

@@ -2,8 +2,8 @@
  * SQLite, by way of the `libsql` binding. The only file that knows the binding and works around it (version 0.5.29):
  *
  * - A prepared statement is finalised by the garbage collector alone. Until then a closed connection stays open, with
- *   its locks and its file descriptors. So an open transaction is rolled back before a close, and connections are
- *   better kept than closed. A query that is left early is interrupted, which ends it.
+ *   its locks and its file descriptors. So an open transaction is rolled back before a close, and `connections.ts` has
+ *   the garbage collected. A query that is left early is interrupted, which ends it.
  * - A statement that failed with SQLITE_BUSY stays active: the connection cannot commit afterwards. The callers see to
  *   it that this never happens; if it does, `isBroken` says so.
  * - So does a COMMIT that fails for a deferred foreign key. It fails for good when it runs again without transaction.
@@ -59,8 +59,8 @@ export interface Connection {
   /** Runs a script of our own. */
   readonly run: (script: string) => void
   readonly rollback: () => void
-  /** Rolls back, and forgets what `last_insert_rowid()` and `changes()` remember. */
-  readonly reset: () => void
+  /** Whether nothing of what was done on it shows any more. What was rolled back does: SQLite has counted it. */
+  readonly isAsGoodAsNew: () => boolean
   /** Rolls back and closes. */
   readonly close: () => void
 }
@@ -72,10 +72,8 @@ export function openConnection(file: string): Connection {
   database.defaultSafeIntegers(true)
   const ownStatements = new Map<string, Database.Statement>()
   let isBroken = false
-  /** It has changed something since the last reset. */
+  let isClosed = false
   let hasChanges = false
-  /** What it remembers is from before the last reset. */
-  let remembers = false
   /** Statements that failed to end a transaction, and are active since. */
   const unended: Database.Statement[] = []
 
@@ -115,8 +113,6 @@ export function openConnection(file: string): Connection {
   }
 
   const runToEnd = (statement: Statement, prepared: Database.Statement, values: EngineValue[]) => {
-    // A statement that fails may have changed something as well.
-    if (statement.kind === 'write') hasChanges = true
     if (statement.kind === 'explain') checkExplainable(statement.sql)
     const before = statement.changesRows ? countersOf(query) : undefined
     const exact = statement.changesRows ? prepareReturning(database, statement.sql, prepared) : prepared
@@ -131,10 +127,10 @@ export function openConnection(file: string): Connection {
     endUnended()
     if (!before) return finished(rows, NO_CHANGES)
     const after = countersOf(query)
-    if (statement.inserts && after.changes > 0n) remembers = false
+    hasChanges ||= after.totalChanges > 0n
     return finished(exact === prepared ? rows : rows.map(decodeExactRow), {
       affectedRowCount: Number(after.changes),
-      lastInsertRowid: statement.inserts ? (remembers ? 0n : after.lastInsertRowid) : null,
+      lastInsertRowid: statement.inserts ? after.lastInsertRowid : null,
       rowsWritten: Number(after.totalChanges - before.totalChanges),
     })
   }
@@ -157,16 +153,13 @@ export function openConnection(file: string): Connection {
 
   return {
     get inTransaction() {
-      return database.inTransaction
+      // The binding ends the process when it is asked that of a closed one.
+      return !isClosed && database.inTransaction
     },
     get isBroken() {
       return isBroken
     },
     prepare(statement) {
-      if (remembers && (ASKS_FOR_CHANGES.test(statement.sql) || changesWithoutInserting(statement))) {
-        database.exec(FORGET_CHANGES)
-        remembers = false
-      }
       const prepared = prepare(statement.sql)
       const columns = columnsOf(prepared)
       const isQuery = statement.kind === 'select' && columns.length > 0
@@ -199,13 +192,17 @@ export function openConnection(file: string): Connection {
       database.exec(script)
     },
     rollback,
-    reset() {
-      rollback()
-      remembers ||= hasChanges
-      hasChanges = false
+    isAsGoodAsNew() {
+      if (hasChanges) return false
+      const [traces] = query(
+        'select total_changes(), changes(), last_insert_rowid(), exists (select 1 from sqlite_temp_schema)',
+      )
+      return traces!.every((trace) => trace === 0n)
     },
     close() {
+      if (isClosed) return
       rollback()
+      isClosed = true
       database.close()
     },
   }
@@ -213,18 +210,6 @@ export function openConnection(file: string): Connection {
 
 /** Without one of these words a query has no table. A few queries with one have none either, and count as well. */
 const NAMES_A_TABLE = /\b(?:from|in)\b/i
-
-/** Forgetting costs as much as a few statements, so it is done when somebody would notice. */
-const ASKS_FOR_CHANGES = /last_insert_rowid|changes/i
-
-/** A plain INSERT that changes a row inserts it, and is remembered instead. */
-function changesWithoutInserting({ kind, inserts, sql }: Statement): boolean {
-  return kind === 'write' && !(inserts && /^insert\s+into\b/i.test(sql) && !/\bon\s+conflict\b/i.test(sql))
-}
-
-/** SQLite has no call for it that the binding passes on. Nobody else sees the table. */
-const FORGET_CHANGES = `create temp table "turso-edge" (id integer primary key);
-  insert into temp."turso-edge" values (0); delete from temp."turso-edge" where id = 1; drop table temp."turso-edge"`
 
 /** The statement with its RETURNING clause rewritten. Throws `SqlFailure` where that is more than SQLite can compile. */
 function prepareReturning(

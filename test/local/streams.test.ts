@@ -149,6 +149,30 @@ test.each([
   expect(rowsOf(schema)).toEqual([])
 })
 
+test('what total_changes() and a view say on a new stream is what they say on a new connection', async () => {
+  const { create } = await start()
+  const database = await create('acme')
+  await database.execute(
+    'create table t (a unique, rowid_before default (last_insert_rowid()))',
+    'create view counters as select total_changes(), changes(), last_insert_rowid()',
+    'insert into t (a) values (1), (2)',
+  )
+  const zero = { type: 'integer', value: '0' }
+  const [counters] = await database.execute('select * from counters')
+  expect(rowsOf(counters)).toEqual([[zero, zero, zero]])
+  // It sets the rowid, and changes nothing.
+  const [failed] = await database.execute('insert into t (a) values (3), (1)')
+  expect(errorOf(failed).code).toBe('SQLITE_CONSTRAINT')
+  const [rolledBack] = await database.execute('begin', 'insert into t (a) values (3)')
+  expect(rolledBack?.type).toBe('ok')
+  await database.execute('insert into t (a) values (4)')
+  const [rows, total] = await database.execute(
+    'select rowid_before from t where a = 4',
+    'select total_changes()',
+  )
+  expect([rowsOf(rows), rowsOf(total)]).toEqual([[[zero]], [[zero]]])
+})
+
 test('a client that goes away while it waits leaves no stream and no lock behind', async () => {
   const { create, turso } = await start()
   const database = await create('acme')

@@ -1,8 +1,9 @@
 import { env } from 'cloudflare:workers'
-import { runInDurableObject } from 'cloudflare:test'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { parseToken } from '../../worker/http/schemas.ts'
+import type { TenantRecord } from '../../worker/record/tenant.ts'
 import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
 
@@ -136,6 +137,27 @@ describe('a token of a tenant', () => {
     expect(await (await call('/v1/tenants/changed-meanwhile', { headers: admin })).json()).toMatchObject({
       tenant: { metadata: { plan: 'new' } },
     })
+  })
+
+  test('that is given out while Turso is told something of the tenant is not the last that is known of it', async () => {
+    expect((await signUp({ id: 'given-meanwhile' }, { prefer: 'respond-async' })).status).toBe(202)
+    const object = env.TENANTS.getByName('given-meanwhile')
+    const statusOf = () =>
+      runInDurableObject(object, (_, { storage }) => storage.kv.get<TenantRecord>('tenant')?.status)
+    await expect.poll(statusOf).toBe('active')
+    // As if the answer to an earlier call had been lost: it is made again.
+    await runInDurableObject(object, async (_, { storage }) => {
+      const record = storage.kv.get<TenantRecord>('tenant')!
+      storage.kv.put('tenant', { ...record, access: { ...record.access, mayChange: true } })
+      await storage.setAlarm(Date.now() + 60_000)
+    })
+    await failNext({ kind: 'latency', ms: 600, on: 'databases.configuration' })
+    await requestsSeen()
+    const alarm = runDurableObjectAlarm(object)
+    await expect.poll(async () => (await requestsSeen()).join()).toContain('/configuration')
+    expect((await mint('given-meanwhile')).status).toBe(201)
+    await alarm
+    expect((await signUp({ id: 'given-meanwhile' })).status).toBe(409)
   })
 
   test('when Turso is unavailable is 503, and the same request may be sent again', async () => {

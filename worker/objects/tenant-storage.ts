@@ -4,7 +4,7 @@ import { WATCHDOG_MS } from '../limits.ts'
 import { log } from '../log.ts'
 import { isOvertaken, wakeAt } from '../saga/run.ts'
 import { readRecord, type StoredRecord } from '../record/stored.ts'
-import type { TenantRecord } from '../record/tenant.ts'
+import { withHandOver, type TenantRecord } from '../record/tenant.ts'
 import { createDelivery } from './delivery.ts'
 
 export interface TenantStorage {
@@ -99,8 +99,9 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
   return {
     read,
     async write(record, alarmAt, deed, isFirst = false) {
-      if (isOvertaken(read(), record, isFirst)) return false
-      await store(record, alarmAt, deed)
+      const stored = read()
+      if (isOvertaken(stored, record, isFirst)) return false
+      await store(withHandOver(record, stored), alarmAt, deed)
       return true
     },
     store,

@@ -278,3 +278,12 @@ export function handOver(
   const idempotencyKeys = own.idempotencyKeys.reduce(rememberKey, stored.idempotencyKeys)
   return { ...stored, isHandedOut: true, idempotencyKeys }
 }
+
+/**
+ * What a run of the saga, which began before, stores of what was done beside it without overtaking it: somebody may have been
+ * given a token since.
+ */
+export function withHandOver(own: TenantRecord, stored: TenantRecord | undefined): TenantRecord {
+  const isHandedOut = stored?.databaseName === own.databaseName && stored.isHandedOut
+  return isHandedOut && !own.isHandedOut ? { ...own, isHandedOut } : own
+}

@@ -12,7 +12,7 @@ import {
 import { WATCHDOG_MS } from '../../../worker/limits.ts'
 import { isOvertaken, runSaga, wakeAt, type Reply } from '../../../worker/saga/run.ts'
 import type { Effect, EffectResult } from '../../../worker/saga/state.ts'
-import type { TenantRecord } from '../../../worker/record/tenant.ts'
+import { withHandOver, type TenantRecord } from '../../../worker/record/tenant.ts'
 
 /** Fewer than are shipped, so that there are too many now and then. */
 const MAX_OWED_AUDIT_ROWS = 1
@@ -171,7 +171,11 @@ export function createObject(id: string, world: ObjectWorld): SimulatedObject {
               end()
               return
             }
-            object.store(command.state, command.isFirst ? deed : undefined, command.alarmAt)
+            object.store(
+              withHandOver(command.state, object.read()),
+              command.isFirst ? deed : undefined,
+              command.alarmAt,
+            )
             // An eviction may come between this and what follows.
             later(0)
             return

@@ -16,6 +16,13 @@ export interface PlantedBug {
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    what: 'a run forgets that somebody was given a token while it was under way',
+    file: 'worker/record/tenant.ts',
+    right: 'return isHandedOut && !own.isHandedOut ? { ...own, isHandedOut } : own',
+    wrong: 'return isHandedOut ? own : own',
+    breaks: /I4/,
+  },
+  {
     what: 'confirmations count for the opposite of what they were given for',
     file: 'worker/record/tenant.ts',
     right: 'access: { ...record.access, confirmations: 0, attempts: 0, retryAt: null }',

@@ -108,6 +108,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
   let deeds = 0
   /** Databases that somebody was told are theirs, by the key of the signup. */
   const handedOut = new Map<string, string>()
+  /** Databases of which somebody has a token. */
+  const given = new Set<string>()
   const active = new Map<string, string>()
   const removed = new Set<string>()
   /** Tenants that are suspended by the last word of their operator. */
@@ -151,6 +153,9 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       for (const caller of handedOut.keys()) if (caller.startsWith(`${object.id} `)) handedOut.delete(caller)
     }
     check()
+    // I4: or the next signup without a key would get one too.
+    if (record !== undefined && given.has(record.databaseName) && !record.isHandedOut)
+      violated(`I4: ${record.databaseName} was handed out, and that is forgotten`)
     // I11: the last word counts, whatever else goes on.
     if (record !== undefined && (record.suspension !== null) !== suspended.has(object.id))
       violated(`I11: ${object.id} is ${record.suspension === null ? 'not ' : ''}suspended`)
@@ -169,6 +174,8 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       if (active.has(object.id)) violated(`I1: ${object.id} was active and is no more`)
       return
     }
+    // Somebody fetches the first token while Turso is told something of the tenant.
+    if (isFaulty() && !record.isHandedOut && record.access.mayChange && random.chance(0.3)) mint(object)
     // Somebody changes their mind just when it is nearly certain that Turso has heard of it.
     if (isFaulty() && record.access.confirmations > 0 && random.chance(suspensions / 2))
       after(random.between(0, 5_000), () => suspendOrResume(object))
@@ -219,6 +226,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       if (former !== undefined && (former !== record.databaseName || key === null))
         violated(`I4: ${sameKey} was given ${former} and then ${record.databaseName}`)
       handedOut.set(sameKey, record.databaseName)
+      given.add(record.databaseName)
       summary.created += 1
       deeds += 1
       object.store(handedOver, { ...CALLER, action: 'token', outcome: 'created' })
@@ -262,6 +270,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       const handedOver = handOver(object.read(), known)
       if (typeof handedOver === 'string') return
       if (suspended.has(object.id)) violated(`I11: ${object.id} is suspended and was handed out`)
+      given.add(known.databaseName)
       deeds += 1
       object.store(handedOver, { ...CALLER, action: 'token', outcome: 'created' })
     })

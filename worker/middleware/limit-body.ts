@@ -2,7 +2,7 @@
 import { createMiddleware } from 'hono/factory'
 import type { AppEnvironment } from '../environment.ts'
 import { BODY_TIMEOUT_MS } from '../limits.ts'
-import { Problem } from '../http/problem.ts'
+import { invalidRequest, Problem } from '../http/problem.ts'
 
 export const limitBody = (maxBytes: number, timeoutMs: number = BODY_TIMEOUT_MS) =>
   createMiddleware<AppEnvironment>(async function limitBody(c, next) {
@@ -42,6 +42,10 @@ async function readWithin(
       if (bytes > maxBytes) throw tooLarge(maxBytes)
       chunks.push(value)
     }
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    // Of a body from a socket the runtime says so when its sender has ended it too soon, and also when it is given up here.
+    if (!isLate) throw invalidRequest([{ field: '', detail: 'The body ended before it was whole' }])
   } finally {
     clearTimeout(timer)
     if (bytes > maxBytes) reader.cancel().catch(() => undefined)

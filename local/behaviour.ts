@@ -18,6 +18,8 @@ export interface Behaviour {
    * whatever the reason, as long as the baton is well-formed.
    */
   readonly unusableBaton: 'by_reason' | 'as_unknown'
+  /** A baton of another database is accepted, and runs there, with the rights that the token has here. */
+  readonly batonsOpenOtherDatabases: boolean
   /**
    * A request after `close`: fails in-band, loses the pipeline when it is reached (400), or has the pipeline refused
    * before anything runs (400).
@@ -36,13 +38,23 @@ export interface Behaviour {
   readonly unparsableStep: 'step_fails' | 'batch_fails'
   /** `last_insert_rowid` of a cursor: a JSON string or a JSON number. */
   readonly cursorRowid: 'string' | 'number'
+  /**
+   * A cursor over what the token does not allow, or with a text that is not UTF-8. sqld has answered before it looks, and
+   * cuts the body off. Otherwise it is 403, and an `error` as the last entry.
+   */
+  readonly cutsCursors: boolean
   /** The last entry of a cursor that was not cut off. */
   readonly cursorTerminator: 'none' | 'replication_index'
   /** Results carry a `replication_index`. */
   readonly sendsReplicationIndex: boolean
   /** Errors of constraints carry an `extended_code`. */
   readonly sendsExtendedCode: boolean
-  /** The names of parameters in `describe`: as written (`:id`), or without their prefix (`id`). */
+  /** A text without statement, and wrong arguments: codes of their own, or those of wrong SQL. */
+  readonly inputCodes: 'own' | 'of_sql'
+  /**
+   * The names of parameters: as written (`:id`), or without their prefix (`id`). `describe` says them so, and of a named
+   * argument the prefix counts or does not.
+   */
   readonly parameterNames: 'written' | 'bare'
   /** Bodies of refused requests: plain text, Error objects and `{"error"}` by the layer that refuses, or always `{"error"}`. */
   readonly refusalBody: 'by_layer' | 'error'
@@ -56,15 +68,18 @@ const SPEC: Behaviour = {
   closesStatelessStreams: false,
   emptyPipeline: 'keeps',
   unusableBaton: 'by_reason',
+  batonsOpenOtherDatabases: false,
   requestAfterClose: 'fails',
   storeOnUsedId: 'refused',
   errorHoldsForSkippedStep: false,
   honoursWantRows: true,
   unparsableStep: 'step_fails',
   cursorRowid: 'string',
+  cutsCursors: false,
   cursorTerminator: 'none',
   sendsReplicationIndex: false,
   sendsExtendedCode: false,
+  inputCodes: 'own',
   parameterNames: 'written',
   refusalBody: 'by_layer',
   notAJwtStatus: 401,
@@ -75,15 +90,18 @@ const SQLD: Behaviour = {
   closesStatelessStreams: false,
   emptyPipeline: 'keeps',
   unusableBaton: 'by_reason',
+  batonsOpenOtherDatabases: true,
   requestAfterClose: 'loses_pipeline',
   storeOnUsedId: 'refused',
   errorHoldsForSkippedStep: true,
   honoursWantRows: false,
   unparsableStep: 'batch_fails',
   cursorRowid: 'number',
+  cutsCursors: true,
   cursorTerminator: 'replication_index',
   sendsReplicationIndex: true,
   sendsExtendedCode: false,
+  inputCodes: 'own',
   parameterNames: 'written',
   refusalBody: 'by_layer',
   notAJwtStatus: 401,
@@ -94,15 +112,18 @@ const CLOUD: Behaviour = {
   closesStatelessStreams: true,
   emptyPipeline: 'closes',
   unusableBaton: 'as_unknown',
+  batonsOpenOtherDatabases: false,
   requestAfterClose: 'refuses_pipeline',
   storeOnUsedId: 'replaces',
   errorHoldsForSkippedStep: true,
   honoursWantRows: true,
   unparsableStep: 'step_fails',
   cursorRowid: 'number',
+  cutsCursors: false,
   cursorTerminator: 'replication_index',
   sendsReplicationIndex: false,
   sendsExtendedCode: true,
+  inputCodes: 'of_sql',
   parameterNames: 'bare',
   refusalBody: 'error',
   notAJwtStatus: 400,

@@ -6,6 +6,9 @@ export const MAX_STREAMS = 128
 /** sqld: how long a new stream waits for one of them. */
 export const STREAM_WAIT_MS = 1_000
 
+/** sqld: new streams that wait at once, and the next is refused. */
+export const MAX_WAITING_STREAMS = 127
+
 /** sqld: how long an expired stream is remembered, so that its baton is told apart from an invalid one. */
 export const TOMBSTONE_MS = 300_000
 

@@ -9,17 +9,24 @@ export interface Arguments {
   readonly named: ReadonlyMap<string, EngineValue>
 }
 
-/**
- * The values by position. Throws `SqlFailure` when there are too many, when one is missing, or when both kinds are
- * given at once.
- */
-export function bindArguments(statement: Statement, { positional, named }: Arguments): EngineValue[] {
+/** Throws `SqlFailure` when both kinds are given at once. */
+export function checkKindsOfArguments({ positional, named }: Arguments): void {
   if (positional.length > 0 && named.size > 0) {
     throw new SqlFailure(
       'ARGS_BOTH_POSITIONAL_AND_NAMED',
       'Specifying both positional and named arguments is not supported',
     )
   }
+}
+
+/**
+ * The values by position. Throws `SqlFailure` when there are too many, when one is missing, or when both kinds are
+ * given at once. `isBare`: the prefix of a name does not count.
+ */
+export function bindArguments(statement: Statement, args: Arguments, isBare: boolean): EngineValue[] {
+  checkKindsOfArguments(args)
+  const { positional } = args
+  const named = isBare ? withoutPrefixes(args.named) : args.named
   const { parameters } = statement
   const given = positional.length + named.size
   if (given > parameters.length) {
@@ -35,6 +42,10 @@ export function bindArguments(statement: Statement, { positional, named }: Argum
     if (value !== undefined) return value
     throw invalid(`value for parameter ${name ?? index + 1} not found`)
   })
+}
+
+function withoutPrefixes(named: Arguments['named']): Arguments['named'] {
+  return new Map(Array.from(named, ([name, value]) => [name.replace(/^[:@$]/, ''), value]))
 }
 
 function invalid(reason: string): SqlFailure {

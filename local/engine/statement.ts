@@ -132,7 +132,6 @@ function traitsOfWords(words: string[]): Traits | undefined {
       return makesTemporary(words) ? undefined : WRITE
     case 'VACUUM':
     case 'ANALYZE':
-    case 'REINDEX':
     case 'ATTACH':
     case 'DETACH':
       return undefined
@@ -206,7 +205,7 @@ const PRAGMAS =
 const PRAGMAS_WITHOUT_ARGUMENT = words(`analysis_limit application_id auto_vacuum automatic_index busy_timeout
   cache_size cache_spill cell_size_check checkpoint_fullfsync fullfsync hard_heap_limit journal_mode
   journal_size_limit legacy_alter_table locking_mode max_page_count mmap_size page_size query_only read_uncommitted
-  recursive_triggers reverse_unordered_selects schema_version secure_delete soft_heap_limit synchronous temp_store
+  recursive_triggers reverse_unordered_selects secure_delete soft_heap_limit synchronous temp_store
   threads trusted_schema wal_autocheckpoint`)
 
 function words(text: string): Set<string> {
@@ -217,7 +216,8 @@ function traitsOfPragma(tokens: string[]): Traits | undefined {
   const at = tokens[2] === '.' ? 3 : 1
   const name = tokens[at] ?? ''
   const hasArgument = tokens.length > at + 1
-  if (READING_PRAGMAS.has(name)) return { ...READ, kind: 'pragma' }
+  if (READING_PRAGMAS.has(name) || (name === 'SCHEMA_VERSION' && !hasArgument))
+    return { ...READ, kind: 'pragma' }
   const allowed = PRAGMAS.has(name) || (PRAGMAS_WITHOUT_ARGUMENT.has(name) && !hasArgument)
   if (!allowed) return undefined
   const writes = name === 'USER_VERSION' && hasArgument

@@ -24,8 +24,16 @@ export interface ExecutionContext {
 }
 
 /** The in-band form of a failed statement. Rethrows what is not in-band. */
-export function toWireError(error: unknown, { sendsExtendedCode }: Behaviour): WireError {
+export function toWireError(error: unknown, { sendsExtendedCode, inputCodes }: Behaviour): WireError {
   if (!(error instanceof SqlFailure)) throw error
-  const { message, code, extendedCode } = error
+  const { message, extendedCode } = error
+  const code = (inputCodes === 'of_sql' && CODES_OF_SQL[error.code]) || error.code
   return { message, code, ...(sendsExtendedCode && extendedCode && { extended_code: extendedCode }) }
+}
+
+/** Section 9.2 of Turso Cloud's protocol. */
+const CODES_OF_SQL: Record<string, string> = {
+  SQL_NO_STATEMENT: 'SQL_PARSE_ERROR',
+  ARGS_INVALID: 'SQL_INPUT_ERROR',
+  ARGS_BOTH_POSITIONAL_AND_NAMED: 'SQL_INPUT_ERROR',
 }

@@ -5,7 +5,7 @@ import { toWireError, type ExecutionContext } from './context.ts'
 import { encodeValue, jsonNumber } from '../engine/values.ts'
 import { SqlFailure } from '../errors.ts'
 import { CURSOR_CHUNK_BYTES } from '../limits.ts'
-import type { Step } from './program.ts'
+import { checkRights, type Step } from './program.ts'
 import { runProgram, type ProgramEvent } from './run-program.ts'
 import { ensureConnected } from './stream.ts'
 import type { Streams } from './streams.ts'
@@ -60,7 +60,8 @@ export function streamCursor(
         controller.close()
       } catch (error) {
         if (signal.aborted) return
-        await cancel()
+        signal.removeEventListener('abort', fail)
+        streams.leave(stream, cut)
         throw error
       }
     },
@@ -90,13 +91,15 @@ async function* cursorLines(
   if (!(await stream.turn.acquire(signal))) return
   try {
     ensureConnected(stream)
+    checkRights(context, steps)
     for await (const event of runProgram(context, steps)) yield linesOf(event, behaviour)
     if (behaviour.cursorTerminator === 'replication_index') {
       const index = behaviour.sendsReplicationIndex ? stream.database.version : null
       yield line({ type: 'replication_index', replication_index: index })
     }
   } catch (error) {
-    // sqld cuts the connection here. Nobody can read a status any more.
+    // Nobody can read a status any more.
+    if (behaviour.cutsCursors) throw error
     const failure = new SqlFailure('INTERNAL_ERROR', (error as Error).message)
     yield line({ type: 'error', error: toWireError(failure, behaviour) })
   } finally {

@@ -2,7 +2,7 @@
 import type { WireCondition } from '../../src/hrana/wire.ts'
 import { checkCondition } from './conditions.ts'
 import type { ExecutionContext } from './context.ts'
-import type { Arguments } from '../engine/parameters.ts'
+import { checkKindsOfArguments, type Arguments } from '../engine/parameters.ts'
 import { parseScript, parseStatement, type Statement } from '../engine/statement.ts'
 import { HttpFailure, ProtocolFailure, SqlFailure } from '../errors.ts'
 import type { BatchStep, SqlReference, StatementRequest } from './requests.ts'
@@ -17,10 +17,9 @@ export interface Step {
   readonly wantRows: boolean
 }
 
-/** Reads a single statement. Throws `SqlFailure`, and `ProtocolFailure` and `HttpFailure` for the whole pipeline. */
+/** Reads a single statement. Throws `SqlFailure`, and `ProtocolFailure` for the whole pipeline. */
 export function programOfStatement(context: ExecutionContext, request: StatementRequest): Step[] {
   const statement = parseStatement(resolveSql(context.stream, request))
-  checkRights(context, [statement])
   return [{ condition: undefined, statement, args: request.args, wantRows: wantsRows(context, request) }]
 }
 
@@ -30,25 +29,22 @@ export function programOfStatement(context: ExecutionContext, request: Statement
  */
 export function programOfBatch(context: ExecutionContext, batch: BatchStep[]): Step[] {
   const { stream, version, behaviour } = context
-  const steps = batch.map(({ condition, statement: request }, index): Step => {
+  return batch.map(({ condition, statement: request }, index): Step => {
     const sql = resolveSql(stream, request)
     const statement = behaviour.unparsableStep === 'step_fails' ? tryParse(sql) : parseStatement(sql)
+    if (behaviour.unparsableStep === 'batch_fails' && !(statement instanceof SqlFailure)) {
+      stream.connection.checkSyntax(statement)
+      checkKindsOfArguments(request.args)
+    }
     if (condition) checkCondition(condition, index, version)
     return { condition, statement, args: request.args, wantRows: wantsRows(context, request) }
   })
-  const statements = steps.flatMap(({ statement }) => (statement instanceof SqlFailure ? [] : [statement]))
-  if (behaviour.unparsableStep === 'batch_fails') {
-    for (const statement of statements) stream.connection.checkSyntax(statement)
-  }
-  checkRights(context, statements)
-  return steps
 }
 
 /** Reads a script, whose statements run as long as none fails. Throws as {@link programOfStatement} does. */
 export function programOfSequence(context: ExecutionContext, request: SqlReference): Step[] {
   const statements = parseScript(resolveSql(context.stream, request))
   for (const statement of statements) context.stream.connection.checkSyntax(statement)
-  checkRights(context, statements)
   return statements.map((statement, index) => ({
     condition: index === 0 ? undefined : { type: 'ok', step: index - 1 },
     statement,
@@ -84,9 +80,12 @@ function tryParse(sql: string): Statement | SqlFailure {
   }
 }
 
-/** A program is refused as a whole, before any of it runs. */
-function checkRights({ isReadOnly, databaseName }: ExecutionContext, statements: Statement[]): void {
-  if (isReadOnly && statements.some((statement) => statement.needsWriteRight)) {
+/** Throws `HttpFailure` 403 for what the token does not allow: a program as a whole, before any of it runs. */
+export function checkRights({ isReadOnly, databaseName }: ExecutionContext, steps: Step[]): void {
+  const needsWriteRight = steps.some(
+    ({ statement }) => !(statement instanceof SqlFailure) && statement.needsWriteRight,
+  )
+  if (isReadOnly && needsWriteRight) {
     throw new HttpFailure(
       403,
       `Authorization forbidden: Current session doesn't not have Write permission to namespace ${databaseName}`,

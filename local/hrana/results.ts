@@ -8,7 +8,14 @@ import type {
 import { toWireError, type ExecutionContext } from './context.ts'
 import { parseDescribed } from '../engine/statement.ts'
 import { encodeValue } from '../engine/values.ts'
-import { programOfBatch, programOfSequence, programOfStatement, resolveSql, type Step } from './program.ts'
+import {
+  checkRights,
+  programOfBatch,
+  programOfSequence,
+  programOfStatement,
+  resolveSql,
+  type Step,
+} from './program.ts'
 import type { BatchStep, SqlReference, StatementRequest } from './requests.ts'
 import { createResponseSize } from './response-size.ts'
 import { runProgram, type ProgramEvent } from './run-program.ts'
@@ -76,8 +83,12 @@ interface Collected {
   readonly failure: Error | undefined
 }
 
-/** Throws `SqlFailure` RESPONSE_TOO_LARGE in the middle of it: what was done stays, what comes later does not run. */
+/**
+ * Throws `SqlFailure` RESPONSE_TOO_LARGE in the middle of it: what was done stays, what comes later does not run.
+ * `HttpFailure` 403 before any of it.
+ */
 async function collect(context: ExecutionContext, steps: Step[]): Promise<Collected> {
+  checkRights(context, steps)
   const results: (WireStatementResult | null)[] = steps.map(() => null)
   const errors: (WireError | null)[] = steps.map(() => null)
   const size = createResponseSize(Math.min(context.maxResponseBytes, context.budget.bytes))

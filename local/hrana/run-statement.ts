@@ -33,7 +33,7 @@ export async function* runStatement(
   const prepared = stream.connection.prepare(statement)
   yield { type: 'begin', step, columns: prepared.columns }
   ensureUsable(context)
-  const values = bindArguments(statement, args)
+  const values = bindArguments(statement, args, context.behaviour.parameterNames === 'bare')
   if (values.some(isTooBig)) throw tooBig()
   if (statement.takesWriteLock) await takeWriteLock(stream, signal)
   const startedMs = performance.now()

@@ -7,6 +7,8 @@ export interface Semaphore {
   acquire(signal?: AbortSignal, timeoutMs?: number): Promise<boolean>
   /** Gives a permit back, to whoever has waited longest. */
   release(): void
+  /** How many wait. */
+  readonly waiting: number
 }
 
 /** A semaphore with this many permits. With one permit it is a lock. */
@@ -39,6 +41,9 @@ export function createSemaphore(permits: number): Semaphore {
       const [next] = waiters
       if (next) next()
       else free++
+    },
+    get waiting() {
+      return waiters.size
     },
   }
 }

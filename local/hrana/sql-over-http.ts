@@ -7,7 +7,7 @@ import { streamCursor } from './cursor.ts'
 import { HttpFailure, ProtocolFailure, SqlFailure, unknownDatabase } from '../errors.ts'
 import { MAX_PIPELINE_RESPONSE_BYTES, MAX_SQL_BODY_BYTES } from '../limits.ts'
 import { checkPipeline, runPipeline } from './pipeline.ts'
-import { programOfBatch } from './program.ts'
+import { checkRights, programOfBatch } from './program.ts'
 import { decodeCursor, decodePipeline } from './requests.ts'
 import { json, readBody, refusal, text } from '../responses.ts'
 import type { Streams } from './streams.ts'
@@ -67,8 +67,10 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
         : streams.resume(id, asked.baton)
     const { name: databaseName } = target
     const isReadOnly = access === 'ro'
-    const isBlocked = { reads: record.blockReads, writes: record.blockWrites }
-    const count: ExecutionContext['count'] = (counts) => options.catalogue.usage.add(id, counts)
+    const used = stream.database.id === id ? record : options.catalogue.databases.findById(stream.database.id)
+    const isBlocked = { reads: used?.blockReads ?? false, writes: used?.blockWrites ?? false }
+    const count: ExecutionContext['count'] = (counts) =>
+      options.catalogue.usage.add(stream.database.id, counts)
     const context = {
       stream,
       version,
@@ -104,6 +106,7 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
     const { context, asked } = await accept(request, target, 3, decodeCursor)
     try {
       const program = programOfBatch(context, asked.steps)
+      if (!behaviour.cutsCursors) checkRights(context, program)
       return new Response(streamCursor(streams, context, program), {
         headers: { 'content-type': 'text/plain' },
       })

@@ -6,14 +6,14 @@ import { createBatons, randomUint64, refuseBaton, type UnusableBaton } from './b
 import type { Behaviour } from '../behaviour.ts'
 import { createConnections } from '../engine/connections.ts'
 import { HttpFailure, unknownDatabase } from '../errors.ts'
-import { EXPIRY_CHECK_MS, MAX_STREAMS, STREAM_WAIT_MS, TOMBSTONE_MS } from '../limits.ts'
+import { EXPIRY_CHECK_MS, MAX_STREAMS, MAX_WAITING_STREAMS, STREAM_WAIT_MS, TOMBSTONE_MS } from '../limits.ts'
 import { createSemaphore } from './semaphore.ts'
 import { newStream, releaseWriteLock, rollBack, type SharedDatabase, type Stream } from './stream.ts'
 import { createWriteLock } from './write-lock.ts'
 
 export interface Streams {
   /**
-   * Waits for a permit and opens a stream. Throws `HttpFailure` 429 when there are too many, and what `admit` throws,
+   * Waits for a permit and opens a stream. Throws `HttpFailure` 429 when there are too many or too many wait, and what `admit` throws,
    * which is asked after the wait.
    */
   open(
@@ -128,6 +128,7 @@ export function createStreams(options: StreamsOptions): Streams {
 
   return {
     async open(databaseId, name, file, signal, admit) {
+      if (permits.waiting >= MAX_WAITING_STREAMS) throw new HttpFailure(429, 'Too many concurrent requests')
       if (!(await permits.acquire(signal, STREAM_WAIT_MS))) {
         throw new HttpFailure(429, 'Timed out while opening database connection')
       }
@@ -151,7 +152,9 @@ export function createStreams(options: StreamsOptions): Streams {
       expire()
       const stream = streams.get(baton.streamId)
       if (!stream && tombstones.has(baton.streamId)) throw refuse('expired')
-      if (stream?.database.id !== databaseId) throw refuse('unknown')
+      if (!stream) throw refuse('unknown')
+      const isOfAnother = stream.database.id !== databaseId
+      if (isOfAnother && !behaviour.batonsOpenOtherDatabases) throw refuse('unknown')
       if (stream.isBusy || stream.sequence !== baton.sequence) throw refuse('used')
       stream.isBusy = true
       stream.sequence = BigInt.asUintN(64, stream.sequence + 1n)

@@ -83,6 +83,17 @@ describe.each(NAMES)('as %s', (behaviour) => {
     )
   })
 
+  test('a baton of another database is refused, or runs there', async () => {
+    const { create } = await start({ behaviour })
+    const [acme, other] = [await create('acme'), await create('other')]
+    await acme.execute('create table t (a)')
+    const { baton } = await acme.run([statement('begin')], { keep: true })
+    const { status, body } = await other.send({ baton, requests: [statement('select count(*) from t')] })
+    expect([status, body?.results?.[0].type]).toEqual(
+      expected<unknown[]>({ spec: [400, undefined], sqld: [200, 'ok'], cloud: [404, undefined] }),
+    )
+  })
+
   test('a request after close fails, or loses the pipeline, or has it refused', async () => {
     const { database } = await acme()
     const insert = statement('insert into t (a) values (1)')
@@ -175,6 +186,23 @@ describe.each(NAMES)('as %s', (behaviour) => {
     expect(turso.streams()).toHaveLength(expected({ spec: 1, sqld: 0, cloud: 1 }))
   })
 
+  test.each([
+    ['that writes with a read-only token', '?authorization=read-only', 'insert into t (a) values (1)', 403],
+    ['over a text that is not UTF-8', '', "select cast(x'ff' as text)", 200],
+  ])('a cursor %s is refused, or cut off after its baton', async (_, query, sql, status) => {
+    const { create, turso, use } = await start({ behaviour })
+    await (await create('acme')).execute('create table t (a)')
+    const { url, jwt } = await use('acme', query)
+    const headers = { authorization: `Bearer ${jwt}` }
+    const body = JSON.stringify({ batch: { steps: [{ stmt: { sql } }] } })
+    const response = await turso.fetch(new Request(`${url}/v3/cursor`, { method: 'POST', headers, body }))
+    const text = await response.text().catch(() => 'cut')
+    const refused = [status, expect.stringContaining('"error"')]
+    expect([response.status, text]).toEqual(expected({ spec: refused, sqld: [200, 'cut'], cloud: refused }))
+    // What has its baton goes on until it is idle for too long.
+    expect(turso.streams()).toHaveLength(response.status === 200 ? 1 : 0)
+  })
+
   test('a cursor ends with a rowid of all digits and its terminator', async () => {
     const { cursor } = await acme()
     const response = await cursor('insert into t (id) values (9223372036854775807)')
@@ -232,6 +260,55 @@ describe.each(NAMES)('as %s', (behaviour) => {
     const bare = [null, 'a', 'b', 'c']
     const names = expected({ spec: written, sqld: written, cloud: bare })
     expect(results[0]).toMatchObject({ response: { result: { params: names.map((name) => ({ name })) } } })
+  })
+
+  test('a named argument needs the prefix of its parameter or none, or any', async () => {
+    const { database } = await acme()
+    const named = (name: string): WireStreamRequest => ({
+      type: 'execute',
+      stmt: { sql: 'select :a', named_args: [{ name, value: { type: 'null' } }] },
+    })
+    const { results } = await database.run([named('a'), named(':a'), named('@a')])
+    expect(results.slice(0, 3).map(({ type }) => type)).toEqual(
+      expected({ spec: ['ok', 'ok', 'error'], sqld: ['ok', 'ok', 'error'], cloud: ['ok', 'ok', 'ok'] }),
+    )
+  })
+
+  test('no statement and wrong arguments have codes of their own, or those of wrong SQL', async () => {
+    const { database } = await acme()
+    const nulls = [{ type: 'null' as const }]
+    const both = { args: nulls, named_args: [{ name: 'a', value: nulls[0]! }] }
+    const { results } = await database.run([
+      statement('-- nothing'),
+      statement('select ?'),
+      { type: 'execute', stmt: { sql: 'select :a', ...both } },
+    ])
+    const own = ['SQL_NO_STATEMENT', 'ARGS_INVALID', 'ARGS_BOTH_POSITIONAL_AND_NAMED']
+    expect(results.slice(0, 3).map((result) => errorOf(result).code)).toEqual(
+      expected({ spec: own, sqld: own, cloud: ['SQL_PARSE_ERROR', 'SQL_INPUT_ERROR', 'SQL_INPUT_ERROR'] }),
+    )
+  })
+
+  test('a step with both kinds of arguments fails alone, or its batch', async () => {
+    const { database } = await acme()
+    const nulls = [{ type: 'null' as const }]
+    const steps = [
+      { stmt: { sql: 'insert into t (a) values (1)' } },
+      { stmt: { sql: 'select :a', args: nulls, named_args: [{ name: 'a', value: nulls[0]! }] } },
+    ]
+    const { results } = await database.run([{ type: 'batch', batch: { steps } }])
+    const [rows] = await database.execute('select * from t')
+    expect([results[0]?.type, rowsOf(rows).length]).toEqual(
+      expected<unknown[]>({ spec: ['ok', 1], sqld: ['error', 0], cloud: ['ok', 1] }),
+    )
+  })
+
+  test('a step that is no SQL fails the batch before a later condition is looked at, or is left to fail alone', async () => {
+    const { database } = await acme()
+    const later = { stmt: { sql: 'select 1' }, condition: { type: 'ok', step: 5 } }
+    const steps = [{ stmt: { sql: 'selec' } }, later]
+    const { status } = await database.send({ requests: [{ type: 'batch', batch: { steps } }] })
+    expect(status).toBe(expected({ spec: 400, sqld: 200, cloud: 400 }))
   })
 
   test('refused requests have bodies of their layer, or always the same', async () => {

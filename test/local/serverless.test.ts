@@ -237,6 +237,7 @@ describe.each(behaviours)('@tursodatabase/serverless/compat with a server like %
   test('sends named arguments by position, a mistake of its own, which is refused', async () => {
     const compat = await client()
     const execution = compat.execute({ sql: 'select :b as b, :a as a', args: { a: 1, b: 2 } })
-    await expect(execution).rejects.toMatchObject({ code: 'ARGS_INVALID' })
+    const code = behaviour === 'cloud' ? 'SQL_INPUT_ERROR' : 'ARGS_INVALID'
+    await expect(execution).rejects.toMatchObject({ code })
   })
 })

@@ -77,7 +77,6 @@ test.each([
   `create view 'temp'.v as select 1`,
   'create trigger /* x */ temp.g after insert on main.t begin delete from t; end',
   'explain pragma foreign_keys = off',
-  'reindex',
   'pragma nope',
   'detach x',
   'select * from pragma_optimize',

@@ -230,6 +230,18 @@ test('the stream after the 128th waits a second and is refused with 429', async 
   expect((await waiting).baton).toBeNull()
 })
 
+test('the stream that would be the 128th to wait is refused with 429 at once', async () => {
+  const { create } = await start()
+  const database = await create('acme')
+  const streams = Array.from({ length: 128 }, () => database.run([], { keep: true }))
+  const batons = (await Promise.all(streams)).map(({ baton }) => baton)
+  const waiting = Array.from({ length: 127 }, () => database.send({ requests: [{ type: 'close' }] }))
+  const refused = await database.send({ requests: [] })
+  expect([refused.status, refused.body]).toEqual([429, { error: 'Too many concurrent requests' }])
+  await Promise.all(batons.map((baton) => database.run([], { baton })))
+  expect(new Set((await Promise.all(waiting)).map(({ status }) => status))).toEqual(new Set([200]))
+})
+
 describe('the write lock', () => {
   test('queues write transactions in the order of their arrival', async () => {
     const { create } = await start()

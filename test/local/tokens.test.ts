@@ -122,6 +122,14 @@ describe('the authorization of SQL', () => {
     })
   })
 
+  test('a read-only token reads the version of the schema, and does not rebuild an index', async () => {
+    const { create, use } = await start()
+    await (await create('acme')).execute('create table t (a unique)', 'reindex t')
+    const reader = await use('acme', '?authorization=read-only')
+    expect((await reader.execute('pragma schema_version'))[0]?.type).toBe('ok')
+    expect((await reader.send({ requests: [statement('reindex')] })).status).toBe(403)
+  })
+
   test('a new database is not served before the gap is over, and looks as if it did not exist', async () => {
     const clock = createClock()
     const { create } = await start({ now: clock.now, traps: { createToServeGapMs: 2_500 } })

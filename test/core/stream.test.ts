@@ -376,7 +376,7 @@ describe.each(BEHAVIOUR_NAMES)('with a server that is like %s', (behaviour) => {
 
   test.each([
     ['select 1; select 2', 'SQL_MANY_STATEMENTS'],
-    ['', 'SQL_NO_STATEMENT'],
+    ['', behaviour === 'cloud' ? 'SQL_PARSE_ERROR' : 'SQL_NO_STATEMENT'],
     ['selec', 'SQL_PARSE_ERROR'],
   ])('rows of what is not one statement (%j) are refused with its reason', async (statement, sqlCode) => {
     const turso = await startTurso({ behaviour })

@@ -201,6 +201,26 @@ describe('hello', () => {
     expect(kept).toEqual([null])
   })
 
+  test('that the database has not answered in time is an error that says so', async () => {
+    const [client, object] = await objectOf(() => openSocket('socket-acme'))
+    await requestsSeen()
+    await failNext({ kind: 'latency', on: 'pipeline', ms: 1_000 })
+    client.send({ type: 'hello', jwt: acme.token.jwt })
+    client.send(request(1, open()))
+    await expect.poll(requestsSeen).toHaveLength(1)
+    putClockForward(5_000)
+    expect(await runDurableObjectAlarm(object)).toBe(true)
+    resetClock()
+    expect(await Promise.race([client.next(), client.closed])).toMatchObject({
+      type: 'hello_error',
+      error: {
+        code: 'NO_ANSWER',
+        message: expect.stringMatching(/No answer came from the tenant's database/),
+      },
+    })
+    expect(await client.closed).toMatchObject({ code: 1008 })
+  })
+
   test('that was accepted counts at once, whatever waits behind it', async () => {
     const [client, object] = await objectOf(() => openSocket('socket-acme'))
     await failNext({ kind: 'latency', on: 'pipeline', nth: 2, ms: 1_000 })

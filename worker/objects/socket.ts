@@ -24,7 +24,6 @@ import {
 import { authenticate } from '../socket/authenticate.ts'
 import { createConnection, type Connection } from '../socket/connection.ts'
 import type { ConnectionMemory } from '../socket/memory.ts'
-import { NO_HELLO_IN_TIME } from '../socket/protocol.ts'
 import type { ToldError } from '../socket/response.ts'
 import { openToken, sealToken } from '../socket/sealed-token.ts'
 import { createSlots } from '../socket/slots.ts'
@@ -108,7 +107,7 @@ export class Socket extends DurableObject<Env> {
     if (socket === undefined || this.#connection === null) return await this.#forget()
     const { isGreeted, helloBy } = socket.deserializeAttachment() as Attachment
     if (!isGreeted && Date.now() >= helloBy) {
-      this.#connection.shut(1008, NO_HELLO_IN_TIME)
+      this.#connection.expire()
       return
     }
     this.#alarm.wakeBy(isGreeted ? Date.now() + SOCKET_CHECK_MS : helloBy)

@@ -36,7 +36,7 @@ const MALFORMED_TOKEN: ToldError = {
   message: 'The "jwt" of the hello is no token: it must be one word of printable ASCII',
 }
 
-const UNREACHABLE: ToldError = {
+export const UNREACHABLE: ToldError = {
   code: 'NO_ANSWER',
   message: "No answer came from the tenant's database, which has to accept the token",
 }

@@ -3,10 +3,11 @@
  */
 import { MAX_SOCKET_PENDING, MAX_SOCKET_PENDING_CHARACTERS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
+import { UNREACHABLE } from './authenticate.ts'
 import type { UpstreamStreams } from './lanes.ts'
 import type { ConnectionMemory } from './memory.ts'
 import { parseHello, parseMessage, type ClientMessage, type HelloMessage } from './message.ts'
-import { ProtocolViolation } from './protocol.ts'
+import { NO_HELLO_IN_TIME, ProtocolViolation } from './protocol.ts'
 import { createRequests } from './requests.ts'
 import { HELLO_OK, helloError, type ToldError } from './response.ts'
 
@@ -34,6 +35,8 @@ export interface Connection {
   receive: (message: string | ArrayBuffer) => void
   /** Sees to cursors that nobody reads. */
   tick: () => void
+  /** Nobody was let in within the time for it: closes the socket, and says whose the time was. */
+  expire: () => void
   /** Closes the socket, and lets go of everything. */
   shut: (code: number, reason: string) => void
   /** The client has closed it. */
@@ -127,6 +130,12 @@ export function createConnection(ports: ConnectionPorts): Connection {
     }
   }
 
+  function expire(): void {
+    if (!is('greeting')) return shut(1008, NO_HELLO_IN_TIME)
+    ports.send(helloError(UNREACHABLE))
+    shut(1008, UNREACHABLE.code)
+  }
+
   function shut(code: number, reason: string): void {
     if (is('ended')) return
     left()
@@ -142,6 +151,7 @@ export function createConnection(ports: ConnectionPorts): Connection {
   return {
     receive,
     tick: requests.tick,
+    expire,
     shut,
     left,
   }

@@ -166,6 +166,11 @@ export const OPENING_RETRY_MS = 200
 export const MAX_WAITING_REQUESTS = 128
 export const MAX_WAIT_MS = 30_000
 
+/**
+ * Of a session: only behind a cursor, whose baton comes before its end, has anybody to wait. Each may hold a body of 8 MiB.
+ */
+export const MAX_SESSION_WAITING = 2
+
 /** SQL texts that are stored again on another upstream stream; sqld takes 50 of 5,000 bytes, and a stored value has 2 MB. */
 export const MAX_STORED_SQL_CHARACTERS = 500_000
 

@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import {
@@ -347,6 +347,19 @@ describe('a baton', () => {
     expect((await titles()).filter((title) => title === 'race')).toHaveLength(1)
   })
 
+  test('that is in use is refused at once, however long its request takes', async () => {
+    const begun = await answerOf(send([execute('begin immediate')]))
+    await requestsSeen()
+    await failNext({ kind: 'latency', on: 'pipeline', ms: 1_000, containing: 'takes long' })
+    let isOver = false
+    const running = send([insert('takes long')], begun.baton).finally(() => (isOver = true))
+    await expect.poll(requestsSeen).not.toEqual([])
+    const reused = { status: 400, code: 'BATON_REUSED' }
+    expect(await refusalOf(send([insert('second')], begun.baton))).toMatchObject(reused)
+    expect(isOver).toBe(false)
+    await answerOf(send([execute('rollback'), close], (await answerOf(running)).baton))
+  })
+
   test('is refused for another tenant, another token or when forged, before an object wakes', async () => {
     const begun = await answerOf(send([execute('begin immediate')]))
     const invalid = { status: 400, code: 'BATON_INVALID' }
@@ -519,6 +532,18 @@ describe('what goes wrong upstream', () => {
       })
     },
   )
+
+  test.each([
+    ['has no whole answer', { kind: 'truncated', on: 'pipeline', share: 0.5, ending: 'cut' } as const],
+    ['is answered by something else', { kind: 'wrong_shape', on: 'pipeline' } as const],
+  ])('a request did not run when the question whether its token is one %s', async (_, fault) => {
+    const token = await localPlatform().databases.createToken(acme.database.name)
+    await failNext(fault)
+    const refused = await refusalOf(send([execute('pragma foreign_keys = off')], null, { token }))
+    expect(refused).toMatchObject({ status: 502, code: 'NO_ANSWER' })
+    expect(refused['message']).toContain('did not run')
+    expect(refused).not.toHaveProperty('outcome')
+  })
 
   test("the database's own refusals pass through", async () => {
     for (const requests of [[execute('select 1')], [execute('select 1'), close]]) {

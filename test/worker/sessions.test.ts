@@ -246,7 +246,8 @@ describe('operators', () => {
     const { baton: idle } = await answerOf(send('drained', [execute('select 1')]))
     const drain = { tenant: 'drained', within_seconds: 5, for_seconds: 60 }
     const response = await operate('/drain', 'POST', drain)
-    expect([response.status, await response.json()]).toMatchObject([202, { tenant: 'drained', sessions: 3 }])
+    const body = (await response.json()) as { until: string }
+    expect([response.status, body]).toMatchObject([202, { tenant: 'drained', sessions: 3 }])
     await expect
       .poll(async () => {
         const audit = await call('/v1/audit?tenant=drained&action=drain_sessions', {
@@ -256,7 +257,8 @@ describe('operators', () => {
       })
       .toMatchObject([{ actor: 'key:ops', outcome: 'accepted' }])
     await expect.poll(() => streamsOf('drained')).toHaveLength(2)
-    const refused = { status: 503, code: 'SESSIONS_DRAINED' }
+    const { until } = body
+    const refused = { status: 503, code: 'SESSIONS_DRAINED', message: expect.stringContaining(until) }
     expect(await refusalOf(send('drained', [execute('begin')]))).toMatchObject(refused)
     expect(await refusalOf(send('drained', [execute('begin')], idle))).toMatchObject(refused)
     // It keeps no stream.

@@ -7,7 +7,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { locationOfHostname } from '../turso/database-url.ts'
 import type { HranaError } from '../hrana/error.ts'
-import { ABANDONED_CALL_MS, SESSION_PARKED_MS } from '../limits.ts'
+import { ABANDONED_CALL_MS, MAX_SESSION_WAITING, SESSION_PARKED_MS } from '../limits.ts'
 import { createAdmission } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
 import type { StreamAnswer, StreamCall } from '../session/calls.ts'
@@ -73,7 +73,7 @@ export class Session extends DurableObject<Env> {
   readonly #store = createStreamStore(this.ctx.storage.kv)
   readonly #streams: Streams = createStreams({
     store: this.#store,
-    limits: { ...STREAM_LIMITS, parkedMs: SESSION_PARKED_MS },
+    limits: { ...STREAM_LIMITS, parkedMs: SESSION_PARKED_MS, maxWaiting: MAX_SESSION_WAITING },
     waitUntil: (work) => this.ctx.waitUntil(work),
     wakeBy: this.#alarm.wakeBy,
     admission: createAdmission(this.env, this.ctx, () => this.#holder),

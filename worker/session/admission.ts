@@ -114,7 +114,7 @@ function refusalOf(answer: Exclude<Answer, { kind: 'admitted' }>): HranaError {
   return {
     status: 503,
     code: 'SESSIONS_DRAINED',
-    message: 'No session of this tenant may begin for the time being. This request did not run.',
+    message: `An operator lets no session of this tenant begin until ${new Date(answer.until).toISOString()}. This request did not run.`,
     retryAfterMs: Math.max(0, answer.until - Date.now()),
   }
 }

@@ -43,7 +43,7 @@ export function placeFor(admission: Admission | undefined, id: string, order: Ex
       if (isKnown && canWait) void ask()
       if (canWait) return null
       const question = isKnown ? null : await exchange({ ...order, ...QUESTION })
-      if (question !== null && question.event.kind !== 'answered') return question
+      if (question !== null && question.event.kind !== 'answered') return notAnswered(question)
       const error = await ask()
       return error === null ? null : { ...turnedAway(error), stored: order.stored }
     },
@@ -58,6 +58,17 @@ const QUESTION: Pick<Exchange, 'requests' | 'facts' | 'stored'> = {
   requests: '[{"type":"close"}]',
   facts: { ...NO_FACTS, isClosing: true },
   stored: {},
+}
+
+/** The client's own request was not sent, whatever became of the question. */
+const notAnswered = (question: Exchanged): Exchanged =>
+  question.event.kind === 'failed' ? { ...question, reply: refuse(NO_ANSWER_YET) } : question
+
+const NO_ANSWER_YET: HranaError = {
+  status: 502,
+  code: 'NO_ANSWER',
+  message:
+    "No whole answer came from the tenant's database to the question whether it takes the token. This request did not run.",
 }
 
 /** As if it were the database that had no place. */

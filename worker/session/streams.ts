@@ -100,7 +100,14 @@ export function createStreams(options: StreamsOptions): Streams {
     return read(id)
   }
 
-  async function inTurn<T>(id: string, action: () => Promise<T>): Promise<T | Refused> {
+  /** Whether it has the number of the request that is under way, or an earlier one: it would wait to be told so. */
+  function isUsed(id: string, { turn }: StreamCall): boolean {
+    const state = flights.has(id) ? read(id)?.state : undefined
+    return state?.kind === 'in_flight' && typeof turn === 'number' && turn <= state.turn
+  }
+
+  async function inTurn<T>(id: string, call: StreamCall, action: () => Promise<T>): Promise<T | Refused> {
+    if (isUsed(id, call)) return refuse(describeRefusal({ kind: 'reused' }))
     const queue = queues.get(id) ?? new Queue(limits)
     queues.set(id, queue)
     try {
@@ -276,11 +283,11 @@ export function createStreams(options: StreamsOptions): Streams {
   }
 
   return {
-    pipeline: (id, call) => inTurn(id, () => run(id, call)),
+    pipeline: (id, call) => inTurn(id, call, () => run(id, call)),
     cursor: (id, call) =>
       new Promise((resolve, reject) => {
         // It has its turn until its end.
-        const work = inTurn(id, () => runCursor(id, call, resolve))
+        const work = inTurn(id, call, () => runCursor(id, call, resolve))
         waitUntil(work.then((answer) => answer !== null && resolve(answer), reject))
       }),
     leave: (id) => void interrupt(id, { kind: 'left', now: now() }, ABANDONED_CALL_MS),

@@ -1,7 +1,7 @@
 /** Puts a local Turso on a port, by node:http. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { ConnectionReset } from './faults/connection-reset.ts'
+import { ConnectionReset } from './connection-reset.ts'
 import { HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from './limits.ts'
 import { internalError, sendResponse, toRequest } from './node-messages.ts'
 

@@ -1,6 +1,6 @@
 /** Bodies that do not come as they were sent. */
 import { setImmediate } from 'node:timers/promises'
-import { bodyReset } from './connection-reset.ts'
+import { bodyReset } from '../connection-reset.ts'
 import type { Wait } from './kinds.ts'
 
 /** The same answer with another body. Headers that describe the old one are dropped. */

@@ -1,7 +1,7 @@
 /** The faults of a local Turso: which are due at a request, and what has fired so far. */
 import { setTimeout } from 'node:timers/promises'
 import { MAX_SEARCHED_BODY_BYTES } from '../limits.ts'
-import { ConnectionReset } from './connection-reset.ts'
+import { ConnectionReset } from '../connection-reset.ts'
 import { applyFault, type FaultyServer, type Wait } from './kinds.ts'
 import { matcherOf } from './operations.ts'
 import { createRandom } from './random.ts'

@@ -1,6 +1,6 @@
 /** What each kind of fault does to a request. */
 import { cutBody, slowBody, withBody } from './bodies.ts'
-import { ConnectionReset } from './connection-reset.ts'
+import { ConnectionReset } from '../connection-reset.ts'
 import type { Random } from './random.ts'
 import type { Fault, Range } from './script.ts'
 

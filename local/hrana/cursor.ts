@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Behaviour } from '../behaviour.ts'
 import { toWireError, type ExecutionContext } from './context.ts'
+import { bodyReset } from '../connection-reset.ts'
 import { encodeValue, jsonNumber } from '../engine/values.ts'
 import { SqlFailure } from '../errors.ts'
 import { CURSOR_CHUNK_BYTES } from '../limits.ts'
@@ -26,6 +27,7 @@ export function streamCursor(
   streams.attend(stream, cut, false)
   const baton = streams.release(stream)
   const lines = cursorLines({ ...context, signal }, steps, { baton, base_url: null })
+  const nextChunk = chunksOf(lines)
 
   const cancel = async () => {
     signal.removeEventListener('abort', fail)
@@ -39,7 +41,8 @@ export function streamCursor(
   return new ReadableStream<Uint8Array>({
     start(controller) {
       fail = () => {
-        controller.error(new DOMException('The cursor was cut off', 'AbortError'))
+        // Whoever aborts is told so, as fetch does; everybody else sees a connection that is gone.
+        controller.error(context.signal.aborted ? context.signal.reason : bodyReset())
         void cancel()
       }
       signal.addEventListener('abort', fail)
@@ -47,7 +50,7 @@ export function streamCursor(
     async pull(controller) {
       try {
         streams.attend(stream, cut, true)
-        const chunk = await nextChunk(lines)
+        const chunk = await nextChunk()
         if (chunk !== undefined) {
           // It may have been cut off meanwhile.
           if (!signal.aborted) streams.attend(stream, cut, false)
@@ -69,16 +72,28 @@ export function streamCursor(
   })
 }
 
-/** Some lines, and then a pause in which everybody else is served; `undefined` at the end. */
-async function nextChunk(lines: AsyncGenerator<string, void>): Promise<string | undefined> {
-  let chunk = ''
-  while (chunk.length < CURSOR_CHUNK_BYTES) {
-    const { value, done } = await lines.next()
-    if (done) break
-    chunk += value
+/**
+ * What gives some lines, and then a pause in which everybody else is served; `undefined` at the end. Lines before a failure
+ * are not lost.
+ */
+function chunksOf(lines: AsyncGenerator<string, void>): () => Promise<string | undefined> {
+  let failure: unknown
+  return async () => {
+    if (failure !== undefined) throw failure
+    let chunk = ''
+    try {
+      while (chunk.length < CURSOR_CHUNK_BYTES) {
+        const { value, done } = await lines.next()
+        if (done) break
+        chunk += value
+      }
+    } catch (error) {
+      if (chunk === '') throw error
+      failure = error
+    }
+    await setImmediate()
+    return chunk || undefined
   }
-  await setImmediate()
-  return chunk || undefined
 }
 
 async function* cursorLines(
@@ -99,7 +114,7 @@ async function* cursorLines(
     }
   } catch (error) {
     // Nobody can read a status any more.
-    if (behaviour.cutsCursors) throw error
+    if (behaviour.cutsCursors) throw bodyReset()
     const failure = new SqlFailure('INTERNAL_ERROR', (error as Error).message)
     yield line({ type: 'error', error: toWireError(failure, behaviour) })
   } finally {

@@ -196,9 +196,15 @@ describe.each(NAMES)('as %s', (behaviour) => {
     const headers = { authorization: `Bearer ${jwt}` }
     const body = JSON.stringify({ batch: { steps: [{ stmt: { sql } }] } })
     const response = await turso.fetch(new Request(`${url}/v3/cursor`, { method: 'POST', headers, body }))
-    const text = await response.text().catch(() => 'cut')
-    const refused = [status, expect.stringContaining('"error"')]
-    expect([response.status, text]).toEqual(expected({ spec: refused, sqld: [200, 'cut'], cloud: refused }))
+    let text = ''
+    const reading = async () => {
+      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) text += chunk
+      return 'whole'
+    }
+    const end = await reading().catch(({ message }: Error) => message)
+    const refused = [status, expect.stringContaining('"error"'), 'whole']
+    const cut = [200, expect.stringMatching(/^\{"baton":".*\n/), 'terminated']
+    expect([response.status, text, end]).toEqual(expected({ spec: refused, sqld: cut, cloud: refused }))
     // What has its baton goes on until it is idle for too long.
     expect(turso.streams()).toHaveLength(response.status === 200 ? 1 : 0)
   })

@@ -253,7 +253,7 @@ describe('a stream', () => {
     const readToEnd = async () => {
       while (!(await reader.read()).done);
     }
-    await expect(readToEnd()).rejects.toThrow('cut off')
+    await expect(readToEnd()).rejects.toThrow('terminated')
   })
 })
 

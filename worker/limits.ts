@@ -56,7 +56,7 @@ export const DIRECTORY_TIMEOUT_MS = 5_000
 /** Ending a tenant's sessions: a message to each of their objects. A suspension or a deletion goes on without it. */
 export const END_SESSIONS_TIMEOUT_MS = 3_000
 
-/** How many rows of the audit go with one delivery: D1 runs its statements one by one. */
+/** How many rows of the audit go with one delivery. */
 export const MAX_AUDIT_ROWS_AT_ONCE = 50
 
 /**

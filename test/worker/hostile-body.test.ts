@@ -19,6 +19,16 @@ async function gzip(text: string): Promise<ArrayBuffer> {
 }
 
 describe('a body', () => {
+  test('that is not UTF-8 is refused, and no character of it is kept as another', async () => {
+    const latin1 = Uint8Array.from('{"id":"latin","name":"Café"}', (character) => character.codePointAt(0)!)
+    const response = await call('/v1/tenants', { method: 'POST', headers: { authorization }, body: latin1 })
+    expect(response.status).toBe(400)
+    expect((await problemOf(response)).detail).toMatch(/UTF-8/)
+    const withMark = new TextEncoder().encode('\ufeff{"id":"marked","name":"Café"}')
+    const created = await call('/v1/tenants', { method: 'POST', headers: { authorization }, body: withMark })
+    expect(await created.json()).toMatchObject({ tenant: { name: 'Café' } })
+  })
+
   test('that comes by drops is given up, with what has come of it', async () => {
     let isCancelled = false
     const body = new ReadableStream<Uint8Array>({
@@ -79,9 +89,9 @@ describe('a body', () => {
     expect(packed.status).toBe(415)
     expect(packed.headers.get('accept-encoding')).toBe('identity')
     expect(await problemOf(packed)).toMatchObject({ code: 'unsupported_encoding' })
-    // And without saying so it is no JSON.
+    // And without saying so it is no text.
     const unsaid = await call('/v1/tenants', { method: 'POST', headers: { authorization }, body: bomb })
-    expect((await problemOf(unsaid)).detail).toMatch(/not valid JSON/)
+    expect((await problemOf(unsaid)).detail).toMatch(/not UTF-8/)
   })
 
   test('may be nested 32 levels deep, and is given back so; one more is refused', async () => {

@@ -60,6 +60,12 @@ describe('a bad signup', () => {
     ['a prototype as field', '{"id":"acme","__proto__":{"x":1}}', '', /__proto__/],
     ['a prototype in the metadata', '{"id":"a","metadata":{"b":[{"__proto__":1}]}}', '', /__proto__/],
     ['a number that would be rounded', '{"id":"a","metadata":{"n":12345678901234567890}}', '', /rounded/],
+    [
+      'an expiration of more than a century',
+      '{"id":"a","token":{"expiration":"5200w1m"}}',
+      'token.expiration',
+      /5200w/,
+    ],
     ['half a character', '{"id":"a","name":"\\ud83d"}', '', /surrogate/],
     ['half a character as field', '{"id":"a","metadata":{"\\udca9":1}}', '', /surrogate/],
     ['a number beyond all', '{"id":"a","metadata":{"n":1e400}}', '', /rounded/],

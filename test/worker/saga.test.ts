@@ -181,6 +181,30 @@ describe('a signup that Turso refuses for good', () => {
     expect(await databasesOf('orphaned')).toEqual([])
   })
 
+  test('over and over does not have all that is left of it deleted each time', async () => {
+    await failNext({ ...planLimit, on: 'databases.createToken', times: 4 })
+    await failNext({ kind: 'server_error', on: 'databases.delete', times: 7 })
+    for (let count = 1; count <= 4; count++) {
+      await requestsSeen()
+      expect((await signUp({ id: 'hopeless' })).status).toBe(502)
+      // That of the signup before once more, and its own.
+      const deletions = (await requestsSeen()).filter((line) => line.startsWith('DELETE'))
+      expect(deletions).toHaveLength(Math.min(count, 2))
+      expect((await read('hopeless')).orphans).toHaveLength(count)
+    }
+    const left = await databasesOf('hopeless')
+    expect(left).toHaveLength(4)
+    const known = (): Promise<unknown> =>
+      env.DIRECTORY.prepare(
+        "select count(*) as n from orphans where tenant = 'hopeless' and since > 0",
+      ).first('n')
+    await expect.poll(known).toBe(4)
+    await makeDue('hopeless')
+    await runDurableObjectAlarm(tenantObject('hopeless'))
+    expect(await databasesOf('hopeless')).toEqual([])
+    await expect.poll(known).toBe(0)
+  })
+
   test('can be tried again by an operator, and the token is for whoever signed up', async () => {
     const body = { id: 'again-by-operator', name: 'Again' }
     await failNext({ ...planLimit, on: 'databases.create' })

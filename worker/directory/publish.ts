@@ -1,4 +1,5 @@
 /** Writes one delivery of a Tenant object to the directory, in one transaction. */
+import type { AuditEntry } from './audit.ts'
 import type { Publication, Receipt } from './outbox.ts'
 import { withTables } from './schema.ts'
 
@@ -22,13 +23,7 @@ type Bound = readonly [sql: string, args: (string | number | null)[]]
 
 function statementsOf({ tenant, revision, row, audit }: Publication): Bound[] {
   return [
-    ...audit.map(
-      ({ id, actor, action, tenant: of, requestId, outcome, session = null, repeats = 0 }): Bound => [
-        `insert into audit (id, actor, action, tenant, request_id, outcome, session, repeats) values (?, ?, ?, ?, ?, ?, ?, ?)
-       on conflict (id) do update set repeats = max(repeats, excluded.repeats)`,
-        [id, actor, action, of, requestId, outcome, session, repeats],
-      ],
-    ),
+    ...(audit.length === 0 ? [] : [additions(audit)]),
     ...(row === null ? absence(tenant, revision) : presence(tenant, revision, row)),
     [
       `select max(revision) as revision, max(revision = ?2 and database is ?3) as is_current
@@ -36,6 +31,19 @@ function statementsOf({ tenant, revision, row, audit }: Publication): Bound[] {
        union all select revision, null from forgotten where id = ?1)`,
       [tenant, revision, row?.database ?? null],
     ],
+  ]
+}
+
+/** However many there are, it is one statement: D1 counts them. */
+function additions(audit: readonly AuditEntry[]): Bound {
+  const values = ['id', 'actor', 'action', 'tenant', 'requestId', 'outcome', 'session'].map(
+    (member) => `value ->> '${member}'`,
+  )
+  return [
+    `insert into audit (id, actor, action, tenant, request_id, outcome, session, repeats)
+     select ${values.join()}, coalesce(value ->> 'repeats', 0) from json_each(?) where true
+     on conflict (id) do update set repeats = max(repeats, excluded.repeats)`,
+    [JSON.stringify(audit)],
   ]
 }
 
@@ -86,10 +94,11 @@ function presence(tenant: string, revision: number, row: NonNullable<Publication
       `delete from orphans where (tenant = ?1 or database = ?3) and ${isCurrent}`,
       [tenant, revision, database],
     ],
-    ...row.orphans.map((orphan): Bound => [
+    [
       `insert or replace into orphans (tenant, database, since, attempts, next_attempt_at)
-       select ?1, ?3, ?4, ?5, ?6 where ${isCurrent}`,
-      [tenant, revision, orphan.name, orphan.since, orphan.attempts, orphan.retryAt],
-    ]),
+       select ?1, value ->> 'name', value ->> 'since', value ->> 'attempts', value ->> 'retryAt'
+       from json_each(?3) where ${isCurrent}`,
+      [tenant, revision, JSON.stringify(row.orphans)],
+    ],
   ]
 }

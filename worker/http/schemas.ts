@@ -32,16 +32,27 @@ const displayName = text(200)
 
 const metadata = z.record(z.string(), z.unknown(), 'must be an object')
 
+/** A century: far from where a time has more digits than ours, and Turso's own durations overflow. */
+const MAX_EXPIRATION_MINUTES = 5_200 * 10_080
+const MINUTES: Readonly<Record<string, number>> = { w: 10_080, d: 1_440, h: 60, m: 1 }
+
+function minutesOf(expiration: string): number {
+  const parts = [...expiration.matchAll(/(\d+)([wdhm])/g)]
+  return parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (MINUTES[unit] ?? 0), 0)
+}
+
 const tokenShape = {
   expiration: z.optional(
-    z
-      .string('must be a string')
-      .check(
-        z.regex(
-          /^(never|(?=.*[1-9])(\d{1,6}[wdhm]){1,4})$/,
-          'must be "never", or numbers with the units w, d, h and m such as 2w1d30m',
-        ),
+    z.string('must be a string').check(
+      z.regex(
+        /^(never|(?=.*[1-9])(\d{1,6}[wdhm]){1,4})$/,
+        'must be "never", or numbers with the units w, d, h and m such as 2w1d30m',
       ),
+      z.refine(
+        (text) => minutesOf(text) <= MAX_EXPIRATION_MINUTES,
+        'must be "never", or at most 5200w, in the units w, d, h and m',
+      ),
+    ),
   ),
   authorization: z.optional(z.enum(['full-access', 'read-only'], 'must be "full-access" or "read-only"')),
 }

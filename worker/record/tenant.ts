@@ -135,7 +135,7 @@ export function beginSignup(
     databaseId: null,
     hostname: null,
     schemaVersion: 0,
-    orphans: former === undefined ? [] : withoutDatabase(former, now).map((orphan) => dueAt(orphan, now)),
+    orphans: former === undefined ? [] : hurriedLast(withoutDatabase(former, now), now),
     failure: null,
     // What an operator has said of the tenant is not for a new signup to take back.
     suspension: former?.suspension ?? null,
@@ -154,7 +154,7 @@ export function beginSignup(
 export function hurry(record: TenantRecord, now: number): TenantRecord {
   const isEarly = record.retryAt !== null && record.retryAt > now
   const attempts = Math.max(0, record.attempts - (isEarly ? 1 : 0))
-  return { ...hurryOrphans(record, now), retryAt: null, attempts }
+  return { ...record, retryAt: null, attempts }
 }
 
 /** Whether a database is this tenant's, or one that it deletes. */
@@ -256,6 +256,10 @@ function suspensionAfter(
   const { since = new Date(now).toISOString(), reason: former = null } = suspension ?? {}
   return { since, reason: reason === undefined ? former : reason }
 }
+
+/** The others have their own time, or each of many signups that fail would have all of them deleted again. */
+const hurriedLast = (orphans: readonly Orphan[], now: number): Orphan[] =>
+  orphans.map((orphan, index) => (index === orphans.length - 1 ? dueAt(orphan, now) : orphan))
 
 /** Not what is only watched: looking more often would prove less. */
 const dueAt = (orphan: Orphan, now: number): Orphan =>

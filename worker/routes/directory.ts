@@ -22,6 +22,7 @@ import {
   removalQuery,
   tenantQuery,
 } from '../directory/queries.ts'
+import { readText } from './body.ts'
 import { callOf } from './call.ts'
 import { note } from './note.ts'
 
@@ -65,13 +66,13 @@ export const directory = new Hono<AppEnvironment>()
   })
   .all('/v1/orphans/:database/ignore', methodNotAllowed('POST'))
   .post('/v1/directory/rebuild', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
-    const objects = parseRebuild(await c.req.text())
+    const objects = parseRebuild(await readText(c))
     await note(c, 'rebuild_directory', null)
     return c.json(toJson(await rebuild(c.env, objects)))
   })
   .all('/v1/directory/rebuild', methodNotAllowed('POST'))
   .post('/v1/directory/check', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
-    const request = parseCheck(await c.req.text())
+    const request = parseCheck(await readText(c))
     await note(c, 'check_directory', null)
     return c.json(toJson(await check(callOf(c), request)))
   })

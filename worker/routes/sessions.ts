@@ -23,6 +23,7 @@ import { parseDrain } from '../http/schemas.ts'
 import type { Lease } from '../session/leases.ts'
 import { objectOf } from '../session/objects.ts'
 import type { StreamView } from '../session/view.ts'
+import { readText } from './body.ts'
 import { callOf } from './call.ts'
 import { note } from './note.ts'
 
@@ -44,7 +45,7 @@ export const sessions = new Hono<AppEnvironment>()
       tenant,
       within_seconds: within = DRAIN_WITHIN_SECONDS,
       for_seconds: howLong = DRAIN_FOR_SECONDS,
-    } = parseDrain(await c.req.text())
+    } = parseDrain(await readText(c))
     await note(c, 'drain_sessions', tenant)
     const now = Date.now()
     const until = now + howLong * 1000

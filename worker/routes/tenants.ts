@@ -26,6 +26,7 @@ import {
   update,
   type Unfinished,
 } from '../tenants/operations.ts'
+import { readText } from './body.ts'
 import { callOf } from './call.ts'
 
 type AppContext = Context<AppEnvironment>
@@ -33,7 +34,7 @@ type AppContext = Context<AppEnvironment>
 export const tenants = new Hono<AppEnvironment>()
   .post('/v1/tenants', authenticate('signup'), limitBody(MAX_REQUEST_BYTES), async (c) => {
     const idempotencyKey = parseIdempotencyKey(c.req.header('idempotency-key'))
-    const request = parseSignup(await c.req.text())
+    const request = parseSignup(await readText(c))
     const startedAt = Date.now()
     const onTimeline = (timeline: readonly TimelineEntry[]): void =>
       c.header('server-timing', signupTiming(timeline, startedAt, Date.now()))
@@ -49,7 +50,7 @@ export const tenants = new Hono<AppEnvironment>()
   .get('/v1/tenants/:id', authenticate('signup'), async (c) => json(c, await retrieve(callOf(c), idOf(c))))
   .patch('/v1/tenants/:id', authenticate('admin'), limitBody(MAX_REQUEST_BYTES), async (c) => {
     const id = idOf(c)
-    const { isPending, ...answer } = await update(callOf(c), id, parseUpdate(await c.req.text()), waitMs(c))
+    const { isPending, ...answer } = await update(callOf(c), id, parseUpdate(await readText(c)), waitMs(c))
     return json(c, answer, isPending ? 202 : 200)
   })
   .delete('/v1/tenants/:id', authenticate('admin'), async (c) => {
@@ -59,7 +60,7 @@ export const tenants = new Hono<AppEnvironment>()
   .all('/v1/tenants/:id', methodNotAllowed('GET', 'PATCH', 'DELETE'))
   .post('/v1/tenants/:id/tokens', authenticate('signup'), limitBody(MAX_REQUEST_BYTES), async (c) => {
     const id = idOf(c)
-    const answer = await createToken(callOf(c), id, parseToken(await c.req.text()))
+    const answer = await createToken(callOf(c), id, parseToken(await readText(c)))
     c.header('cache-control', 'no-store')
     return json(c, answer, 201)
   })

@@ -49,6 +49,11 @@ export interface Behaviour {
   readonly sendsReplicationIndex: boolean
   /** Errors of constraints carry an `extended_code`. */
   readonly sendsExtendedCode: boolean
+  /**
+   * A statement that the server does not run, such as ANALYZE, is `unsupported` or `not_allowed`. The latter is what a
+   * change of `user_version` is as well, with the texts that users of Turso Cloud report.
+   */
+  readonly refusedStatements: 'unsupported' | 'not_allowed'
   /** A text without statement, and wrong arguments: codes of their own, or those of wrong SQL. */
   readonly inputCodes: 'own' | 'of_sql'
   /**
@@ -79,6 +84,7 @@ const SPEC: Behaviour = {
   cursorTerminator: 'none',
   sendsReplicationIndex: false,
   sendsExtendedCode: false,
+  refusedStatements: 'unsupported',
   inputCodes: 'own',
   parameterNames: 'written',
   refusalBody: 'by_layer',
@@ -101,6 +107,7 @@ const SQLD: Behaviour = {
   cursorTerminator: 'replication_index',
   sendsReplicationIndex: true,
   sendsExtendedCode: false,
+  refusedStatements: 'unsupported',
   inputCodes: 'own',
   parameterNames: 'written',
   refusalBody: 'by_layer',
@@ -123,6 +130,7 @@ const CLOUD: Behaviour = {
   cursorTerminator: 'replication_index',
   sendsReplicationIndex: false,
   sendsExtendedCode: true,
+  refusedStatements: 'not_allowed',
   inputCodes: 'of_sql',
   parameterNames: 'bare',
   refusalBody: 'error',

@@ -79,7 +79,12 @@ export function parseFailure(reason: string): SqlFailure {
   return new SqlFailure('SQL_PARSE_ERROR', `SQL string could not be parsed: ${reason}`)
 }
 
-/** Only this connection would see it, which goes from stream to stream. */
+/** The error of a statement that the server does not run. */
+export function unsupported(sql: string): SqlFailure {
+  return parseFailure(`unsupported statement: ${sql}`)
+}
+
+/** sqld has none of it: what is temporary is bound to a connection. */
 function makesTemporary(words: string[]): boolean {
   if (words[1] === 'TEMP' || words[1] === 'TEMPORARY') return true
   const named = words[1] === 'UNIQUE' || words[1] === 'VIRTUAL' ? 3 : 2
@@ -96,7 +101,7 @@ type Traits = Omit<Statement, 'sql' | 'parameters'>
 
 function analyse(sql: string, tokens: SqlToken[]): Statement {
   const traits = tokens.some(({ text }) => OPTIMIZES.test(text)) ? undefined : traitsOf(tokens)
-  if (traits === undefined) throw parseFailure(`unsupported statement: ${sql}`)
+  if (traits === undefined) throw unsupported(sql)
   return { sql, parameters: parametersOf(tokens), ...traits }
 }
 

@@ -24,12 +24,19 @@ export interface ExecutionContext {
 }
 
 /** The in-band form of a failed statement. Rethrows what is not in-band. */
-export function toWireError(error: unknown, { sendsExtendedCode, inputCodes }: Behaviour): WireError {
+export function toWireError(error: unknown, behaviour: Behaviour): WireError {
+  const { sendsExtendedCode, inputCodes, refusedStatements } = behaviour
   if (!(error instanceof SqlFailure)) throw error
-  const { message, extendedCode } = error
+  const { extendedCode } = error
+  const message =
+    refusedStatements === 'not_allowed'
+      ? error.message.replace(UNSUPPORTED, 'SQL not allowed statement: ')
+      : error.message
   const code = (inputCodes === 'of_sql' && CODES_OF_SQL[error.code]) || error.code
   return { message, code, ...(sendsExtendedCode && extendedCode && { extended_code: extendedCode }) }
 }
+
+const UNSUPPORTED = /^SQL string could not be parsed: unsupported statement: /
 
 /** Section 9.2 of Turso Cloud's protocol. */
 const CODES_OF_SQL: Record<string, string> = {

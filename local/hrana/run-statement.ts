@@ -4,7 +4,7 @@ import type { ExecutionContext } from './context.ts'
 import type { EngineColumn, PreparedStatement } from '../engine/engine.ts'
 import { bindArguments } from '../engine/parameters.ts'
 import type { Changes, RunningStatement } from '../engine/running-statement.ts'
-import type { Statement } from '../engine/statement.ts'
+import { unsupported, type Statement } from '../engine/statement.ts'
 import type { EngineValue } from '../engine/values.ts'
 import { tooBig } from '../engine/sqlite-errors.ts'
 import { SqlFailure, streamClosed } from '../errors.ts'
@@ -27,6 +27,7 @@ export async function* runStatement(
 ): AsyncGenerator<StatementEvent> {
   if (statement instanceof SqlFailure) throw statement
   const { stream, signal } = context
+  checkAllowed(context, statement)
   checkBlocked(context, statement)
   // Said before it is compiled or runs: some pragmas take effect by that alone, and what fails may have done a part.
   if (statement.changesConnection) stream.isClean = false
@@ -99,6 +100,13 @@ function ensureUsable({ stream, signal }: ExecutionContext): void {
   ensureConnected(stream)
   if (signal.aborted) throw streamClosed()
   if (stream.isTimedOut) throw new SqlFailure('TRANSACTION_TIMEOUT', 'Transaction timed out')
+}
+
+/** Of the pragmas, a change of `user_version` alone writes. */
+function checkAllowed({ behaviour }: ExecutionContext, { kind, takesWriteLock, sql }: Statement): void {
+  if (behaviour.refusedStatements === 'not_allowed' && kind === 'pragma' && takesWriteLock) {
+    throw unsupported(sql)
+  }
 }
 
 /** Source: `should_block` in libsql-server/src/connection/connection_core.rs. */

@@ -268,6 +268,27 @@ describe.each(NAMES)('as %s', (behaviour) => {
     expect(results[0]).toMatchObject({ response: { result: { params: names.map((name) => ({ name })) } } })
   })
 
+  test('a statement that is not run is refused in its own words, and a change of user_version is one or not', async () => {
+    const { database } = await acme()
+    const [analyze, change, version] = await database.execute(
+      'ANALYZE',
+      'pragma user_version = 7',
+      'pragma user_version',
+    )
+    const refusal = (message: string) => ({ type: 'error', error: { code: 'SQL_PARSE_ERROR', message } })
+    const ok = expect.objectContaining({ type: 'ok' })
+    const at = (value: string) => [[{ type: 'integer', value }]]
+    const bySqld = [refusal('SQL string could not be parsed: unsupported statement: ANALYZE'), ok, at('7')]
+    const byCloud = [
+      refusal('SQL not allowed statement: ANALYZE'),
+      refusal('SQL not allowed statement: pragma user_version = 7'),
+      at('0'),
+    ]
+    expect([analyze, change, rowsOf(version)]).toEqual(
+      expected<unknown[]>({ spec: bySqld, sqld: bySqld, cloud: byCloud }),
+    )
+  })
+
   test('a named argument needs the prefix of its parameter or none, or any', async () => {
     const { database } = await acme()
     const named = (name: string): WireStreamRequest => ({

@@ -1,7 +1,7 @@
 /** The processes in which workerd runs the Worker, as Linux tells of them. */
 import { readFile, readdir } from 'node:fs/promises'
 
-/** `/proc/<pid>/status` of each that descends from this process; none on a system without `/proc`. */
+/** `/proc/<pid>/status` of each that descends from this process and lives; none on a system without `/proc`. */
 export async function workerStatuses(): Promise<string[]> {
   const names = await readdir('/proc').catch(() => [])
   const statuses = await Promise.all(
@@ -13,7 +13,13 @@ export async function workerStatuses(): Promise<string[]> {
     statuses
       .filter((status) => fieldOf(status, 'PPid') === parent)
       .flatMap((status) => [status, ...children(fieldOf(status, 'Pid'))])
-  return children(String(process.pid)).filter((status) => fieldOf(status, 'Name') === 'workerd')
+  return children(String(process.pid)).filter(
+    (status) => fieldOf(status, 'Name') === 'workerd' && fieldOf(status, 'State') !== 'Z',
+  )
+}
+
+export async function workerPids(): Promise<number[]> {
+  return (await workerStatuses()).map((status) => Number(fieldOf(status, 'Pid')))
 }
 
 export function fieldOf(status: string, name: string): string {

@@ -13,6 +13,8 @@ import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from 'wrangle
 import { createLocalTurso, type LocalTurso } from '../../local/index.ts'
 import { serveLocalTurso } from '../../local/serve.ts'
 import { testBindings } from '../../test/support/node/test-bindings.ts'
+import { findLastingPort } from './port.ts'
+import { workerPids } from './processes.ts'
 
 export const PLATFORM_TOKEN = 'local-platform-token'
 export const API_KEY = 'admin-key'
@@ -29,6 +31,8 @@ export interface BenchStack {
   bytesSent: () => number
   /** Where V8's inspector of the Worker's isolate listens, a WebSocket's; only of a stack that is `inspected`. */
   inspectorUrl: () => Promise<string>
+  /** Ends workerd with SIGKILL, and starts it again with what it had stored. Meanwhile connections are refused. */
+  crash: () => Promise<void>
   close: () => Promise<void>
 }
 
@@ -105,7 +109,7 @@ export async function startStack(
     path.join(root, 'wrangler.toml'),
   ).workerOptions as V4WorkerOptions
   // Without the rate limits: their simulator is an object with a database, which the real thing is not.
-  const options = {
+  const options = convertV4MiniflareOptions({
     compatibilityDate,
     compatibilityFlags,
     durableObjects,
@@ -121,12 +125,13 @@ export async function startStack(
     modulesRoot: folder,
     scriptPath,
     host: '127.0.0.1',
-    port: 0,
+    port: await findLastingPort(),
     cf: false,
     ...(inspected ? { inspectorPort: 0 } : {}),
-  }
+  } as V4MiniflareOptions)
   if (inspected) process.env['MINIFLARE_WORKERD_V8_FLAGS'] = `--max-heap-size=${ISOLATE_HEAP_MB}`
-  const miniflare = new Miniflare(convertV4MiniflareOptions(options as V4MiniflareOptions))
+  const others = new Set(await workerPids())
+  const miniflare = new Miniflare(options)
   const url = (await miniflare.ready).origin
   delete process.env['MINIFLARE_WORKERD_V8_FLAGS']
   await fill(await miniflare.getD1Database('DIRECTORY'), tenants)
@@ -138,6 +143,10 @@ export async function startStack(
     cutOff: () => cutOff,
     bytesSent: () => bytesSent,
     inspectorUrl: async () => `${(await miniflare.getInspectorURL()).href}core:user:`,
+    async crash() {
+      for (const pid of await workerPids()) if (!others.has(pid)) process.kill(pid, 'SIGKILL')
+      await miniflare.setOptions(options)
+    },
     async close() {
       await miniflare.dispose()
       await server.close()

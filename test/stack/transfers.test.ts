@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { transferInTrouble } from './transfers.ts'
+
+test('money moved by every kind of client while everything fails is never lost, and each client was told the truth', async () => {
+  const { wrong, committed } = await transferInTrouble({ seconds: 8, seed: 1 })
+  expect(wrong).toEqual([])
+  for (const kind of ['library', 'batch', 'http', 'socket']) expect(committed[kind]).toBeGreaterThan(0)
+})
+
+test('a Worker that takes a lost answer for a transaction that was rolled back is found out', async () => {
+  const lies = [
+    ['worker/hrana/error.ts', 'NO_ANSWER'],
+    ['worker/session/refusals.ts', 'STREAM_LOST'],
+  ].map(([file, code]) => ({ file: file!, from: `  code: '${code}',`, to: "  code: 'STREAM_EXPIRED'," }))
+  const { wrong } = await transferInTrouble({
+    seconds: 1,
+    fired: 6,
+    seed: 1,
+    only: ['lost_commit'],
+    changes: lies,
+  })
+  expect(wrong.join('\n')).toMatch(/ is there, and its client was told not_committed/)
+})

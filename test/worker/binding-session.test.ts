@@ -399,6 +399,21 @@ describe('a session of the binding', () => {
     expect(await titlesOf('rpc-cut')).toEqual(['committed', 'slowly'])
   })
 
+  test.each([
+    ['runs out', async () => putClockForward(59 * 60_000)],
+    ['is refused', async () => void (await bound().invalidateTokens('rpc-refused'))],
+  ])('asks for one token, however many calls need it at once, when its own %s', async (what, end) => {
+    const id = what === 'runs out' ? 'rpc-runs-out' : 'rpc-refused'
+    await signUpNow({ id })
+    using session = await bound().session(id)
+    await session.execute('select 1')
+    await end()
+    await requestsSeen()
+    await Promise.all(Array.from({ length: 10 }, () => session.execute('select 1')))
+    const minted = (await requestsSeen()).filter((request) => request.includes('/auth/tokens'))
+    expect(minted).toHaveLength(1)
+  })
+
   test('begins a transaction with a token that outlives it', async () => {
     await signUpNow({ id: 'rpc-renewed' })
     using session = await bound().session('rpc-renewed')

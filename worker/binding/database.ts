@@ -19,8 +19,12 @@ export interface TenantDatabaseOptions {
  *   before: refused in the middle of a transaction, it would cost that, so each begins with one that outlives it.
  */
 export function useTenantDatabase(options: TenantDatabaseOptions): () => Promise<Database> {
-  const { env, ctx, tenantId, requestId, intMode, timeoutMs, renew } = options
+  const { env, ctx, tenantId, requestId, intMode, timeoutMs } = options
   const fetch = createGatewayFetch(env, ctx, requestId)
+
+  let renewing: Promise<TenantToken> | null = null
+  /** One for all calls that need it at once: those of a session are one invocation, so that they may wait for each other. */
+  const renew = (): Promise<TenantToken> => (renewing ??= options.renew().finally(() => (renewing = null)))
 
   function connectWith(token: TenantToken): { database: Database; renewAt: number } {
     let unused: string | null = token.jwt

@@ -17,9 +17,13 @@ export function decodeValue(value: unknown): EngineValue {
       return decodeInteger(wire.value)
     case 'float':
       if (typeof wire.value !== 'number') throw new Error('a float must be a JSON number')
+      // JSON has larger numbers.
+      if (!Number.isFinite(wire.value)) throw new Error('a float must be finite')
       return wire.value
     case 'text':
       if (typeof wire.value !== 'string') throw new Error('a text must be a JSON string')
+      // JSON may hold half of a surrogate pair, and no UTF-8.
+      if (!wire.value.isWellFormed()) throw new Error('a text must be well-formed Unicode')
       return wire.value
     case 'blob':
       return decodeBlob(wire.base64)

@@ -46,7 +46,7 @@ export interface CursorRequest {
 }
 
 /** Decodes a body of `POST /v2/pipeline` or `/v3/pipeline`. Throws `ProtocolFailure`. */
-export function decodePipeline(body: string): PipelineRequest {
+export function decodePipeline(body: Uint8Array): PipelineRequest {
   return decodeBody(body, (pipeline) => ({
     baton: optional(pipeline, 'baton', string),
     requests: array(pipeline['requests'], 'requests').map(decodeRequest),
@@ -54,21 +54,31 @@ export function decodePipeline(body: string): PipelineRequest {
 }
 
 /** Decodes a body of `POST /v3/cursor`. Throws `ProtocolFailure`. */
-export function decodeCursor(body: string): CursorRequest {
+export function decodeCursor(body: Uint8Array): CursorRequest {
   return decodeBody(body, (cursor) => ({
     baton: optional(cursor, 'baton', string),
     steps: decodeSteps(cursor['batch']),
   }))
 }
 
-function decodeBody<T>(body: string, decode: (fields: Fields) => T): T {
+function decodeBody<T>(body: Uint8Array, decode: (fields: Fields) => T): T {
   try {
-    return decode(object(JSON.parse(body), 'the body'))
+    return decode(object(JSON.parse(decodeUtf8(body)), 'the body'))
   } catch (error) {
     const reason = error instanceof SyntaxError ? 'the body is not JSON' : (error as Error).message
     throw new ProtocolFailure(`Cannot deserialize client message from JSON: ${reason}`)
   }
 }
+
+function decodeUtf8(body: Uint8Array): string {
+  try {
+    return UTF8.decode(body)
+  } catch {
+    throw new Error('the body is not UTF-8')
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function decodeRequest(value: unknown): StreamRequest {
   const request = object(value, 'a request')
@@ -167,6 +177,7 @@ function array(value: unknown, what: string): unknown[] {
 
 function string(value: unknown, what: string): string {
   if (typeof value !== 'string') throw new Error(`${what} must be a string`)
+  if (!value.isWellFormed()) throw new Error(`${what} must be well-formed Unicode`)
   return value
 }
 

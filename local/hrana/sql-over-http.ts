@@ -9,7 +9,7 @@ import { MAX_PIPELINE_RESPONSE_BYTES, MAX_SQL_BODY_BYTES } from '../limits.ts'
 import { checkPipeline, runPipeline } from './pipeline.ts'
 import { checkRights, programOfBatch } from './program.ts'
 import { decodeCursor, decodePipeline } from './requests.ts'
-import { json, readBody, refusal, text } from '../responses.ts'
+import { json, readBytes, refusal, text } from '../responses.ts'
 import type { Streams } from './streams.ts'
 import type { Tokens } from '../tokens.ts'
 
@@ -44,14 +44,14 @@ export function createSqlHandler(options: SqlOptions): SqlHandler {
     request: Request,
     target: Target,
     version: 2 | 3,
-    decode: (body: string) => T,
+    decode: (body: Uint8Array) => T,
   ): Promise<{ context: ExecutionContext; asked: T }> => {
     const { id } = requireServed(target, options)
     const header = request.headers.get('authorization')
     if (behaviour.notAJwtStatus === 400) checkIsJwt(header)
     const authorize = () => options.tokens.authorize(header, id, target.name)
     authorize()
-    const asked = decode(await readBody(request, MAX_SQL_BODY_BYTES))
+    const asked = decode(await readBytes(request, MAX_SQL_BODY_BYTES))
     /** Whatever was waited for, meanwhile the token may be revoked and the database blocked or deleted. */
     const admit = () => {
       const record = requireServed({ ...target, record: options.catalogue.databases.findById(id) }, options)

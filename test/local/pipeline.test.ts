@@ -572,12 +572,40 @@ describe('protocol errors', () => {
       { requests: [{ type: 'execute', stmt: { sql: '', want_rows: 1 } }] },
       'want_rows must be a boolean',
     ],
+    [
+      'half of a surrogate pair in an SQL text',
+      { requests: [{ type: 'sequence', sql: "select '\ud800'" }] },
+      'sql must be well-formed Unicode',
+    ],
+    [
+      'half of a surrogate pair in a value',
+      { requests: [{ type: 'execute', stmt: { sql: '', args: [{ type: 'text', value: '\udc00' }] } }] },
+      'a text must be well-formed Unicode',
+    ],
+    [
+      'a float that no double can be',
+      '{"requests":[{"type":"execute","stmt":{"sql":"select ?","args":[{"type":"float","value":1e400}]}}]}',
+      'a float must be finite',
+    ],
   ])('%s is 400 as plain text', async (_, body, reason) => {
     const { database, turso } = await acme()
     const { status, text, headers } = await database.send(body)
     expect([status, text]).toEqual([400, `Cannot deserialize client message from JSON: ${reason}`])
     expect(headers.get('content-type')).toMatch(/^text\/plain/)
     expect(turso.streams()).toEqual([])
+  })
+
+  test('a body that is not UTF-8 is 400', async () => {
+    const { database, turso } = await acme()
+    const headers = { authorization: `Bearer ${database.jwt}` }
+    const body = Buffer.from(`{"requests":[{"type":"sequence","sql":"select 'ÿ'"}]}`, 'latin1')
+    const response = await turso.fetch(
+      new Request(`${database.url}/v3/pipeline`, { method: 'POST', headers, body }),
+    )
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      'Cannot deserialize client message from JSON: the body is not UTF-8',
+    ])
   })
 
   test.each([

@@ -44,6 +44,8 @@ export interface StackOptions {
   inspected?: boolean
   /** Constants of `worker/limits.ts` that are others for this Worker, by their names: so that nobody has to wait for them. */
   limits?: Readonly<Record<string, number>>
+  /** After which the database gives a stream up. Default 10,000, as Turso has it. */
+  streamIdleMs?: number
   /** Other source that this Worker is made of. */
   changes?: readonly SourceChange[]
 }
@@ -67,10 +69,10 @@ const root = path.join(import.meta.dirname, '../..')
  */
 export async function startStack(
   tenants: number,
-  { inspected = false, limits = {}, changes = [] }: StackOptions = {},
+  { inspected = false, limits = {}, streamIdleMs = 10_000, changes = [] }: StackOptions = {},
 ): Promise<BenchStack> {
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-worker-'))
-  const turso = createLocalTurso()
+  const turso = createLocalTurso({ streamIdleMs })
   let pipeline = ''
   let bytesSent = 0
   let cutOff = 0

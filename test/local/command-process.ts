@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { toAnswer } from './harness.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 export const COMMAND = join(import.meta.dirname, '../../local/command.ts')
-export const TIMEOUT_MS = 20_000
+export const TIMEOUT_MS = PATIENCE_MS
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'local-turso-test-'))

@@ -32,7 +32,7 @@ const kills = fc.sample(fc.tuple(fc.integer({ min: 20, max: 150 }), fc.nat({ max
 
 test(
   `loses nothing that was acknowledged in ${kills.length} crashes (CRASH_SEED=${seed})`,
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     const data = temporaryFolder()
     const known = new Map<string, Known>()

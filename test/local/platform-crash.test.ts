@@ -17,7 +17,7 @@ interface Copy {
   state: 'live' | 'deleted' | 'uncertain'
 }
 
-test('what the management API acknowledged survives three crashes', { timeout: 120_000 }, async () => {
+test('what the management API acknowledged survives three crashes', { timeout: 600_000 }, async () => {
   const data = temporaryFolder()
   const copies = new Map<string, Copy>()
   for (const [round, killAfter] of [15, 40, 70].entries()) {

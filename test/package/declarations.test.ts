@@ -19,7 +19,7 @@ beforeAll(async () => {
   await copyInto(consumer, 'test/types')
   const others = ['@types/node', 'undici-types', '@cloudflare/workers-types', 'valibot', 'zod']
   for (const name of [...others, ...library.peers]) await consumer.provide(name)
-}, 120_000)
+}, 600_000)
 afterAll(() => consumer.remove())
 
 const DISPOSABLE = 'lib.esnext.disposable.d.ts'

@@ -59,7 +59,7 @@ beforeAll(async () => {
      })`,
   ].join('\n')
   await writeFile(path.join(consumer.folder, 'program.ts'), program)
-}, 120_000)
+}, 600_000)
 
 afterAll(async () => {
   await server.close()

@@ -8,7 +8,7 @@ let consumer: Consumer
 
 beforeAll(async () => {
   consumer = await createConsumer()
-}, 120_000)
+}, 600_000)
 afterAll(() => consumer.remove())
 
 const command = (...args: string[]) =>

@@ -13,6 +13,7 @@ import { openUnreadSocket } from './unread-socket.ts'
 import { signUp, type Signup } from './worker-and-turso.ts'
 import { openHeap, type WorkerHeap } from './worker-heap.ts'
 import { workerMemory } from './worker-memory.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 /** `TURSO_EDGE_ROWS=1000000` for more, which also prints the figures. */
 const ROWS = Number(process.env['TURSO_EDGE_ROWS'] ?? 200_000)
@@ -189,7 +190,7 @@ describe.each(Object.keys(open))(`${ROWS} rows by way of the %s`, (way) => {
       expect(grown.processes).toBeLessThan(MAX_PROCESS_GROWTH)
     }
     await end()
-    await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 30_000 })
+    await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: PATIENCE_MS })
   })
 })
 
@@ -201,7 +202,10 @@ test('a WebSocket that asks for messages ahead and reads none has no more than t
   socket.ask({ type: 'open_stream', stream_id: 1 })
   socket.ask({ type: 'open_cursor', stream_id: 1, cursor_id: 1, batch })
   for (let n = 0; n < AHEAD; n++) socket.ask({ type: 'fetch_cursor', cursor_id: 1, max_count: 10_000 })
-  await vi.waitFor(() => expect(stack.bytesSent() - before.sent).toBeGreaterThan(AHEAD * 512 * 1024), 30_000)
+  await vi.waitFor(
+    () => expect(stack.bytesSent() - before.sent).toBeGreaterThan(AHEAD * 512 * 1024),
+    PATIENCE_MS,
+  )
   const sent = await standstill()
   const ahead = sent - before.sent - (await bytesInKernel(stack.url, stack.tursoUrl))
   const grown = {
@@ -213,7 +217,7 @@ test('a WebSocket that asks for messages ahead and reads none has no more than t
   expect(grown.heap).toBeLessThan(MAX_HEAP_GROWTH)
   expect(grown.processes).toBeLessThan(MAX_PROCESS_GROWTH)
   socket.close()
-  await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 30_000 })
+  await vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: PATIENCE_MS })
 })
 
 test('rows that the database cuts off are cut off for the client too', async () => {

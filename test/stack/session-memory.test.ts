@@ -106,7 +106,7 @@ test(`of 2 × ${SESSIONS} sessions, half of them left in mid-transaction, nothin
   const open: HranaSocket[] = []
   const crowd = (count: number): Promise<void> =>
     forEach(count, async (index) => {
-      await vi.waitFor(() => expect(stack.turso.streams().length).toBeLessThan(MAX_STREAMS), 30_000)
+      await vi.waitFor(() => expect(stack.turso.streams().length).toBeLessThan(MAX_STREAMS), 60_000)
       const isAbandoned = index % 2 === 0
       // One of them has the write lock.
       const begin = index === 0 ? 'begin immediate' : 'begin'
@@ -119,7 +119,7 @@ test(`of 2 × ${SESSIONS} sessions, half of them left in mid-transaction, nothin
       socket.close()
     })
   const noStreams = (): Promise<unknown> =>
-    vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 30_000, interval: 50 })
+    vi.waitFor(() => expect(stack.turso.streams()).toEqual([]), { timeout: 60_000, interval: 50 })
 
   const before = { kept: await heap.kept(), used: await heap.used() }
   await crowd(SESSIONS)

@@ -1,20 +1,19 @@
 /** Without the proxy of `wrangler dev`, which does not pass on that a client has gone. */
 import { request, type ClientRequest } from 'node:http'
 import { createClient } from '@libsql/client'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { startStack, type BenchStack } from '../../bench/worker/stack.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { startStack, type BenchStack, type StackOptions } from '../../bench/worker/stack.ts'
 import { signUp } from './worker-and-turso.ts'
 
-let stack: BenchStack
-
-beforeAll(async () => {
-  stack = await startStack(0)
-})
-afterAll(() => stack.close())
+/** So long that neither the session's alarm nor the database ends what nobody uses, and that any answer is waited for. */
+const NEVER_MS = 600_000
+const limits = { SESSION_IDLE_MS: NEVER_MS, PIPELINE_TIMEOUT_MS: NEVER_MS }
+const neverIdle: StackOptions = { limits, streamIdleMs: NEVER_MS }
 
 type Fault = Parameters<BenchStack['turso']['faults']['add']>[0]
 
 interface Vanishing {
+  stack: BenchStack
   baton: string
   /** Waits for its answer. */
   client: ClientRequest
@@ -26,7 +25,9 @@ interface Vanishing {
 }
 
 /** A client that has the write lock, and waits for a statement that meets a fault. */
-async function waitingClient(id: string, fault: Fault): Promise<Vanishing> {
+async function waitingClient(id: string, fault: Fault, options: StackOptions = {}): Promise<Vanishing> {
+  const stack = await startStack(0, options)
+  onTestFinished(() => stack.close())
   const { database, token } = await signUp(stack, id)
   const url = `${database.gateway_url.replace(/\/$/, '')}/v3/pipeline`
   const headers = { authorization: `Bearer ${token.jwt}`, 'content-type': 'application/json' }
@@ -37,7 +38,6 @@ async function waitingClient(id: string, fault: Fault): Promise<Vanishing> {
   const begun = await send(null, 'begin immediate', "insert into notes (title) values ('vanished')")
   const { baton } = (await begun.json()) as { baton: string }
   stack.turso.faults.add({ ...fault, containing: id } as Fault)
-  onTestFinished(() => stack.turso.faults.clear())
   const client = request(url, { method: 'POST', headers })
   client.on('error', () => undefined)
   client.end(bodyOf(baton, [`select '${id}'`]))
@@ -46,6 +46,7 @@ async function waitingClient(id: string, fault: Fault): Promise<Vanishing> {
     stack.turso.streams().filter((stream) => stream.database === database.name && stream.inTransaction)
   expect(open()).toHaveLength(1)
   return {
+    stack,
     baton,
     client,
     send,
@@ -64,24 +65,24 @@ const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
 test('a client that hangs up in the middle of a transaction leaves no write lock behind', async () => {
   // The answer is under way for about a second.
   const slow: Fault = { kind: 'slow_body', on: 'pipeline', ms: 200, bytes: 64 }
-  const { client, open, titlesAfterNext, send, baton } = await waitingClient('hangs-up', slow)
+  const patient = { ...neverIdle, limits: { ...limits, ABANDONED_CALL_MS: NEVER_MS } }
+  const { client, open, titlesAfterNext, send, baton } = await waitingClient('hangs-up', slow, patient)
   // With a reset: that a client has only said that it sends nothing more, workerd takes for one that still reads.
   client.socket!.resetAndDestroy()
-  // Long before the alarm, and the limit of the database itself.
-  await expect.poll(open, { timeout: 6_000 }).toEqual([])
+  await expect.poll(open).toEqual([])
   expect(await titlesAfterNext()).toEqual(['next'])
   // Its baton is used up, and what it did is not told as if it were known.
   expect(await (await send(baton, 'commit')).json()).toMatchObject(lost)
 })
 
 test('a client that hangs up while a statement takes long has it cut off, and leaves no write lock behind', async () => {
-  const stuck: Fault = { kind: 'latency', on: 'pipeline', ms: 60_000 }
-  const { client, open, titlesAfterNext, send, baton } = await waitingClient('is-stuck', stuck)
+  const stuck: Fault = { kind: 'latency', on: 'pipeline', ms: NEVER_MS }
+  const waiting = await waitingClient('is-stuck', stuck, neverIdle)
+  const { stack, client, open, titlesAfterNext, send, baton } = waiting
   const before = stack.cutOff()
   client.socket!.resetAndDestroy()
-  // Long before the alarm, the limit of the database itself, and the end of the wait for its answer.
-  await expect.poll(open, { timeout: 6_000 }).toEqual([])
-  expect(stack.cutOff() - before).toBe(1)
+  await expect.poll(open).toEqual([])
+  await expect.poll(() => stack.cutOff() - before).toBe(1)
   expect(await titlesAfterNext()).toEqual(['next'])
   expect(await (await send(baton, 'commit')).json()).toMatchObject(lost)
 })
@@ -94,6 +95,6 @@ test('a client that closes its connection in good order, which workerd does not 
   })
   client.destroy()
   // By the alarm of its session, 9 s after the answer that nobody has read.
-  await expect.poll(open, { timeout: 20_000 }).toEqual([])
+  await expect.poll(open).toEqual([])
   expect(await titlesAfterNext()).toEqual(['next'])
 })

@@ -3,6 +3,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
 import { descendantsOf, findFreePorts, stillRunning, waitFor } from './processes.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 const root = path.join(import.meta.dirname, '../..')
 const running = new Set<ChildProcess>()
@@ -61,7 +62,7 @@ export async function runStart(
 export async function startStack(dataFolder: string, options?: RunOptions): Promise<Stack> {
   const stack = await runStart(dataFolder, options)
   const isOver = () => stack.process.exitCode !== null || stack.process.signalCode !== null
-  await waitFor('the banner', () => stack.output().includes('Sign a tenant up') || isOver(), 70_000)
+  await waitFor('the banner', () => stack.output().includes('Sign a tenant up') || isOver(), 2 * PATIENCE_MS)
   if (isOver()) throw new Error(stack.output())
   return stack
 }
@@ -72,7 +73,7 @@ export async function endStack(stack: Stack, how: () => unknown): Promise<number
   if (below.length < 3) throw new Error('npm start has not started what this test wants to see end')
   await how()
   const code = await stack.ended
-  await waitFor('the end of all processes', async () => (await stillRunning(below)).length === 0, 10_000)
+  await waitFor('the end of all processes', async () => (await stillRunning(below)).length === 0)
   return code
 }
 

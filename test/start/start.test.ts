@@ -6,6 +6,7 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { descendantsOf, stillRunning, waitFor } from './processes.ts'
 import { endAllStacks, endStack, runStart, startStack, stopStack, type Stack } from './stack.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 const root = path.join(import.meta.dirname, '../..')
 let folder: string
@@ -47,14 +48,14 @@ describe('npm start', () => {
     expect(command).toContain(stack.url)
     const pasted = spawnSync('sh', ['-c', `${command} -w ' %{http_code}'`], {
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: PATIENCE_MS,
     })
     expect(pasted.stdout).toMatch(/^\{"tenant":\{"id":"acme".* 201$/)
 
     const demo = spawnSync(process.execPath, ['tools/demo.ts', '--url', stack.url], {
       cwd: root,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: PATIENCE_MS,
     })
     expect(demo.stderr).toBe('')
     expect(demo.stdout).toMatch(
@@ -68,7 +69,11 @@ describe('npm start', () => {
     await rm(path.join(kept, 'worker/v3/d1'), { recursive: true })
     const stack = await startStack(kept)
     const rebuild = ['tools/directory.ts', 'rebuild', '--url', stack.url, '--data', kept]
-    const rebuilt = spawnSync(process.execPath, rebuild, { cwd: root, encoding: 'utf8', timeout: 30_000 })
+    const rebuilt = spawnSync(process.execPath, rebuild, {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: PATIENCE_MS,
+    })
     expect(rebuilt.stdout).toMatch(/^[1-9]\d* tenants published, .* 0 failed\n$/)
     const list = await fetch(`${stack.url}/v1/tenants?q=acme`, {
       headers: { authorization: 'Bearer dev-key' },
@@ -134,7 +139,7 @@ describe('npm start', () => {
     const below = await descendantsOf(stack.pid)
     stack.process.kill('SIGTERM')
     expect(await stack.ended).toBe(0)
-    await waitFor('the end of all processes', async () => (await stillRunning(below)).length === 0, 10_000)
+    await waitFor('the end of all processes', async () => (await stillRunning(below)).length === 0)
   })
 
   it.each([
@@ -181,7 +186,11 @@ describe('npm start', () => {
 
 describe('the arguments of npm start', () => {
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, ['tools/start.ts', ...args], { cwd: root, encoding: 'utf8', timeout: 20_000 })
+    spawnSync(process.execPath, ['tools/start.ts', ...args], {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: PATIENCE_MS,
+    })
 
   it.each([
     [['--prot=1'], '--prot'],

@@ -8,6 +8,7 @@ import {
   type Database,
   type Platform,
 } from '../../src/index.ts'
+import type { HoldOrder } from './hold-order.ts'
 
 export const PLATFORM_TOKEN = 'local-platform-token'
 
@@ -20,6 +21,14 @@ export interface TestDatabase {
   database: Database
 }
 
+/** Requests that wait for the test. */
+export interface Hold {
+  /** Resolves once something is held. */
+  reached: () => Promise<void>
+  /** Resolves once Turso is done with all that was held. */
+  letGo: () => Promise<void>
+}
+
 /** A local Turso, and what a test may do to it. */
 export interface TestTurso {
   platform: () => Platform
@@ -27,9 +36,11 @@ export interface TestTurso {
   createDatabase: (options?: Partial<ConnectOptions>) => Promise<TestDatabase>
   /** Makes it fail as the fault says, the next time that a request matches it, or from there on `times`. */
   failNext: (fault: Fault) => Promise<void>
+  /** Keeps the next request that is like that waiting, until it is let go or the faults are cleared. */
+  holdNext: (on: string, order?: Omit<HoldOrder, 'on'>) => Promise<Hold>
   /** From now on the Platform API takes so many requests in a window of time, and refuses the others with 429. */
   limitRequests: (limit: { requests: number; windowMs: number; retryAfter?: boolean }) => Promise<void>
-  /** Forgets all faults, the limit, and the log of requests. */
+  /** Forgets all faults and holds, the limit, and the log of requests. */
   clearFaults: () => Promise<void>
   /** `METHOD host/path`, and the status if it is the limit's, of every request that reached it since the last call. */
   requestsSeen: () => Promise<string[]>
@@ -55,6 +66,13 @@ function tursoOf(organization: string): TestTurso {
       return { name, hostname, token, database }
     },
     failNext: async (fault) => void (await control('fail', { nth: 1, ...fault })),
+    async holdNext(on, order) {
+      const hold: unknown = await (await control('hold', { ...order, on })).json()
+      return {
+        reached: async () => void (await control('reached', hold)),
+        letGo: async () => void (await control('let-go', hold)),
+      }
+    },
     limitRequests: async (limit) => void (await control('limit', limit)),
     clearFaults: async () => void (await control('clear')),
     requestsSeen: async () => await (await control('requests')).json(),
@@ -79,6 +97,7 @@ export async function startTurso(options: {
 export const {
   platform: localPlatform,
   failNext,
+  holdNext,
   limitRequests,
   clearFaults,
   requestsSeen,

@@ -4,10 +4,15 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { apiKeyEntry, createApiKey } from '../../tools/keys/api-key.ts'
 import { isMistyped } from '../../worker/key-checksum.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 const root = path.join(import.meta.dirname, '../..')
 const runKey = (...args: string[]) =>
-  spawnSync(process.execPath, ['tools/key.ts', ...args], { cwd: root, encoding: 'utf8', timeout: 20_000 })
+  spawnSync(process.execPath, ['tools/key.ts', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: PATIENCE_MS,
+  })
 
 /** By a path that TypeScript does not follow: the Worker's files are checked under its own globals, not Node's. */
 const workerModule = path.join(root, 'worker/api-key.ts')

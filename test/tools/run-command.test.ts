@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { runCommand } from '../../tools/process/run-command.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 const never = new AbortController().signal
 const node = (script: string) => [process.execPath, '-e', script]
@@ -15,14 +16,14 @@ describe('runCommand', () => {
   it('gives back both outputs of a command that succeeds', async () => {
     const result = await runCommand(node('console.log(process.env.WORD); console.error(2)'), {
       env: { WORD: 'one' },
-      timeoutMs: 10_000,
+      timeoutMs: PATIENCE_MS,
       signal: never,
     })
     expect(result).toEqual({ succeeded: true, output: 'one\n2\n' })
   })
 
   it('says how a command failed', async () => {
-    const options = { timeoutMs: 10_000, signal: never }
+    const options = { timeoutMs: PATIENCE_MS, signal: never }
     expect(await runCommand(node('console.log(1); process.exit(3)'), options)).toEqual({
       succeeded: false,
       output: `1\n${process.execPath} ended with code 3`,
@@ -37,7 +38,7 @@ describe('runCommand', () => {
     const slow = await runCommand(node('setInterval(() => {}, 1000)'), { timeoutMs: 300, signal: never })
     expect(slow.succeeded).toBe(false)
     expect(slow.output).toContain('was ended by SIGTERM, after 0.3 s')
-    const given = { timeoutMs: 10_000, signal: AbortSignal.timeout(100) }
+    const given = { timeoutMs: PATIENCE_MS, signal: AbortSignal.timeout(100) }
     expect((await runCommand(node('setInterval(() => {}, 1000)'), given)).output).toMatch(
       /was ended by SIGTERM$/,
     )
@@ -47,7 +48,7 @@ describe('runCommand', () => {
     const marker = `marker-${Math.random()}`
     const grandchild = `require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '${marker}'], { stdio: 'inherit' })`
     const script = `${grandchild}.on('spawn', () => process.exit(0))`
-    expect((await runCommand(node(script), { timeoutMs: 10_000, signal: never })).succeeded).toBe(true)
+    expect((await runCommand(node(script), { timeoutMs: PATIENCE_MS, signal: never })).succeeded).toBe(true)
     expect(await isRunning(marker)).toBe(false)
   })
 })

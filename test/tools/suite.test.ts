@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { runCommand } from '../../tools/process/run-command.ts'
 import { selectSteps, stages } from '../../tools/suite/stages.ts'
 import { countVitest } from '../../tools/suite/vitest-step.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 function report({
   passed = 0,
@@ -92,7 +93,7 @@ describe('selectSteps', () => {
 describe('npm test', () => {
   const run = (...names: string[]) =>
     runCommand([process.execPath, 'tools/test.ts', ...names], {
-      timeoutMs: 30_000,
+      timeoutMs: PATIENCE_MS,
       signal: new AbortController().signal,
     })
 

@@ -3,9 +3,10 @@ import { env, exports } from 'cloudflare:workers'
 import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { TenantSessionError, TenantsService } from '../../src/index.ts'
-import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, holdNext, openStreams, requestsSeen } from '../support/turso.ts'
 import { call, signUpNow } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 beforeEach(clearFaults)
 afterEach(async () => {
@@ -162,7 +163,7 @@ describe('a session of the binding', () => {
     expect((await session.execute('select 3 as n')).rows).toEqual([{ n: 3 }])
     expect(await listOf('limited')).toHaveLength(2)
     first[Symbol.dispose]()
-    using third = await vi.waitUntil(() => begin(session, 2_000).catch(() => null), { timeout: 20_000 })
+    using third = await vi.waitUntil(() => begin(session, 2_000).catch(() => null), { timeout: PATIENCE_MS })
     await third!.commit()
     await second.commit()
     expect(await listOf('limited')).toEqual([])
@@ -245,10 +246,9 @@ describe('a session of the binding', () => {
     using session = await bound().session('rpc-aborted')
     using transaction = await session.transaction({ mode: 'deferred' })
     await transaction.execute('select 1')
-    await requestsSeen()
-    await failNext({ kind: 'latency', ms: 300, on: 'pipeline' })
+    const hold = await holdNext('pipeline')
     const commit = failure(transaction.commit())
-    await expect.poll(requestsSeen).toHaveLength(1)
+    await hold.reached()
     await abortAllDurableObjects()
     expect(await commit).toMatchObject({ code: 'stream_lost', outcome: 'unknown' })
     expect((await session.execute('select 2 as n')).rows).toEqual([{ n: 2 }])
@@ -300,14 +300,16 @@ describe('a session of the binding', () => {
   test('waits for a call no longer than that may take, and rolls its transaction back at once', async () => {
     await signUpNow({ id: 'rpc-slow' })
     using session = await bound().session('rpc-slow', { timeoutMs: 10_000 })
-    await failNext({ kind: 'latency', ms: 300, on: 'pipeline' })
+    const hold = await holdNext('pipeline')
     expect(await failure(session.execute('select 1', [], { timeoutMs: 20 }))).toMatchObject({
       code: 'timeout',
       timeoutMs: 20,
     })
+    // It may never have come so far.
+    await hold.letGo()
     using transaction = await session.transaction()
     await transaction.execute(insert('slow'))
-    await failNext({ kind: 'latency', ms: 300, on: 'pipeline', containing: 'slower' })
+    await holdNext('pipeline', { containing: 'slower' })
     expect(await failure(transaction.execute(insert('slower'), { timeoutMs: 20 }))).toMatchObject({
       code: 'stream_lost',
       outcome: 'rolled_back',
@@ -316,7 +318,7 @@ describe('a session of the binding', () => {
     await expect.poll(() => streamsOf('rpc-slow')).toEqual([])
     expect(await titlesOf('rpc-slow')).toEqual([])
     using hurried = await bound().session('rpc-slow', { timeoutMs: 20 })
-    await failNext({ kind: 'latency', ms: 300, on: 'pipeline' })
+    await holdNext('pipeline')
     expect((await failure(hurried.execute('select 1'))).code).toBe('timeout')
     const wrong = { timeoutMs: -1 }
     expect((await failure(session.execute('select 1', [], wrong))).message).toContain('"timeoutMs"')
@@ -363,7 +365,7 @@ describe('a session of the binding', () => {
     using another = await session.transaction()
     expect((await failure(session.transaction())).code).toBe('too_many_transactions')
     for (const unused of open) unused[Symbol.dispose]()
-    using last = await vi.waitUntil(() => session.transaction().catch(() => null))
+    using last = await vi.waitUntil(() => session.transaction().catch(() => null), { timeout: PATIENCE_MS })
     await last!.rollback()
     await another.rollback()
   })
@@ -386,7 +388,7 @@ describe('a session of the binding', () => {
     const session = await bound().session('rpc-cut')
     const committed = await session.transaction()
     await committed.execute(insert('committed'))
-    await failNext({ kind: 'latency', ms: 500, on: 'pipeline', containing: 'slowly' })
+    const hold = await holdNext('pipeline', { containing: 'slowly' })
     const statement = committed.execute(insert('slowly'))
     const commit = committed.commit()
     const waiting = await session.transaction()
@@ -394,6 +396,7 @@ describe('a session of the binding', () => {
     await expect.poll(async () => (await listOf('rpc-cut')).map(({ status }) => status)).toHaveLength(2)
     session[Symbol.dispose]()
     expect((await waits).code).toBe('session_ended')
+    await hold.letGo()
     await Promise.all([statement, commit])
     await expect.poll(() => listOf('rpc-cut')).toEqual([])
     expect(await titlesOf('rpc-cut')).toEqual(['committed', 'slowly'])

@@ -199,4 +199,4 @@ test('no input of any operation is in a log line, stored, or in an answer, unles
   expect(
     [...words].some(([word, place]) => place.startsWith('field name') && stored.directory.includes(word)),
   ).toBe(true)
-}, 120_000)
+}, 600_000)

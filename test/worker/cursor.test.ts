@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
+import { BEFORE_IDLE_MS } from '../support/patience.ts'
 import { call, ORIGIN, signUpNow, type SignupAnswer } from './client.ts'
 import { resetClock } from './clock.ts'
 import { alarmAfter, answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
@@ -174,7 +175,7 @@ describe("a cursor on a session's stream", () => {
     const batch = { steps: [{ stmt: { sql_id: 7 } }] }
     expect((await post('v3/cursor', { baton: stored.baton, batch })).ok).toBe(false)
     // Long before the database gives it up.
-    await expect.poll(streams, { timeout: 4_000 }).toEqual([])
+    await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
   })
 
   test('of a client that goes away is ended and rolled back at once, and the session with it', async () => {

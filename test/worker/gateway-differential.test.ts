@@ -221,4 +221,4 @@ test(`${SEQUENCES} sequences of operations are answered through the gateway as t
     }),
     { numRuns: SEQUENCES / LANES },
   )
-}, 120_000)
+}, 600_000)

@@ -5,10 +5,9 @@
 import { env } from 'cloudflare:workers'
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Fault } from '../../local/faults/script.ts'
 import { connect, isTursoError } from '../../src/index.ts'
 import type { TenantRecord } from '../../worker/record/tenant.ts'
-import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, holdNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type SignupAnswer } from './client.ts'
 
 beforeEach(clearFaults)
@@ -213,9 +212,9 @@ const sagas: readonly Saga[] = [
 ]
 
 const moments = [
-  ['before it is done', { kind: 'latency', ms: 1_500 }],
-  ['after it is done', { kind: 'slow_body', ms: 1_500, bytes: 100_000 }],
-] as const satisfies [string, Fault][]
+  ['before it is done', 'request'],
+  ['after it is done', 'answer'],
+] as const
 
 const REQUESTS: Readonly<Record<string, RegExp>> = {
   'databases.create': /^POST .*\/databases$/,
@@ -236,12 +235,6 @@ beforeAll(async () => {
   })
 })
 
-let seen: string[] = []
-const hasSeen = async (on: string): Promise<boolean> => {
-  seen.push(...(await requestsSeen()))
-  return seen.some((line) => REQUESTS[on]!.test(line))
-}
-
 describe.each(sagas)('$what', ({ slug, calls, begin, run, expectEnd }) => {
   test('makes these calls', async () => {
     const id = `${slug}-calls`
@@ -254,15 +247,13 @@ describe.each(sagas)('$what', ({ slug, calls, begin, run, expectEnd }) => {
   })
 
   for (const on of calls)
-    for (const [when, fault] of moments)
+    for (const [when, holds] of moments)
       test(`is gone in ${on}, ${when}, and ends right`, async () => {
-        const id = `${slug}-${calls.indexOf(on)}${fault.kind === 'latency' ? 'b' : 'a'}`
+        const id = `${slug}-${calls.indexOf(on)}${holds === 'request' ? 'b' : 'a'}`
         const before = await begin?.(id)
-        seen = []
-        await requestsSeen()
-        await failNext({ ...fault, on })
+        const hold = await holdNext(on, { holds })
         const running = run(id).catch(() => undefined)
-        await expect.poll(() => hasSeen(on)).toBe(true)
+        await hold.reached()
         await abortAllDurableObjects()
         await running
         expect(await inFlight(id)).not.toBeNull()

@@ -332,4 +332,4 @@ test('random SQL with such names is answered as without the gateway, or is told 
   // Both happen, or nothing was shown.
   expect(expirations).toBeGreaterThan(5)
   expect(answersAfterPause).toBeGreaterThan(5)
-}, 120_000)
+}, 600_000)

@@ -1,10 +1,19 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createGate } from '../../worker/turso/gate.ts'
 import { MAX_PACE_WAIT_MS } from '../../worker/limits.ts'
-import { admit, recover, refuse, throttledForMs, UNHURRIED, type Pace } from '../../worker/turso/pace.ts'
+import { Upstream } from '../../worker/objects/upstream.ts'
+import {
+  admit,
+  recover,
+  refuse,
+  throttledForMs,
+  UNHURRIED,
+  type Pace,
+  type UpstreamAdmission,
+} from '../../worker/turso/pace.ts'
 import { clearFaults, failNext, limitRequests, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, signUp } from './client.ts'
 import { resetPace, upstreamObject } from './pace-control.ts'
@@ -149,7 +158,9 @@ describe('signups of many tenants', () => {
     return tenant.status
   }
 
-  test('at once, beyond what Turso takes, end with a database each and few refused calls', async () => {
+  test('at once, beyond what Turso takes, end with a database each, and who was refused asks before the next call', async () => {
+    const asked = vi.spyOn(Upstream.prototype, 'admit')
+    onTestFinished(() => asked.mockRestore())
     await requestsSeen()
     await limitRequests({ requests: 6, windowMs: 300 })
     const ids = Array.from({ length: 12 }, (_, n) => `crowd-${n}`)
@@ -157,9 +168,12 @@ describe('signups of many tenants', () => {
     expect(answers.map(({ status }) => status)).toEqual(ids.map(() => 201))
     const calls = (await requestsSeen()).filter((line) => line.includes(' api.turso.tech'))
     const refused = calls.filter((line) => line.endsWith(' 429'))
-    // The first wave is on its way before anybody knows; from then on they take turns.
+    // The first wave is on its way before anybody knows; from then on they take turns, each told how long to wait.
     expect(refused.length).toBeGreaterThan(0)
-    expect(refused.length).toBeLessThanOrEqual(ids.length)
+    expect(asked.mock.calls.length).toBeGreaterThanOrEqual(refused.length)
+    expect(asked.mock.results.map(({ value }) => (value as UpstreamAdmission).waitMs)).toContainEqual(
+      expect.toSatisfy((waitMs: number) => waitMs > 0),
+    )
     await clearFaults()
     const names: string[] = []
     for await (const { name } of localPlatform().databases.list())

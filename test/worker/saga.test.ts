@@ -6,7 +6,7 @@ import { advance, decide } from '../../worker/saga/machine.ts'
 import type { Effect } from '../../worker/saga/state.ts'
 import type { FirstTenantRecord } from '../../worker/record/stored.ts'
 import { beginSignup, hurry, type TenantRecord } from '../../worker/record/tenant.ts'
-import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, holdNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type ProblemBody } from './client.ts'
 import { resetPace } from './pace-control.ts'
 
@@ -89,10 +89,11 @@ describe('a signup that cannot be finished now', () => {
       ['prefers-async', 'respond-async'],
       ['prefers-wait', 'handling=lenient, wait=0'],
     ] as const) {
-      await failNext({ kind: 'latency', ms: 300, on: 'databases.create' })
+      const hold = await holdNext('databases.create')
       const accepted = await signUp({ id }, { prefer })
       expect(accepted.status).toBe(202)
       expect(await accepted.json()).toMatchObject({ tenant: { id, status: 'provisioning' } })
+      await hold.letGo()
       await expect.poll(async () => (await read(id)).tenant.status).toBe('active')
       expect(await databasesOf(id)).toHaveLength(1)
     }
@@ -358,10 +359,12 @@ describe('a deleted tenant', () => {
   })
 
   test('in the middle of its signup: the deletion wins, and nothing is left', async () => {
-    await failNext({ kind: 'slow_body', ms: 500, bytes: 100_000, on: 'databases.create' })
+    const hold = await holdNext('databases.create', { holds: 'answer' })
     const answer = signUp({ id: 'won' })
-    await expect.poll(() => databasesOf('won')).toHaveLength(1)
+    await hold.reached()
+    expect(await databasesOf('won')).toHaveLength(1)
     expect((await remove('won')).status).toBe(202)
+    await hold.letGo()
     expect(await (await answer).json()).toMatchObject({ code: 'tenant_deleting' })
     for (let count = 0; count < 6 && (await read('won')).orphans !== undefined; count++) {
       await makeDue('won')

@@ -2,7 +2,7 @@
 import { env, exports } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect, type SignupOrder, type TenantsError, type TenantsService } from '../../src/index.ts'
-import { clearFaults, failNext } from '../support/turso.ts'
+import { clearFaults, failNext, holdNext } from '../support/turso.ts'
 import { call, ORIGIN, signUpNow } from './client.ts'
 
 beforeEach(clearFaults)
@@ -64,9 +64,10 @@ describe('the Tenants entrypoint', () => {
     const first = await bound().signup({ id: 'bound-key' }, { idempotencyKey: 'k' })
     const again = await bound().signup({ id: 'bound-key' }, { idempotencyKey: 'k' })
     expect(again).toMatchObject({ database: first.database, isReplayed: true })
-    await failNext({ kind: 'latency', ms: 300, on: 'databases.create' })
+    const hold = await holdNext('databases.create')
     const early = await bound().signup({ id: 'bound-early' }, { waitMs: 0 })
     expect(early).toMatchObject({ token: null, retryAfterMs: 5000, tenant: { status: 'provisioning' } })
+    await hold.letGo()
     await expect.poll(async () => (await bound().get('bound-early')).tenant.status).toBe('active')
   })
 

@@ -10,7 +10,16 @@ import type { Fault } from '../../local/faults/script.ts'
 import { app } from '../../worker/app.ts'
 import { SESSION_IDLE_MS } from '../../worker/limits.ts'
 import { Queue, type QueueError } from '../../worker/session/queue.ts'
-import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from '../support/turso.ts'
+import {
+  clearFaults,
+  failNext,
+  holdNext,
+  localPlatform,
+  openStreams,
+  requestsSeen,
+} from '../support/turso.ts'
+import type { HoldOrder } from '../support/hold-order.ts'
+import { BEFORE_IDLE_MS } from '../support/patience.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { resetClock } from './clock.ts'
 import { greet } from './socket-client.ts'
@@ -63,27 +72,27 @@ describe('an object that is gone', () => {
     [1, 2, 3].flatMap(
       (at) =>
         [
-          [at, 'before it had any effect', { kind: 'reset_before', on: 'pipeline' } as Fault],
-          [at, 'behind its effect', { kind: 'reset_after', on: 'pipeline' } as Fault],
+          [at, 'before it had any effect', 'request'],
+          [at, 'behind its effect', 'answer'],
         ] as const,
     ),
   )(
     'in the middle of request %i, %s, leaves the outcome unknown, and sends nothing again',
-    async (at, _, fault) => {
+    async (at, _, holds) => {
       // Nothing that would hold the write lock until the database finds out.
       const steps = around(execute('select title from notes'))
       let baton: string | null = null
       for (const requests of steps.slice(0, at)) baton = (await answerOf(send(requests, baton))).baton
-      await requestsSeen()
-      // The request waits upstream as long as it takes for the object to go.
-      await failNext({ kind: 'latency', on: 'pipeline', ms: 300 })
-      await failNext({ ...fault, nth: 1 })
+      const hold = await holdNext('pipeline', { holds })
+      if (holds === 'request') await failNext({ kind: 'reset_before', on: 'pipeline' })
       const running = send(steps[at]!, baton)
-      await expect.poll(requestsSeen).toHaveLength(1)
+      await hold.reached()
       await abortAllDurableObjects()
       const unanswered = await refusalOf(running)
       expect(unanswered).toMatchObject({ outcome: 'unknown' })
+      await hold.letGo()
       await clearFaults()
+      await requestsSeen()
       const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
       expect(await refusalOf(send([execute('commit')], baton))).toMatchObject(lost)
       expect((await requestsSeen()).filter((line) => line.includes(tenant.database.hostname))).toEqual([])
@@ -111,41 +120,38 @@ describe('an object that goes away while a transaction writes', () => {
     return found
   }
 
-  /** What has begun is seen by its stream, and what has committed by the end of that. */
-  async function effectOf(at: number): Promise<void> {
-    await expect.poll(streams).toHaveLength(NAMES[at] === 'the commit' ? 0 : 1)
-  }
-
   beforeEach(async () => {
     await failNext({ kind: 'stream_expired', on: 'pipeline' })
     await answerOf(send([execute('delete from notes'), close]))
     await clearFaults()
   })
 
-  // The request waits at the database for as long as it takes the object to go.
-  const latency: Fault = { kind: 'latency', on: 'pipeline', ms: 200, nth: 1, times: 2 }
-  const slow: Fault = { kind: 'slow_body', on: 'pipeline', ms: 50, bytes: 16, nth: 1 }
-  const moments: [when: string, faults: Fault[], hasEffect: boolean][] = [
-    ['before it reaches the database', [latency, { kind: 'reset_before', on: 'pipeline', nth: 1 }], false],
-    ['before the effect that it has later', [latency], true],
-    ['behind its effect', [latency, { kind: 'reset_after', on: 'pipeline', nth: 1 }], true],
-    ['when a part of its answer has come', [slow], true],
+  // Held until the object has gone.
+  const moments: [when: string, holds: NonNullable<HoldOrder['holds']>, hasEffect: boolean][] = [
+    ['before it reaches the database', 'request', false],
+    ['before the effect that it has later', 'request', true],
+    ['behind its effect', 'answer', true],
+    ['when a part of its answer has come', 'half', true],
   ]
 
   test.each(
     NAMES.flatMap((name, at) =>
-      moments.map(([when, faults, hasEffect]) => [name, when, at, faults, hasEffect] as const),
+      moments.map(([when, holds, hasEffect]) => [name, when, at, holds, hasEffect] as const),
     ),
-  )('in %s, %s, has its client told the truth', async (name, when, at, faults, hasEffect) => {
+  )('in %s, %s, has its client told the truth', async (name, when, at, holds, hasEffect) => {
     const title = `${name} ${when}`
     const steps = writing(title)
     let baton: string | null = null
     for (const requests of steps.slice(0, at)) baton = (await answerOf(send(requests, baton))).baton
     await clearFaults()
-    for (const fault of faults) await failNext(fault)
+    const hold = await holdNext('pipeline', { holds })
+    if (!hasEffect) await failNext({ kind: 'reset_before', on: 'pipeline' })
     const running = send(steps[at]!, baton)
-    await expect.poll(toDatabase).toHaveLength(1)
-    if (faults[0] === slow) await effectOf(at)
+    await hold.reached()
+    expect(await toDatabase()).toHaveLength(1)
+    // What has begun is seen by its stream, and what has committed by the end of that.
+    const isWithout = holds === 'request' ? 'the first request' : 'the commit'
+    expect(await streams()).toHaveLength(name === isWithout ? 0 : 1)
     await abortAllDurableObjects()
     expect(await refusalOf(running)).toMatchObject({ outcome: 'unknown' })
     const again = baton === null ? [] : [steps[at]!, [execute('commit'), close], [execute('rollback'), close]]
@@ -155,8 +161,7 @@ describe('an object that goes away while a transaction writes', () => {
         outcome: 'unknown',
       })
     expect(await toDatabase()).toEqual([])
-    // It waits as long as the one before it, and so comes behind it.
-    await answerOf(send([execute('select 1'), close]))
+    await hold.letGo()
     await clearFaults()
     expect(await rowsLeftBy(title)).toBe(at === 2 && hasEffect ? 2 : 0)
   })
@@ -310,7 +315,7 @@ describe('a transaction whose request', () => {
 
   /** Long before the database gives its stream up. */
   const expectNone = async (): Promise<void> => {
-    await expect.poll(streams, { timeout: 4_000 }).toEqual([])
+    await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
   }
 
   beforeEach(async () => {
@@ -329,15 +334,14 @@ describe('a transaction whose request', () => {
     'has not reached the database when an operator ends it keeps none either (%s)',
     async (endpoint) => {
       const baton = await begin()
-      await requestsSeen()
-      await failNext({ kind: 'latency', on: endpoint, ms: 6_000, nth: 1 })
+      const hold = await holdNext(endpoint)
       const body = { baton, requests: [insert('never')], batch: { steps: [{ stmt: { sql: 'select 1' } }] } }
       const running = call(`/t/faults/v3/${endpoint}`, {
         method: 'POST',
         headers: { authorization: `Bearer ${tenant.token.jwt}` },
         body: JSON.stringify(body),
       })
-      await expect.poll(requestsSeen).toHaveLength(1)
+      await hold.reached()
       expect(await sessionOf(baton).kill()).toBe(true)
       expect(await refusalOf(running)).toMatchObject({ code: 'SESSION_KILLED', outcome: 'unknown' })
       await expectNone()
@@ -404,5 +408,5 @@ test('a client that has hung up before its request was sent on leaves no transac
   await app.fetch(request, env, context)
   await waitOnExecutionContext(context)
   // Its own limit would end it after nine seconds.
-  await expect.poll(streams, { timeout: 5_000 }).toEqual([])
+  await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
 })

@@ -3,7 +3,14 @@ import { env } from 'cloudflare:workers'
 import { abortAllDurableObjects, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SESSION_LEASE_MS } from '../../worker/limits.ts'
-import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from '../support/turso.ts'
+import {
+  clearFaults,
+  failNext,
+  holdNext,
+  localPlatform,
+  openStreams,
+  requestsSeen,
+} from '../support/turso.ts'
 import { call, signUpNow } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { answerOf, close, execute, insert, refusalOf, sessionOf } from './gateway-client.ts'
@@ -115,14 +122,14 @@ describe('an object that goes away while it asks for a place', () => {
 
   test('that it has got, with its request under way, leaves that until its lease ends', async () => {
     const client = await clientOf('asking-has-got', true)
-    await failNext({ kind: 'latency', on: 'pipeline', ms: 300, times: 2 })
+    const hold = await holdNext('pipeline')
     const running = client.send(UNDOABLE)
+    await hold.reached()
     await expect.poll(client.places).toHaveLength(1)
     const session = lastSession()
     await abort(session)
     expect(await refusalOf(running)).toMatchObject({ outcome: 'unknown' })
-    // It waits as long as the one before it, and so comes behind it.
-    await answerOf(client.send([execute('select 1'), close]))
+    await hold.letGo()
     expect(await client.streams()).toHaveLength(1)
     expect(await client.places()).toHaveLength(1)
     expect(await storedBy(session)).toEqual([])
@@ -133,14 +140,15 @@ describe('an object that goes away while it asks for a place', () => {
 
   test('by the question whether its token is one leaves nothing behind', async () => {
     const client = await clientOf('asking-question', false)
-    await failNext({ kind: 'latency', on: 'pipeline', ms: 300, times: 2 })
+    const hold = await holdNext('pipeline')
     const running = client.send(LASTING)
-    await expect.poll(client.toDatabase).toHaveLength(1)
+    await hold.reached()
+    expect(await client.toDatabase()).toHaveLength(1)
     const session = lastSession()
     await abort(session)
     expect(await refusalOf(running)).toMatchObject({ outcome: 'unknown' })
+    await hold.letGo()
     expect(await client.toDatabase()).toEqual([])
-    await answerOf(client.send([execute('select 1'), close]))
     expect(await client.streams()).toEqual([])
     expect(await client.places()).toEqual([])
     expect(await storedBy(session)).toEqual([])

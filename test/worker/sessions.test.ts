@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TenantSessions } from '../../worker/index.ts'
-import { clearFaults, failNext, openStreams } from '../support/turso.ts'
+import { clearFaults, holdNext, openStreams } from '../support/turso.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { greet } from './socket-client.ts'
@@ -199,9 +199,10 @@ describe('operators', () => {
     expect(new Set(ids).size).toBe(ids.length)
     for (const [index, baton] of batons.entries())
       await answerOf(send(index < 2 ? 'operated' : 'drained', [close], baton))
-    await expect.poll(async () => (await list('?tenant=operated')).sessions).toEqual([])
+    const registry = env.TENANT_SESSIONS.getByName('operated')
+    await expect.poll(() => registry.list('', 10)).toEqual([])
     // The list of all does not keep a tenant whose sessions have all ended.
-    expect(await runDurableObjectAlarm(env.TENANT_SESSIONS.getByName('operated'))).toBe(true)
+    expect(await runDurableObjectAlarm(registry)).toBe(true)
     const { results } = await env.DIRECTORY.prepare('select tenant from live_tenants').all()
     expect(results).not.toContainEqual({ tenant: 'operated' })
   })
@@ -233,10 +234,12 @@ describe('operators', () => {
 
   test('kill a session in the middle of a request: what that did is not known', async () => {
     const baton = await begin('operated')
-    await failNext({ kind: 'latency', on: 'pipeline', ms: 2_000 })
+    const hold = await holdNext('pipeline')
     const running = refusalOf(send('operated', [insert('in flight')], baton))
-    await expect.poll(async () => (await list('?tenant=operated')).sessions[0]?.status).toBe('in_flight')
+    await hold.reached()
+    expect((await list('?tenant=operated')).sessions).toMatchObject([{ status: 'in_flight' }])
     expect((await operate(`/${sessionOf(baton).id.toString()}`, 'DELETE')).status).toBe(200)
+    await hold.letGo()
     expect(await running).toMatchObject({ status: 400, code: 'SESSION_KILLED', outcome: 'unknown' })
   })
 

@@ -72,4 +72,4 @@ test('a call that is not answered, or whose answer does not end, is given up in 
   }
   const all = ['create_database', 'create_token', 'migrate'].map((step) => given.get(step) ?? 0)
   expect(Math.min(...all)).toBeGreaterThanOrEqual(2)
-}, 120_000)
+}, 600_000)

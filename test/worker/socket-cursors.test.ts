@@ -8,6 +8,7 @@ import {
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Socket } from '../../worker/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 import { signUpNow, type SignupAnswer } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { greet, type SocketClient } from './socket-client.ts'
@@ -31,7 +32,7 @@ afterEach(async () => {
   await vi.waitFor(async () => {
     const own = (await openStreams()).filter(({ database }) => database === acme.database.name)
     if (own.length > 0) throw new Error('a stream is left')
-  })
+  }, PATIENCE_MS)
 })
 
 const numbers = (count: number): string =>

@@ -182,4 +182,4 @@ test('traffic on several streams is answered as each of them alone, and nothing 
     }),
     { numRuns: RUNS, seed: 1, endOnFailure: true },
   )
-}, 120_000)
+}, 600_000)

@@ -7,7 +7,8 @@ import {
 } from 'cloudflare:test'
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Socket } from '../../worker/index.ts'
-import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, holdNext, openStreams, requestsSeen } from '../support/turso.ts'
+import { BEFORE_IDLE_MS } from '../support/patience.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { greet, openSocket, upgrade, type SocketClient } from './socket-client.ts'
@@ -223,12 +224,15 @@ describe('hello', () => {
 
   test('that was accepted counts at once, whatever waits behind it', async () => {
     const [client, object] = await objectOf(() => openSocket('socket-acme'))
-    await failNext({ kind: 'latency', on: 'pipeline', nth: 2, ms: 1_000 })
-    for (const jwt of [acme.token.jwt, acme.token.jwt]) client.send({ type: 'hello', jwt })
+    client.send({ type: 'hello', jwt: acme.token.jwt })
     expect(await client.next()).toEqual({ type: 'hello_ok' })
+    const hold = await holdNext('pipeline')
+    client.send({ type: 'hello', jwt: acme.token.jwt })
+    await hold.reached()
     putClockForward(6_000)
     expect(await runDurableObjectAlarm(object)).toBe(true)
     resetClock()
+    await hold.letGo()
     expect(await Promise.race([client.next(), client.closed])).toEqual({ type: 'hello_ok' })
     client.close()
   })
@@ -524,7 +528,7 @@ describe('streams', () => {
     await expect.poll(requestsSeen).not.toEqual([])
     client.close()
     // Long before the limit of the database.
-    await expect.poll(streamsOfAcme, { timeout: 6_000 }).toEqual([])
+    await expect.poll(streamsOfAcme, { timeout: BEFORE_IDLE_MS }).toEqual([])
     expect(await titles()).not.toContain('on its way')
   })
 

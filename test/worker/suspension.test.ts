@@ -8,7 +8,7 @@ import { advance, decide } from '../../worker/saga/machine.ts'
 import { CONFIRMATIONS } from '../../worker/saga/policy.ts'
 import type { Effect } from '../../worker/saga/state.ts'
 import { beginSignup, remove, type TenantRecord } from '../../worker/record/tenant.ts'
-import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, holdNext, requestsSeen } from '../support/turso.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import { call, signUp, signUpNow, type SignupAnswer } from './client.ts'
 import { greet } from './socket-client.ts'
@@ -212,9 +212,10 @@ describe('a suspended tenant', () => {
 
   test('whose object is gone in the middle is closed by the alarm', async () => {
     const signup = await signUpNow({ id: 'gone' })
-    await failNext({ kind: 'latency', ms: 1_500, on: 'databases.configuration' })
+    const hold = await holdNext('databases.configuration')
     const answer = patch('gone', { suspended: true })
-    await expect.poll(async () => (await stored('gone')).inFlight?.effect).toBe('block_database')
+    await hold.reached()
+    expect((await stored('gone')).inFlight?.effect).toBe('block_database')
     await abortAllDurableObjects()
     expect((await answer).status).toBeGreaterThanOrEqual(500)
     expect((await throughGateway(signup)).status).toBe(403)
@@ -225,13 +226,15 @@ describe('a suspended tenant', () => {
 
   test('that is resumed while Turso still works at it ends open: the last word counts', async () => {
     const signup = await signUpNow({ id: 'raced' })
-    await failNext({ kind: 'latency', ms: 400, on: 'databases.configuration' })
+    const hold = await holdNext('databases.configuration')
     const suspended = patch('raced', { suspended: true })
-    await expect.poll(async () => (await stored('raced')).inFlight?.effect).toBe('block_database')
+    await hold.reached()
+    expect((await stored('raced')).inFlight?.effect).toBe('block_database')
     // The call that closes it arrives after the one that opens it.
     const resumed = await patch('raced', { suspended: false })
     expect((await resumed.json()) as TenantAnswer).toMatchObject({ tenant: { status: 'active' } })
     expect(resumed.status).toBe(202)
+    await hold.letGo()
     await suspended
     expect(await isOpen(signup)).toBe(false)
     for (let count = 0; count < 3; count++) await runAlarm('raced')
@@ -240,10 +243,12 @@ describe('a suspended tenant', () => {
   })
 
   test('in the middle of its signup gets its database and its schema, and no token', async () => {
-    await failNext({ kind: 'latency', ms: 300, on: 'databases.createToken' })
+    const hold = await holdNext('databases.createToken')
     const answer = signUp({ id: 'midway' })
-    await expect.poll(async () => (await stored('midway'))?.inFlight?.effect).toBe('create_token')
+    await hold.reached()
+    expect((await stored('midway')).inFlight?.effect).toBe('create_token')
     expect((await patch('midway', { suspended: true })).status).toBe(202)
+    await hold.letGo()
     expect(await (await answer).json()).not.toHaveProperty('token')
     await expect.poll(async () => (await read('midway')).tenant.suspension?.is_database_blocked).toBe(true)
     const { tenant } = await read('midway')

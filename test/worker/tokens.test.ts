@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { parseToken } from '../../worker/http/schemas.ts'
 import type { TenantRecord } from '../../worker/record/tenant.ts'
-import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, holdNext, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
 
 beforeEach(clearFaults)
@@ -116,23 +116,24 @@ describe('a token of a tenant', () => {
 
   test('that was on its way when the tenant was suspended is not given either', async () => {
     await signUpNow({ id: 'overtaken' })
-    await failNext({ kind: 'latency', ms: 400, on: 'databases.createToken' })
+    const hold = await holdNext('databases.createToken')
     const minting = mint('overtaken')
-    await expect.poll(async () => (await requestsSeen()).join()).toContain('/auth/tokens')
+    await hold.reached()
     await call('/v1/tenants/overtaken', { method: 'PATCH', headers: admin, body: '{"suspended":true}' })
+    await hold.letGo()
     expect(((await (await minting).json()) as ProblemBody).code).toBe('tenant_suspended')
   })
 
   test('that was on its way while the tenant was changed takes nothing of that back', async () => {
     await signUpNow({ id: 'changed-meanwhile', metadata: { plan: 'old' } })
-    await requestsSeen()
-    await failNext({ kind: 'latency', ms: 400, on: 'databases.createToken' })
+    const hold = await holdNext('databases.createToken')
     const minting = mint('changed-meanwhile')
-    await expect.poll(async () => (await requestsSeen()).join()).toContain('/auth/tokens')
+    await hold.reached()
     const body = '{"metadata":{"plan":"new"}}'
     expect(
       (await call('/v1/tenants/changed-meanwhile', { method: 'PATCH', headers: admin, body })).status,
     ).toBe(200)
+    await hold.letGo()
     expect((await minting).status).toBe(201)
     expect(await (await call('/v1/tenants/changed-meanwhile', { headers: admin })).json()).toMatchObject({
       tenant: { metadata: { plan: 'new' } },

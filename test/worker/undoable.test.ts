@@ -152,7 +152,7 @@ const pipeline = fc
 
 test(
   'whatever can be taken back, and ends in a transaction, is gone with its rollback',
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     let count = 0
     await fc.assert(

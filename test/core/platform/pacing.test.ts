@@ -1,6 +1,6 @@
 /** The pace of fleets: its law, and that what waits can be given up. */
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   createPlatform,
   isTursoError,
@@ -226,12 +226,12 @@ describe('calls', () => {
     const { asked, fetch } = heldServer()
     const pacedFetch = paced({ concurrency: 2 }, fetch)
     const calls = ['a', 'b', 'c', 'd', 'e'].map((name) => codeOf(attempt(pacedFetch, name)))
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('ab'))
+    await expect.poll(() => namesOf(asked)).toBe('ab')
     asked[1]!.answer(200)
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('abc'))
+    await expect.poll(() => namesOf(asked)).toBe('abc')
     asked[0]!.answer(404)
     asked[2]!.answer(500)
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('abcde'))
+    await expect.poll(() => namesOf(asked)).toBe('abcde')
     asked[3]!.answer(200)
     asked[4]!.answer(200)
     expect(await Promise.all(calls)).toEqual(['not_found', 'done', 'unavailable', 'done', 'done'])
@@ -245,13 +245,13 @@ describe('calls', () => {
     const aborted = codeOf(attempt(pacedFetch, 'b', { signal: controller.signal }))
     const late = codeOf(attempt(pacedFetch, 'c', { timeoutMs: 20 }))
     const last = attempt(pacedFetch, 'd')
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('a'))
+    await expect.poll(() => namesOf(asked)).toBe('a')
     const reason = new Error('enough')
     controller.abort(reason)
     expect([await aborted, await late]).toEqual([reason, 'timeout'])
     asked[0]!.answer(200)
     await first
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('ad'))
+    await expect.poll(() => namesOf(asked)).toBe('ad')
     asked[1]!.answer(200)
     await last
   })
@@ -262,13 +262,13 @@ describe('calls', () => {
     const first = codeOf(attempt(pacedFetch, 'a', { timeoutMs: 20 }))
     const second = attempt(pacedFetch, 'b')
     expect(await first).toBe('timeout')
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('ab'))
+    await expect.poll(() => namesOf(asked)).toBe('ab')
     // The late answer of the first takes nothing from the second.
     asked[0]!.answer(429, { 'retry-after': '3600' })
     asked[1]!.answer(200)
     await second
     const third = attempt(pacedFetch, 'c')
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('abc'))
+    await expect.poll(() => namesOf(asked)).toBe('abc')
     asked[2]!.answer(200)
     await third
   })
@@ -277,14 +277,14 @@ describe('calls', () => {
     const { asked, fetch } = heldServer()
     const pacedFetch = paced({ concurrency: 2 }, fetch)
     const calls = ['a', 'b', 'c', 'd', 'e'].map((name) => codeOf(attempt(pacedFetch, name)))
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('ab'))
+    await expect.poll(() => namesOf(asked)).toBe('ab')
     asked[0]!.answer(429, { 'retry-after': '0' })
     await calls[0]
     expect(namesOf(asked)).toBe('ab')
     asked[1]!.answer(500)
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('abc'))
+    await expect.poll(() => namesOf(asked)).toBe('abc')
     asked[2]!.answer(404)
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('abcde'))
+    await expect.poll(() => namesOf(asked)).toBe('abcde')
     for (const { answer } of asked.slice(3)) answer(200)
     expect(await Promise.all(calls)).toEqual(['rate_limited', 'unavailable', 'not_found', 'done', 'done'])
   })
@@ -304,7 +304,7 @@ describe('calls', () => {
     const { asked, fetch } = heldServer()
     const pacedFetch = paced({ concurrency: 4 }, fetch)
     const refused = codeOf(attempt(pacedFetch, 'a'))
-    await vi.waitFor(() => expect(namesOf(asked)).toBe('a'))
+    await expect.poll(() => namesOf(asked)).toBe('a')
     asked[0]!.answer(429, { 'retry-after': '3600' })
     expect(await refused).toBe('rate_limited')
     const waiting = ['b', 'c'].map((name) => codeOf(attempt(pacedFetch, name, { timeoutMs: 30 })))

@@ -11,6 +11,8 @@ import {
 } from '../../../local/index.ts'
 import { createRateLimit, type RateLimit } from '../../../local/platform/rate-limit.ts'
 import type { Traps } from '../../../local/platform/traps.ts'
+import type { HoldOrder } from '../hold-order.ts'
+import { createHolds, type Holds } from './holds.ts'
 
 export interface Outbound {
   fetch: (request: { url: string }) => Promise<Response>
@@ -24,6 +26,7 @@ interface Instance {
   turso: LocalTurso
   log: string[]
   clockAheadMs: number
+  holds: Holds
   /** Of the Platform API alone. */
   rateLimit: RateLimit
 }
@@ -36,7 +39,14 @@ export function createOutbound(): Outbound {
   function start(organization: string, options: LocalTursoOptions): Instance {
     const now = (): number => Date.now() + instance.clockAheadMs
     const turso = createLocalTurso({ ...options, organization, now })
-    const instance: Instance = { organization, turso, log: [], clockAheadMs: 0, rateLimit: () => undefined }
+    const instance: Instance = {
+      organization,
+      turso,
+      log: [],
+      clockAheadMs: 0,
+      holds: createHolds(),
+      rateLimit: () => undefined,
+    }
     instances.push(instance)
     return instance
   }
@@ -62,7 +72,7 @@ export function createOutbound(): Outbound {
     const organization = searchParams.get('organization') ?? DEFAULT_ORGANIZATION
     const instance = instances.find((other) => other.organization === organization)
     if (!instance) return new Response(null, { status: 404 })
-    const { turso, log } = instance
+    const { turso, log, holds } = instance
     switch (pathname) {
       case '/streams':
         return Response.json(turso.streams())
@@ -71,11 +81,20 @@ export function createOutbound(): Outbound {
       case '/fail':
         turso.faults.add((await request.json()) as Fault)
         return new Response()
+      case '/hold':
+        return Response.json(holds.add((await request.json()) as HoldOrder))
+      case '/reached':
+        await holds.reached((await request.json()) as number)
+        return new Response()
+      case '/let-go':
+        await holds.letGo((await request.json()) as number)
+        return new Response()
       case '/limit':
         instance.rateLimit = createRateLimit((await request.json()) as Traps['rateLimit'], Date.now)
         return new Response()
       case '/clear':
         turso.faults.clear()
+        holds.letAllGo()
         instance.rateLimit = () => undefined
         log.length = 0
         return new Response()
@@ -95,10 +114,10 @@ export function createOutbound(): Outbound {
     const request = new Request(theirs.url, { method, headers: [...theirs.headers], body, signal })
     const url = new URL(request.url)
     if (url.hostname === 'control.test') return await control(request)
-    const { turso, log, rateLimit } = instanceOf(url)
+    const { turso, log, holds, rateLimit } = instanceOf(url)
     const refusal = url.hostname.startsWith('api.') ? rateLimit() : undefined
     log.push(`${method} ${url.hostname}${url.pathname}${refusal ? ` ${refusal.status}` : ''}`)
-    return refusal ?? (await turso.fetch(request))
+    return refusal ?? (await holds.around(request, () => turso.fetch(request)))
   }
 
   return {

@@ -49,13 +49,10 @@ export interface Behaviour {
   readonly sendsReplicationIndex: boolean
   /** Errors of constraints carry an `extended_code`. */
   readonly sendsExtendedCode: boolean
-  /**
-   * A statement that the server does not run, such as ANALYZE, is `unsupported` or `not_allowed`. The latter is what a
-   * change of `user_version` is as well, with the texts that users of Turso Cloud report.
-   */
-  readonly refusedStatements: 'unsupported' | 'not_allowed'
-  /** A text without statement, and wrong arguments: codes of their own, or those of wrong SQL. */
-  readonly inputCodes: 'own' | 'of_sql'
+  /** Codes and texts of failed statements: sqld's, or those that Turso Cloud documents and its users report. */
+  readonly errorsOf: 'sqld' | 'cloud'
+  /** `pragma user_version = 1` runs. */
+  readonly setsUserVersion: boolean
   /**
    * The names of parameters: as written (`:id`), or without their prefix (`id`). `describe` says them so, and of a named
    * argument the prefix counts or does not.
@@ -84,8 +81,8 @@ const SPEC: Behaviour = {
   cursorTerminator: 'none',
   sendsReplicationIndex: false,
   sendsExtendedCode: false,
-  refusedStatements: 'unsupported',
-  inputCodes: 'own',
+  errorsOf: 'sqld',
+  setsUserVersion: true,
   parameterNames: 'written',
   refusalBody: 'by_layer',
   notAJwtStatus: 401,
@@ -107,8 +104,8 @@ const SQLD: Behaviour = {
   cursorTerminator: 'replication_index',
   sendsReplicationIndex: true,
   sendsExtendedCode: false,
-  refusedStatements: 'unsupported',
-  inputCodes: 'own',
+  errorsOf: 'sqld',
+  setsUserVersion: true,
   parameterNames: 'written',
   refusalBody: 'by_layer',
   notAJwtStatus: 401,
@@ -130,8 +127,8 @@ const CLOUD: Behaviour = {
   cursorTerminator: 'replication_index',
   sendsReplicationIndex: false,
   sendsExtendedCode: true,
-  refusedStatements: 'not_allowed',
-  inputCodes: 'of_sql',
+  errorsOf: 'cloud',
+  setsUserVersion: false,
   parameterNames: 'bare',
   refusalBody: 'error',
   notAJwtStatus: 400,

@@ -24,22 +24,24 @@ export interface ExecutionContext {
 }
 
 /** The in-band form of a failed statement. Rethrows what is not in-band. */
-export function toWireError(error: unknown, behaviour: Behaviour): WireError {
-  const { sendsExtendedCode, inputCodes, refusedStatements } = behaviour
+export function toWireError(error: unknown, { sendsExtendedCode, errorsOf }: Behaviour): WireError {
   if (!(error instanceof SqlFailure)) throw error
+  const { message, code } = errorsOf === 'cloud' ? inWordsOfCloud(error) : error
   const { extendedCode } = error
-  const message =
-    refusedStatements === 'not_allowed'
-      ? error.message.replace(UNSUPPORTED, 'SQL not allowed statement: ')
-      : error.message
-  const code = (inputCodes === 'of_sql' && CODES_OF_SQL[error.code]) || error.code
   return { message, code, ...(sendsExtendedCode && extendedCode && { extended_code: extendedCode }) }
 }
 
-const UNSUPPORTED = /^SQL string could not be parsed: unsupported statement: /
+function inWordsOfCloud({ message, code }: SqlFailure): { message: string; code: string } {
+  return {
+    message: message
+      .replace(/^SQL string could not be parsed: unsupported statement: /, 'SQL not allowed statement: ')
+      .replace(/^SQL input error: /, 'SQLite input error: '),
+    code: CODES_OF_CLOUD[code] ?? code,
+  }
+}
 
-/** Section 9.2 of Turso Cloud's protocol. */
-const CODES_OF_SQL: Record<string, string> = {
+/** Section 9.2 of its protocol. */
+const CODES_OF_CLOUD: Record<string, string> = {
   SQL_NO_STATEMENT: 'SQL_PARSE_ERROR',
   ARGS_INVALID: 'SQL_INPUT_ERROR',
   ARGS_BOTH_POSITIONAL_AND_NAMED: 'SQL_INPUT_ERROR',

@@ -104,16 +104,19 @@ function ensureUsable({ stream, signal }: ExecutionContext): void {
 
 /** Of the pragmas, a change of `user_version` alone writes. */
 function checkAllowed({ behaviour }: ExecutionContext, { kind, takesWriteLock, sql }: Statement): void {
-  if (behaviour.refusedStatements === 'not_allowed' && kind === 'pragma' && takesWriteLock) {
+  if (!behaviour.setsUserVersion && kind === 'pragma' && takesWriteLock) {
     throw unsupported(sql)
   }
 }
 
 /** Source: `should_block` in libsql-server/src/connection/connection_core.rs. */
-function checkBlocked({ isBlocked: { reads, writes } }: ExecutionContext, statement: Statement): void {
+function checkBlocked({ isBlocked, behaviour }: ExecutionContext, statement: Statement): void {
+  const { reads, writes } = isBlocked
   if (statement.kind === 'end' || statement.kind === 'savepoint') return
   if (reads || (writes && statement.needsWriteRight)) {
-    throw new SqlFailure('BLOCKED', 'Operation was blocked')
+    const reason =
+      behaviour.errorsOf === 'cloud' ? `: SQL ${reads ? 'read' : 'write'} operations are forbidden` : ''
+    throw new SqlFailure('BLOCKED', `Operation was blocked${reason}`)
   }
 }
 

@@ -289,6 +289,27 @@ describe.each(NAMES)('as %s', (behaviour) => {
     )
   })
 
+  test('wrong names and blocked writes have the texts of their server', async () => {
+    const { api, create } = await start({ behaviour })
+    const database = await create('acme')
+    const [name] = await database.execute('select nope')
+    await api('PATCH', 'databases/acme/configuration', { block_writes: true })
+    const [write] = await database.execute('create table t (a)')
+    await api('PATCH', 'databases/acme/configuration', { block_reads: true })
+    const [read] = await database.execute('select 1')
+    const bySqld = [
+      { code: 'SQL_INPUT_ERROR', message: 'SQL input error: no such column: nope (at offset 7)' },
+      { code: 'BLOCKED', message: 'Operation was blocked' },
+      { code: 'BLOCKED', message: 'Operation was blocked' },
+    ]
+    const byCloud = [
+      { code: 'SQL_INPUT_ERROR', message: 'SQLite input error: no such column: nope (at offset 7)' },
+      { code: 'BLOCKED', message: 'Operation was blocked: SQL write operations are forbidden' },
+      { code: 'BLOCKED', message: 'Operation was blocked: SQL read operations are forbidden' },
+    ]
+    expect([name, write, read].map(errorOf)).toEqual(expected({ spec: bySqld, sqld: bySqld, cloud: byCloud }))
+  })
+
   test('a named argument needs the prefix of its parameter or none, or any', async () => {
     const { database } = await acme()
     const named = (name: string): WireStreamRequest => ({

@@ -205,7 +205,7 @@ describe('hello', () => {
   test('that the database has not answered in time is an error that says so', async () => {
     const [client, object] = await objectOf(() => openSocket('socket-acme'))
     await requestsSeen()
-    await failNext({ kind: 'latency', on: 'pipeline', ms: 1_000 })
+    await failNext({ kind: 'latency', on: 'pipeline', ms: 5_000 })
     client.send({ type: 'hello', jwt: acme.token.jwt })
     client.send(request(1, open()))
     await expect.poll(requestsSeen).toHaveLength(1)

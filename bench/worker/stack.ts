@@ -48,6 +48,8 @@ export interface StackOptions {
   streamIdleMs?: number
   /** Other source that this Worker is made of. */
   changes?: readonly SourceChange[]
+  /** The main file of another Worker, with the Worker's `Tenants` bound as `TENANTS`. Requests to `/caller` go there. */
+  caller?: string
 }
 
 export interface SourceChange {
@@ -69,7 +71,7 @@ const root = path.join(import.meta.dirname, '../..')
  */
 export async function startStack(
   tenants: number,
-  { inspected = false, limits = {}, streamIdleMs = 10_000, changes = [] }: StackOptions = {},
+  { inspected = false, limits = {}, streamIdleMs = 10_000, changes = [], caller }: StackOptions = {},
 ): Promise<BenchStack> {
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-worker-'))
   const turso = createLocalTurso({ streamIdleMs })
@@ -96,22 +98,12 @@ export async function startStack(
   )
   const { url: tursoUrl } = server
   const scriptPath = path.join(folder, 'worker.js')
-  await build({
-    entryPoints: [path.join(root, 'worker/index.ts')],
-    outfile: scriptPath,
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*'],
-    plugins: [withChanges([...changes, ...(await changesOfLimits(limits))])],
-  })
+  await bundle('worker/index.ts', scriptPath, [withChanges([...changes, ...(await changesOfLimits(limits))])])
   const { compatibilityDate, compatibilityFlags, durableObjects, d1Databases, bindings } = readWorkerOptions(
     path.join(root, 'wrangler.toml'),
   ).workerOptions as V4WorkerOptions
-  // Without the rate limits: their simulator is an object with a database, which the real thing is not.
-  const options = convertV4MiniflareOptions({
+  const worker = {
+    name: 'turso-edge',
     compatibilityDate,
     compatibilityFlags,
     durableObjects,
@@ -126,6 +118,24 @@ export async function startStack(
     modules: true,
     modulesRoot: folder,
     scriptPath,
+  }
+  const workers = [worker as V4WorkerOptions]
+  if (caller !== undefined) {
+    const callerPath = path.join(folder, 'caller.js')
+    await bundle(caller, callerPath, [])
+    workers.push({
+      name: 'caller',
+      compatibilityDate,
+      serviceBindings: { TENANTS: { name: worker.name, entrypoint: 'Tenants' } },
+      routes: ['*/caller'],
+      modules: true,
+      modulesRoot: folder,
+      scriptPath: callerPath,
+    } as V4WorkerOptions)
+  }
+  // Without the rate limits: their simulator is an object with a database, which the real thing is not.
+  const options = convertV4MiniflareOptions({
+    workers,
     host: '127.0.0.1',
     port: await findLastingPort(),
     cf: false,
@@ -136,7 +146,7 @@ export async function startStack(
   const miniflare = new Miniflare(options)
   const url = (await miniflare.ready).origin
   delete process.env['MINIFLARE_WORKERD_V8_FLAGS']
-  await fill(await miniflare.getD1Database('DIRECTORY'), tenants)
+  await fill(await miniflare.getD1Database('DIRECTORY', worker.name), tenants)
   return {
     url,
     turso,
@@ -144,7 +154,7 @@ export async function startStack(
     lastPipeline: () => pipeline,
     cutOff: () => cutOff,
     bytesSent: () => bytesSent,
-    inspectorUrl: async () => `${(await miniflare.getInspectorURL()).href}core:user:`,
+    inspectorUrl: async () => `${(await miniflare.getInspectorURL()).href}core:user:turso-edge`,
     async crash() {
       for (const pid of await workerPids()) if (!others.has(pid)) process.kill(pid, 'SIGKILL')
       await miniflare.setOptions(options)
@@ -156,6 +166,20 @@ export async function startStack(
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function bundle(main: string, outfile: string, plugins: Plugin[]): Promise<void> {
+  await build({
+    entryPoints: [path.join(root, main)],
+    outfile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*'],
+    plugins,
+  })
 }
 
 async function changesOfLimits(limits: Readonly<Record<string, number>>): Promise<SourceChange[]> {

@@ -4,7 +4,8 @@ import { transferInTrouble } from './transfers.ts'
 test('money moved by every kind of client while everything fails is never lost, and each client was told the truth', async () => {
   const { wrong, committed } = await transferInTrouble({ seconds: 8, seed: 1 })
   expect(wrong).toEqual([])
-  for (const kind of ['library', 'batch', 'http', 'socket']) expect(committed[kind]).toBeGreaterThan(0)
+  for (const kind of ['library', 'batch', 'http', 'socket', 'binding'])
+    expect(committed[kind]).toBeGreaterThan(0)
 })
 
 test('a Worker that takes a lost answer for a transaction that was rolled back is found out', async () => {

@@ -9,6 +9,7 @@ import { startStack, type BenchStack, type SourceChange } from '../../bench/work
 import type { Fault } from '../../local/index.ts'
 import { connect, isTursoError, type Database } from '../../src/index.ts'
 import { createRandom, type Random } from '../worker/simulation/random.ts'
+import type { TellerRequest } from './teller-worker/index.ts'
 import { signUp } from './worker-and-turso.ts'
 
 /** What a client knows of its transfer. */
@@ -66,7 +67,7 @@ export async function transferInTrouble({
   only,
   changes = [],
 }: Options): Promise<Outcome> {
-  const stack = await startStack(0, { changes })
+  const stack = await startStack(0, { changes, caller: 'test/stack/teller-worker/index.ts' })
   const over = new AbortController()
   try {
     const { database, token } = await signUp(stack, 'bank')
@@ -91,6 +92,7 @@ export async function transferInTrouble({
       library: () => byLibrary(connect({ url, authToken: token.jwt })),
       batch: () => byBatch(open(url)()),
       http: () => byTransaction(open(url)),
+      binding: () => byBinding(`${stack.url}/caller`),
       socket: () => byTransaction(open(url.replace(/^http/, 'ws'))),
     }
     const work = async (kind: string, number: number): Promise<void> => {
@@ -209,6 +211,24 @@ function byTransaction(open: () => Client): Teller {
       return !isCommitting || SAYS_NOTHING_REMAINS.test(codeOf(error)) ? 'not_committed' : 'unknown'
     } finally {
       tx?.close()
+    }
+  }
+}
+
+function byBinding(url: string): Teller {
+  return async (transfer, random) => {
+    const request: TellerRequest = {
+      ...transfer,
+      tenant: 'bank',
+      thinkingMs: random.between(0, MOST_THINKING_MS),
+      givesUp: random.chance(0.1),
+    }
+    try {
+      const response = await fetch(url, { method: 'POST', body: JSON.stringify(request) })
+      return ((await response.json()) as { told: Told }).told
+    } catch {
+      // The caller went down with the Worker.
+      return 'unknown'
     }
   }
 }

@@ -47,14 +47,15 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
     const tx = await db.transaction()
     await tx.execute(insert('before'))
     const controller = new AbortController()
-    await turso.failNext({ kind: 'slow_body', ms: 3, bytes: 1, on: pipeline })
+    const hold = await turso.holdNext('pipeline', { holds: 'half' })
     const calls = [
       tx.execute(insert('one')),
       tx.execute({ sql: insert('two') }, { signal: controller.signal }),
       tx.execute(insert('three')),
     ].map((call) => call.catch((error: unknown) => error))
     const reason = new Error('the user left')
-    setTimeout(() => controller.abort(reason), 20)
+    await hold.reached()
+    controller.abort(reason)
     const [one, two, three] = await Promise.all(calls)
     expect(two).toBe(reason)
     expect(one).toMatchObject({ code: 'stream_lost', outcome: 'rolled_back', cause: reason })

@@ -236,7 +236,7 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
   test('giving it back is waited for no longer than a call', async () => {
     const { client, bodies, background } = watched({ holds: ({ baton }) => baton !== null, timeoutMs: 20 })
     const tx = await client.transaction()
-    await tx.execute(insert('before'))
+    await tx.execute({ sql: insert('before') }, { timeoutMs: 30_000 })
     expect(await failureOf(tx.execute(insert('lost')))).toMatchObject({ code: 'stream_lost' })
     await background()
     expect(bodies).toHaveLength(3)

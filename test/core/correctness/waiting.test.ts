@@ -253,13 +253,16 @@ describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
     async (name) => {
       const run = calls.find(([other]) => other === name)![1]
       for (const isAborted of [true, false]) {
-        await turso.failNext({ kind: 'slow_body', ms: 3, bytes: 1, on: 'pipeline' })
+        const hold = await turso.holdNext('pipeline', { holds: 'half' })
         const controller = new AbortController()
         const failing = failureOf(
           run(fixture.database, { signal: controller.signal, ...(!isAborted && { timeoutMs: 50 }) }),
         )
         const reason = new Error('the user left')
-        if (isAborted) setTimer(() => controller.abort(reason), 50)
+        if (isAborted) {
+          await hold.reached()
+          controller.abort(reason)
+        }
         const error = await failing
         expect(isAborted ? error === reason : isTursoError(error, 'timeout')).toBe(true)
         await turso.clearFaults()

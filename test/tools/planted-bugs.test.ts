@@ -18,21 +18,24 @@ for (const folder of ['src', 'worker', 'test/worker/simulation'])
 writeFileSync(join(copy, 'package.json'), '{ "type": "module" }')
 afterAll(() => rmSync(copy, { recursive: true }))
 
-function simulate(seeds: number): string {
+function simulate(seeds: number, simulation?: 'storage'): string {
   const command = join(copy, 'test/worker/simulation/command.ts')
-  const { stdout, stderr } = spawnSync('node', [command, '--seeds', String(seeds), '--until-failure'], {
-    encoding: 'utf8',
-  })
+  const { stdout, stderr } = spawnSync(
+    'node',
+    [command, '--seeds', String(seeds), '--until-failure', ...(simulation ? [`--${simulation}`] : [])],
+    { encoding: 'utf8' },
+  )
   return stdout + stderr
 }
 
 test('without a bug no seed fails', () => {
   expect(simulate(200)).toContain('failures: 0')
+  expect(simulate(200, 'storage')).toContain('failures: 0')
 })
 
 test.each(plantedBugs.map((bug) => [bug.what, bug] as const))(
   'is found: %s',
-  (_, { file, right, wrong, breaks }) => {
+  (_, { file, right, wrong, breaks, simulation }) => {
     const path = join(copy, file)
     const text = readFileSync(path, 'utf8')
     expect(text.split(right), `${right} is in ${file} once`).toHaveLength(2)
@@ -41,7 +44,9 @@ test.each(plantedBugs.map((bug) => [bug.what, bug] as const))(
       text.replace(right, () => wrong),
     )
     try {
-      expect(simulate(SEEDS)).toMatch(new RegExp(`^Error: seed \\d+, after \\d+ ms: (${breaks.source})`, 'm'))
+      expect(simulate(SEEDS, simulation)).toMatch(
+        new RegExp(`^Error: seed \\d+, after \\d+ ms: (${breaks.source})`, 'm'),
+      )
     } finally {
       writeFileSync(path, text)
     }

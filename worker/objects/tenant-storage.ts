@@ -108,6 +108,8 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
     deliver,
     async publish() {
       if (!delivery.renew(read(), Date.now())) return 'empty'
+      // In case that nobody is there to see how the delivery ends.
+      await setAlarm()
       const isForgotten = read() === undefined
       await deliver()
       if (delivery.isOwed()) return 'unavailable'

@@ -12,6 +12,8 @@ export interface PlantedBug {
   wrong: string
   /** The invariant by which it is found. */
   breaks: RegExp
+  /** In which simulation; default: that of the saga. */
+  simulation?: 'storage'
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -175,5 +177,62 @@ export const plantedBugs: readonly PlantedBug[] = [
     right: 'if (storage.get<AuditEntry>(AUDIT + id)?.repeats === repeats) storage',
     wrong: 'if (repeats !== null) storage',
     breaks: /I8/,
+  },
+  {
+    what: 'what a rebuild sends is owed without an alarm',
+    file: 'worker/objects/tenant-storage.ts',
+    right:
+      "return 'empty'\n      // In case that nobody is there to see how the delivery ends.\n      await setAlarm()",
+    wrong: "return 'empty'",
+    breaks: /something is owed/,
+    simulation: 'storage',
+  },
+  {
+    what: 'what is left of a tenant is deleted before the directory has heard of its end',
+    file: 'worker/objects/tenant-storage.ts',
+    right: 'if (isDone && read() === undefined) {',
+    wrong: 'if (read() === undefined) {',
+    breaks: /I2|I8/,
+    simulation: 'storage',
+  },
+  {
+    what: 'a delivery that has failed is left at that',
+    file: 'worker/objects/delivery.ts',
+    right: 'outbox.failed(Date.now(), Math.random())',
+    wrong: 'outbox.delivered({ ...publication, audit: [] }, { isCurrent: true, revision: 0 }, Date.now())',
+    breaks: /I2|I8/,
+    simulation: 'storage',
+  },
+  {
+    what: 'an older delivery that comes late takes the place of a newer one',
+    file: 'worker/directory/publish.ts',
+    right: 'expected_by = excluded.expected_by\n       where excluded.revision > revision',
+    wrong: 'expected_by = excluded.expected_by where true',
+    breaks: /I2/,
+    simulation: 'storage',
+  },
+  {
+    what: 'a tenant that is gone is back with a late delivery',
+    file: 'worker/directory/publish.ts',
+    right: 'where not exists (select 1 from forgotten where id = ?1 and revision >= ?2)',
+    wrong: 'where true',
+    breaks: /I2/,
+    simulation: 'storage',
+  },
+  {
+    what: 'rows of the audit that come twice are there twice',
+    file: 'worker/directory/publish.ts',
+    right: "['id', 'actor'",
+    wrong: `["id' || hex(randomblob(4)) || '", 'actor'`,
+    breaks: /I8/,
+    simulation: 'storage',
+  },
+  {
+    what: 'the alarm that has gone off is believed to be set still',
+    file: 'worker/objects/tenant-storage.ts',
+    right: 'alarmCame: () => void (setTo = null)',
+    wrong: 'alarmCame: () => undefined',
+    breaks: /something is owed|I2|I8/,
+    simulation: 'storage',
   },
 ]

@@ -10,7 +10,7 @@ import {
   type V4WorkerOptions,
 } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from 'wrangler'
-import { createLocalTurso, type LocalTurso } from '../../local/index.ts'
+import { createLocalTurso, type BehaviourName, type LocalTurso } from '../../local/index.ts'
 import { serveLocalTurso } from '../../local/serve.ts'
 import { testBindings } from '../../test/support/node/test-bindings.ts'
 import { findLastingPort } from './port.ts'
@@ -44,6 +44,8 @@ export interface StackOptions {
   inspected?: boolean
   /** Constants of `worker/limits.ts` that are others for this Worker, by their names: so that nobody has to wait for them. */
   limits?: Readonly<Record<string, number>>
+  /** Like what the database behaves. Default `spec`. */
+  behaviour?: BehaviourName
   /** After which the database gives a stream up. Default 10,000, as Turso has it. */
   streamIdleMs?: number
   /** Other source that this Worker is made of. */
@@ -71,10 +73,17 @@ const root = path.join(import.meta.dirname, '../..')
  */
 export async function startStack(
   tenants: number,
-  { inspected = false, limits = {}, streamIdleMs = 10_000, changes = [], caller }: StackOptions = {},
+  {
+    inspected = false,
+    limits = {},
+    behaviour = 'spec',
+    streamIdleMs = 10_000,
+    changes = [],
+    caller,
+  }: StackOptions = {},
 ): Promise<BenchStack> {
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-worker-'))
-  const turso = createLocalTurso({ streamIdleMs })
+  const turso = createLocalTurso({ behaviour, streamIdleMs })
   let pipeline = ''
   let bytesSent = 0
   let cutOff = 0

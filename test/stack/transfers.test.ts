@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { transferInTrouble } from './transfers.ts'
 
 test('money moved by every kind of client while everything fails is never lost, and each client was told the truth', async () => {
-  const { wrong, committed } = await transferInTrouble({ seconds: 8, seed: 1 })
+  const { wrong, committed } = await transferInTrouble({ seconds: 8, seed: 1, behaviour: 'cloud' })
   expect(wrong).toEqual([])
   for (const kind of ['library', 'batch', 'http', 'socket', 'binding'])
     expect(committed[kind]).toBeGreaterThan(0)

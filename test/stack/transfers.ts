@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createClient, type Client, type Transaction } from '@libsql/client'
 import { startStack, type BenchStack, type SourceChange } from '../../bench/worker/stack.ts'
-import type { Fault } from '../../local/index.ts'
+import type { BehaviourName, Fault } from '../../local/index.ts'
 import { connect, isTursoError, type Database } from '../../src/index.ts'
 import { createRandom, type Random } from '../worker/simulation/random.ts'
 import type { TellerRequest } from './teller-worker/index.ts'
@@ -33,6 +33,7 @@ interface Options {
   /** It lasts longer, until so many faults of the database have fired. Default 5. */
   fired?: number
   seed: number
+  behaviour?: BehaviourName
   /** Only these troubles, by their names. */
   only?: readonly string[]
   /** Other source that the Worker is made of. */
@@ -64,10 +65,11 @@ export async function transferInTrouble({
   seconds,
   fired = 5,
   seed,
+  behaviour = 'spec',
   only,
   changes = [],
 }: Options): Promise<Outcome> {
-  const stack = await startStack(0, { changes, caller: 'test/stack/teller-worker/index.ts' })
+  const stack = await startStack(0, { behaviour, changes, caller: 'test/stack/teller-worker/index.ts' })
   const over = new AbortController()
   try {
     const { database, token } = await signUp(stack, 'bank')
@@ -378,9 +380,14 @@ if (import.meta.main) {
     options: {
       seconds: { type: 'string', default: '60' },
       seed: { type: 'string', default: '1' },
+      behaviour: { type: 'string', default: 'spec' },
     },
   })
-  const outcome = await transferInTrouble({ seconds: Number(values.seconds), seed: Number(values.seed) })
+  const outcome = await transferInTrouble({
+    seconds: Number(values.seconds),
+    seed: Number(values.seed),
+    behaviour: values.behaviour as BehaviourName,
+  })
   console.log(outcome)
   if (outcome.wrong.length > 0) process.exitCode = 1
 }

@@ -136,7 +136,7 @@ export async function startStack(
       name: 'caller',
       compatibilityDate,
       serviceBindings: { TENANTS: { name: worker.name, entrypoint: 'Tenants' } },
-      routes: ['*/caller'],
+      routes: ['*/caller*'],
       modules: true,
       modulesRoot: folder,
       scriptPath: callerPath,

@@ -5,7 +5,6 @@ import { createLocalTurso, type LocalTurso } from '../../local/index.ts'
 import { serveLocalTurso, type LocalTursoServer } from '../../local/serve.ts'
 import { connect } from '../../src/index.ts'
 import { testBindings } from '../support/node/test-bindings.ts'
-import { BEFORE_IDLE_MS } from '../support/patience.ts'
 
 let turso: LocalTurso
 let server: LocalTursoServer
@@ -18,7 +17,6 @@ beforeAll(async () => {
   harness = createTestHarness({
     workers: [
       { configPath: './examples/signup-worker/wrangler.toml' },
-      { configPath: './test/stack/careless-worker/wrangler.toml' },
       {
         configPath: './wrangler.toml',
         vars: { ...vars, TURSO_API_URL: server.url, TURSO_DATABASE_URL: `${server.url}/db/{name}/` },
@@ -70,36 +68,4 @@ describe('the example of a Worker that signs tenants up', () => {
     const { status, body } = await signUp('..%2Fx')
     expect([status, body]).toMatchObject([400, { code: 'invalid_request', errors: [{ field: 'id' }] }])
   })
-})
-
-const sessionsOf = async (id: string): Promise<unknown> => {
-  const list = await harness
-    .getWorker('turso-edge')
-    .fetch(`https://tenants.example/v1/sessions?tenant=${id}`, {
-      headers: { authorization: 'Bearer admin-key' },
-    })
-  return ((await list.json()) as { sessions: unknown }).sessions
-}
-
-describe('what a Worker leaves open in a session when it goes', () => {
-  test.each([
-    ['', 'left'],
-    ['&unfinished', 'left-unfinished'],
-  ])(
-    'is rolled back at once, also behind a statement under way, and takes no place (%s)',
-    async (query, id) => {
-      await signUp(id)
-      turso.faults.clear()
-      turso.faults.add({ kind: 'latency', ms: 500, on: 'pipeline', containing: 'unfinished' })
-      const response = await harness
-        .getWorker('careless-worker')
-        .fetch(`https://app.example/?id=${id}${query}`)
-      expect(await response.json()).toEqual({ rowsAffected: 1 })
-      // The database itself would give it up only after ten seconds.
-      await expect.poll(() => turso.streams(), { timeout: BEFORE_IDLE_MS }).toEqual([])
-      // The gateway hears of it when the database has answered.
-      await expect.poll(() => sessionsOf(id)).toEqual([])
-      expect(turso.faults.fired()).toHaveLength(query === '' ? 0 : 1)
-    },
-  )
 })

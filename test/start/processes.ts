@@ -1,7 +1,6 @@
 // What the tests of `npm start` know about processes; from /proc, so that nothing started can hide.
 
 import { readFile, readdir } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PATIENCE_MS } from '../support/patience.ts'
 
@@ -57,23 +56,4 @@ export async function stillRunning(processes: readonly ProcessInfo[]): Promise<P
   return processes.filter((then) =>
     now.some(({ pid, commandLine }) => pid === then.pid && commandLine === then.commandLine),
   )
-}
-
-/** Ports that were free a moment ago. */
-export async function findFreePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject)
-          server.listen(0, '127.0.0.1', () => {
-            const address = server.address()
-            resolve(typeof address === 'object' && address ? address.port : 0)
-          })
-        }),
-    ),
-  )
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }

@@ -2,7 +2,8 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
-import { descendantsOf, findFreePorts, stillRunning, waitFor } from './processes.ts'
+import { findLastingPort } from '../../bench/worker/port.ts'
+import { descendantsOf, stillRunning, waitFor } from './processes.ts'
 import { PATIENCE_MS } from '../support/patience.ts'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -31,7 +32,7 @@ export async function runStart(
   dataFolder: string,
   { flags = [], byNpm = false }: RunOptions = {},
 ): Promise<Stack> {
-  const [port = 0, tursoPort = 0] = await findFreePorts(2)
+  const [port, tursoPort] = [await findLastingPort(), await findLastingPort()]
   const [program, ...prefix] = byNpm
     ? (['npm', 'start', '--'] as const)
     : [process.execPath, 'tools/start.ts']

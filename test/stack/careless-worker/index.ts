@@ -4,7 +4,7 @@ import type { TenantsService } from '../../../src/index.ts'
 export default {
   async fetch(request: Request, { TENANTS }: { TENANTS: TenantsService }): Promise<Response> {
     const { searchParams } = new URL(request.url)
-    const session = await TENANTS.session(searchParams.get('id') ?? '')
+    const session = await TENANTS.session('left')
     const transaction = await session.transaction()
     const { rowsAffected } = await transaction.execute("insert into notes (title) values ('left')")
     if (searchParams.has('unfinished')) {

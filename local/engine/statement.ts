@@ -71,6 +71,11 @@ export function parseDescribed(sql: string): Statement {
     : { sql: first.sql, parameters: parametersOf(tokens), ...WRITE, isReadonly: ATTACHES.test(first.sql) }
 }
 
+/** `pragma user_version = 1`: of the pragmas it alone writes. */
+export function setsUserVersion({ kind, takesWriteLock }: Statement): boolean {
+  return kind === 'pragma' && takesWriteLock
+}
+
 /** They change the connection and no file. */
 const ATTACHES = /^(?:attach|detach)\b/i
 

@@ -4,7 +4,7 @@ import type { ExecutionContext } from './context.ts'
 import type { EngineColumn, PreparedStatement } from '../engine/engine.ts'
 import { bindArguments } from '../engine/parameters.ts'
 import type { Changes, RunningStatement } from '../engine/running-statement.ts'
-import { unsupported, type Statement } from '../engine/statement.ts'
+import { setsUserVersion, unsupported, type Statement } from '../engine/statement.ts'
 import type { EngineValue } from '../engine/values.ts'
 import { tooBig } from '../engine/sqlite-errors.ts'
 import { SqlFailure, streamClosed } from '../errors.ts'
@@ -102,11 +102,8 @@ function ensureUsable({ stream, signal }: ExecutionContext): void {
   if (stream.isTimedOut) throw new SqlFailure('TRANSACTION_TIMEOUT', 'Transaction timed out')
 }
 
-/** Of the pragmas, a change of `user_version` alone writes. */
-function checkAllowed({ behaviour }: ExecutionContext, { kind, takesWriteLock, sql }: Statement): void {
-  if (!behaviour.setsUserVersion && kind === 'pragma' && takesWriteLock) {
-    throw unsupported(sql)
-  }
+function checkAllowed({ behaviour }: ExecutionContext, statement: Statement): void {
+  if (!behaviour.setsUserVersion && setsUserVersion(statement)) throw unsupported(statement.sql)
 }
 
 /** Source: `should_block` in libsql-server/src/connection/connection_core.rs. */

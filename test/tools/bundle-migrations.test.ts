@@ -104,12 +104,36 @@ describe('bundleMigrations', () => {
     )
   })
 
-  it('refuses pragmas that a transaction ignores, and allows others', async () => {
-    await expect(bundle({ '0001_a.sql': 'PRAGMA foreign_keys = off' })).rejects.toThrow(
-      '0001_a.sql:1: PRAGMA foreign_keys is not allowed: ',
+  it.each(['PRAGMA foreign_keys = off', 'pragma/**/main.foreign_keys(0)'])(
+    'refuses %s, which a transaction ignores',
+    async (sql) => {
+      await expect(bundle({ '0001_a.sql': sql })).rejects.toThrow(
+        '0001_a.sql:1: PRAGMA foreign_keys is not allowed: it has no effect',
+      )
+    },
+  )
+
+  it.each([
+    ['analyze', 'ANALYZE', 'Turso does not run it'],
+    ['pragma optimize', 'PRAGMA optimize', 'Turso does not run it'],
+    ['pragma application_id = 7', 'PRAGMA application_id', 'Turso does not run it'],
+    ['pragma user_version = 7', 'PRAGMA user_version', 'Turso Cloud does not let it be set'],
+    ['pragma main.user_version(7)', 'PRAGMA user_version', 'Turso Cloud does not let it be set'],
+    ['create temp table t (x)', 'CREATE TEMP', 'Turso makes nothing temporary'],
+    ['create table temp.t (x)', 'CREATE', 'Turso does not run it'],
+    ['insert into a values (:x)', 'INSERT', 'nothing is bound to its parameters'],
+  ])('refuses %s, which runs here and not at Turso', async (sql, name, why) => {
+    await expect(bundle({ '0001_a.sql': `create table a (x);\n${sql};` })).rejects.toThrow(
+      `0001_a.sql:2: ${name} is not allowed: ${why}`,
     )
-    expect(await bundle({ '0001_a.sql': 'pragma defer_foreign_keys = on' })).toHaveLength(1)
   })
+
+  it.each(['pragma defer_foreign_keys = on', 'pragma user_version', 'reindex', "select '?', ':x'"])(
+    'accepts %s',
+    async (sql) => {
+      expect(await bundle({ '0001_a.sql': sql })).toHaveLength(1)
+    },
+  )
 
   it.each(['1_a.sql', '0000_a.sql', '0001.sql', '0001_a b.sql', '0001_a.txt', 'a.sql'])(
     'refuses the name %s',

@@ -13,9 +13,10 @@ export type Lane = readonly Step[]
 export const stages: readonly (readonly Lane[])[] = [
   [[commandStep('generate', ['node', 'tools/bundle-migrations.ts'])]],
   [
-    [vitestStep('vitest:worker', ['worker'])],
     [vitestStep('vitest:stack', ['stack'])],
     [vitestStep('vitest:node', ['core@node', 'local'])],
+    [vitestStep('vitest:worker-1', ['worker'], '1/2')],
+    [vitestStep('vitest:worker-2', ['worker'], '2/2')],
     [vitestStep('vitest:workerd', ['core@workerd'])],
     [
       commandStep('package', (context) => ['node', 'tools/check-package.ts', tarballIn(context)]),

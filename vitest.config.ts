@@ -4,6 +4,7 @@
  */
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import type { BehaviourName } from './local/index.ts'
 import { PATIENCE_MS } from './test/support/patience.ts'
 import { createOutbound } from './test/support/node/outbound.ts'
 import { propertySeed } from './test/support/node/property-seed.ts'
@@ -16,8 +17,8 @@ await bundleMigrations({ from: 'migrations', to: 'worker/schema/migrations.gener
 for (const secret of ['TURSO_PLATFORM_TOKEN', 'API_KEYS', 'BATON_KEY'] as const)
   process.env[secret] = testBindings[secret]
 
-const workerd = () => {
-  const outbound = createOutbound()
+const workerd = (behaviour: BehaviourName) => {
+  const outbound = createOutbound(behaviour)
   process.once('exit', outbound.close)
   return cloudflareTest({
     wrangler: { configPath: './wrangler.toml' },
@@ -45,6 +46,29 @@ const everywhere = {
  */
 const inTurn = { fileParallelism: false, sequence: { groupOrder: 1 } }
 
+/** Of the Worker's tests these files, on one Worker, which has such a Turso behind it. */
+const worker = (name: string, behaviour: BehaviourName, include: string[]) => ({
+  plugins: [workerd(behaviour)],
+  test: {
+    ...everywhere,
+    ...inTurn,
+    name,
+    // What a Worker of its own would give to each file, the setup does.
+    isolate: false,
+    include,
+    // It loads what the others have as well, in its turn.
+    setupFiles: ['test/worker/setup.ts'],
+    provide: { ...everywhere.provide, behaviour },
+  },
+})
+
+/** What the project `worker` has behind it: `TURSO_BEHAVIOUR=cloud` lets all of its files meet another one. */
+const turso = (process.env['TURSO_BEHAVIOUR'] ?? 'spec') as BehaviourName
+
+const filesOf = (...names: string[]): string[] => names.map((name) => `test/worker/${name}.test.ts`)
+/** Where it shows how the servers differ that users have. */
+const aboutServers = filesOf('gateway', 'gateway-differential', 'sessions')
+
 export default defineConfig({
   test: {
     // What tests that pass have logged would hide what the others have.
@@ -61,7 +85,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [workerd()],
+        plugins: [workerd('spec')],
         test: {
           ...everywhere,
           ...inTurn,
@@ -70,19 +94,9 @@ export default defineConfig({
           include: ['test/core/**/*.test.ts'],
         },
       },
-      {
-        plugins: [workerd()],
-        test: {
-          ...everywhere,
-          ...inTurn,
-          name: 'worker',
-          // What a Worker of its own would give to each file, the setup does.
-          isolate: false,
-          include: ['test/worker/**/*.test.ts'],
-          // It loads what the others have as well, in its turn.
-          setupFiles: ['test/worker/setup.ts'],
-        },
-      },
+      worker('worker', turso, ['test/worker/**/*.test.ts']),
+      worker('worker@sqld', 'sqld', aboutServers),
+      worker('worker@cloud', 'cloud', [...aboutServers, ...filesOf('history', 'socket')]),
       { test: { ...everywhere, name: 'local', include: ['test/local/**/*.test.ts'] } },
       {
         test: {

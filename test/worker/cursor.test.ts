@@ -56,7 +56,8 @@ describe('a cursor that leaves nothing behind', () => {
   test('goes through without an object, and leaves no stream open at the database', async () => {
     const [head, ...entries] = await linesOf(cursor(numbers(3)))
     expect(head).toEqual({ baton: null, base_url: null })
-    expect(entries.map(({ type }) => type)).toEqual(['step_begin', 'row', 'row', 'row', 'step_end'])
+    const types = entries.map(({ type }) => type).filter((type) => type !== 'replication_index')
+    expect(types).toEqual(['step_begin', 'row', 'row', 'row', 'step_end'])
     await expect.poll(streams).toEqual([])
     expect(await requestsSeen()).toEqual([
       `POST ${tenant.database.hostname}/v3/cursor`,

@@ -1,6 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { clearFaults, failNext, localPlatform, openStreams, requestsSeen } from '../support/turso.ts'
+import { behaviour } from './behaviour.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { putClockForward, resetClock } from './clock.ts'
 import {
@@ -179,15 +180,26 @@ describe('a session without a transaction', () => {
   })
 
   test.each([
-    ['settings', [execute('pragma foreign_keys = off')], execute('pragma foreign_keys')],
-    ['settings, spelt with escapes', [execute('select 1;\npragma foreign_keys = off')], execute('select 1')],
-    ['the last insert', [insert('a row')], execute('select last_insert_rowid()')],
-  ])('is not given another stream where that would change %s', async (_, first, then) => {
+    ['settings', [execute('pragma foreign_keys = off')], execute('pragma foreign_keys'), /for too long/],
+    [
+      'settings, spelt with escapes',
+      [{ type: 'sequence', sql: 'select 1;\npragma foreign_keys = off' }],
+      execute('select 1'),
+      /for too long/,
+    ],
+    [
+      'the last insert',
+      [insert('a row')],
+      execute('select last_insert_rowid()'),
+      /asks of statements before it/,
+    ],
+  ])('is not given another stream where that would change %s', async (_, first, then, why) => {
     const begun = await answerOf(send(first))
     await alarmAfter(9_000, begun.baton!)
     await expect.poll(streamsOfAcme).toEqual([])
     const expired = { status: 400, code: 'STREAM_EXPIRED', outcome: 'rolled_back' }
-    expect(await refusalOf(send([then], begun.baton))).toMatchObject(expired)
+    const message = expect.stringMatching(why)
+    expect(await refusalOf(send([then], begun.baton))).toMatchObject({ ...expired, message })
   })
 
   test('does not forget that another stream has its place: not for a question later, only for an insert on that', async () => {
@@ -202,10 +214,11 @@ describe('a session without a transaction', () => {
       expect(await refusalOf(send([execute(`select ${question}()`)], baton))).toMatchObject(expired)
     }
     await expect.poll(streamsOfAcme).toEqual([])
-    const answer = await answerOf(
-      send([execute('select last_insert_rowid()'), close], await reopened(insert('just now'))),
-    )
-    expect(Number(answer.results[0]!.response!.result!.rows[0]![0]!.value)).toBeGreaterThan(0)
+    const asked = send([execute('select last_insert_rowid()'), close], await reopened(insert('just now')))
+    const answer = (await (await asked).json()) as PipelineAnswer & { code?: string }
+    const row = answer.results?.[0]?.response?.result?.rows[0]?.[0]?.value
+    // Turso Cloud keeps no stream that could be asked.
+    expect(answer.code ?? Number(row) > 0).toBe(behaviour === 'cloud' ? 'STREAM_EXPIRED' : true)
   })
 
   test.each([
@@ -306,7 +319,7 @@ describe('version 2', () => {
       ])
         expect([response.status, await response.text()]).toEqual([
           400,
-          `${what} is only supported in protocol version hrana3 and higher`,
+          expect.stringContaining(`${what} is only supported in protocol version hrana3 and higher`),
         ])
       expect(await refusalOf(sendV2([execute('commit')], begun.baton))).toMatchObject({ code: 'STREAM_LOST' })
       await expect.poll(streamsOfAcme).toEqual([])

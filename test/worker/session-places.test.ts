@@ -23,6 +23,10 @@ const placesOf = async (tenant: string): Promise<Lease[]> =>
 
 type Send = (requests: object[], baton?: string | null) => Promise<PipelineAnswer>
 
+/** A setting, for which every server keeps the stream. */
+const KEEP = 'pragma foreign_keys = on'
+const keep = execute(KEEP)
+
 /** A tenant's client over HTTP, and the token for others. */
 async function clientOf(tenant: string): Promise<{ send: Send; token: string }> {
   const { token } = await signUpNow({ id: tenant })
@@ -57,7 +61,7 @@ async function forLong(use: () => Promise<void>): Promise<void> {
 describe('a session whose object was evicted', () => {
   test('keeps its place for as long as it is used, where a drain finds it', async () => {
     const { send } = await clientOf('places-used')
-    let { baton } = await send([execute('select 1')])
+    let { baton } = await send([keep])
     const places = await placesOf('places-used')
     expect(places).toMatchObject([{ kind: 'http', hint: 'weur' }])
     await evictDurableObject(sessionOf(baton!))
@@ -95,7 +99,7 @@ describe('a WebSocket whose object has slept', () => {
     const { token } = await clientOf(tenant)
     const client = await greet(token, tenant)
     await client.get({ type: 'open_stream', stream_id: 1 })
-    await client.get(on(1, 'select 1'))
+    await client.get(on(1, KEEP))
     const [place] = await placesOf(tenant)
     const [id = ''] = place!.id.split('/')
     await evictDurableObject(env.SOCKETS.get(env.SOCKETS.idFromString(id)))

@@ -142,20 +142,20 @@ describe('hello', () => {
   })
 
   test.each([
-    ['of another tenant', () => other.token.jwt, /40[134]|exist|Unauthorized/],
-    ['that is none', () => 'nonsense', /./],
-    ['that is none in a header either', () => 'n\u00f6nsense', /printable/],
-    ['that is missing', () => null, /"jwt"/],
+    ['of another tenant', () => other.token.jwt, 'UPSTREAM_REFUSED', /40[134]|exist|Unauthorized/],
+    ['that is none', () => 'nonsense', 'AUTH_REJECTED', /./],
+    ['that is none in a header either', () => 'n\u00f6nsense', 'AUTH_REJECTED', /printable/],
+    ['that is missing', () => null, 'AUTH_HEADER_NOT_FOUND', /"jwt"/],
   ])(
     'with a token %s is refused in the words of the database, and the socket closed',
-    async (_, jwt, message) => {
+    async (_, jwt, code, message) => {
       const client = await openSocket('socket-acme')
       client.send({ type: 'hello', jwt: jwt() })
       client.send(request(1, open()))
       const refused = await client.next()
       expect(refused).toMatchObject({
         type: 'hello_error',
-        error: { message: expect.stringMatching(message) },
+        error: { code, message: expect.stringMatching(message) },
       })
       expect(await client.closed).toMatchObject({ code: 1008 })
     },

@@ -17,6 +17,7 @@ export const stages: readonly (readonly Lane[])[] = [
     [vitestStep('vitest:node', ['core@node', 'local'])],
     [vitestStep('vitest:worker-1', ['worker'], '1/2')],
     [vitestStep('vitest:worker-2', ['worker'], '2/2')],
+    [vitestStep('vitest:servers', ['worker@sqld', 'worker@cloud'])],
     [vitestStep('vitest:workerd', ['core@workerd'])],
     [
       commandStep('package', (context) => ['node', 'tools/check-package.ts', tarballIn(context)]),

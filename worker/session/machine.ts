@@ -47,7 +47,7 @@ function ask(state: StreamState, { now, turn, asks, isProbe }: EventOf<'asked'>)
   // Another upstream stream would give an answer, and a wrong one.
   const lost = lostOn(state.upstream, state)
   if (asks.some((kind) => lost.includes(kind))) {
-    const ended = end(state, 'expired', now, 'idle')
+    const ended = end(state, 'expired', now, 'history')
     return { ...refuse(ended, endOf(ended, turn)), effect: closing(state.upstream) }
   }
   return send(state, { now, isProbe })

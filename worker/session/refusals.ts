@@ -20,6 +20,8 @@ const WHY: Record<StreamLimit, string> = {
   total: 'The stream has expired: its transaction took too long.',
   upstream: 'The stream has expired: the database has given it up.',
   drained: 'The session was closed for maintenance.',
+  history:
+    'The stream has expired: what the request asks of statements before it, a stream of the database knew that is closed.',
 }
 
 const NOTHING_REMAINS =

@@ -55,8 +55,11 @@ export interface StreamInFlight extends Open {
   isProbe: boolean
 }
 
-/** Which limit a transaction met: ours on idle or on total time, the database's own, or an operator's. */
-export type StreamLimit = 'idle' | 'total' | 'upstream' | 'drained'
+/**
+ * Which limit a stream met: ours on idle or on total time, the database's own, or an operator's; `history`: it was asked for
+ * what only a stream of the database knew that is closed.
+ */
+export type StreamLimit = 'idle' | 'total' | 'upstream' | 'drained' | 'history'
 
 /** What became of a stream, remembered for a while to tell its client. */
 export interface EndedStream {

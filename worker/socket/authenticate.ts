@@ -22,7 +22,12 @@ export async function authenticate(
     return UNREACHABLE
   }
   const { status, text } = answer
-  return status >= 200 && status < 300 ? null : readRefusal({ status, body: text })
+  if (status >= 200 && status < 300) return null
+  const refusal = readRefusal({ status, body: text })
+  // Of a question that always makes sense only the token can be wrong: Turso Cloud answers 400 to what is no JWT.
+  return status === 400 && refusal.code === 'UPSTREAM_REFUSED'
+    ? { ...refusal, code: 'AUTH_REJECTED' }
+    : refusal
 }
 
 const NO_TOKEN: ToldError = {

@@ -2,7 +2,7 @@
 import { afterAll } from 'vitest'
 import { createOutbound } from './outbound.ts'
 
-const outbound = createOutbound()
+const outbound = createOutbound('spec')
 // A worker of vitest is ended without a last word, so not at the end of its process.
 afterAll(outbound.close)
 

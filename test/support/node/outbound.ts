@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   createLocalTurso,
+  type BehaviourName,
   type Fault,
   type LocalTurso,
   type LocalTursoOptions,
@@ -33,7 +34,8 @@ interface Instance {
 
 const DEFAULT_ORGANIZATION = 'local'
 
-export function createOutbound(): Outbound {
+/** @param behaviour of the local Turso that is there from the start */
+export function createOutbound(behaviour: BehaviourName): Outbound {
   const instances: Instance[] = []
 
   function start(organization: string, options: LocalTursoOptions): Instance {
@@ -50,7 +52,7 @@ export function createOutbound(): Outbound {
     instances.push(instance)
     return instance
   }
-  const standard = start(DEFAULT_ORGANIZATION, {})
+  const standard = start(DEFAULT_ORGANIZATION, { behaviour })
 
   /** Whose request it is: by the organization in the path of the Platform API, or at the end of a database's name. */
   function instanceOf({ hostname, pathname }: URL): Instance {

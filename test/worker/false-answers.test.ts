@@ -94,6 +94,41 @@ describe('a 404 that is not about the database', () => {
   )
 })
 
+describe('a refusal by something that stands before Turso', () => {
+  const page = '<html><body><h1>Access denied</h1></body></html>'
+
+  test.each([
+    ['databases.create', 403],
+    ['databases.create', 400],
+    ['databases.createToken', 423],
+    ['databases.createToken', 451],
+  ])('does not end a signup: %s, %d', async (on, status) => {
+    const id = `denied-${status}`
+    await failNext({ kind: 'respond', on, status, body: page, headers: { 'content-type': 'text/html' } })
+    const { database } = await signUpNow({ id })
+    expect(await databasesOf(id)).toEqual([database.name])
+    expect((await read(id)).timeline).toContainEqual(expect.objectContaining({ outcome: 'retried' }))
+  })
+
+  test('leaves it unknown whether a database was made', async () => {
+    await failNext({ kind: 'respond', on: 'databases.create', status: 403, body: page, effect: true })
+    const { database } = await signUpNow({ id: 'made-behind-a-page' })
+    expect(await databasesOf('made-behind-a-page')).toEqual([database.name])
+  })
+
+  test('is not what Turso itself says, which ends it', async () => {
+    const body = '{"error":"databases of this kind are forbidden"}'
+    const headers = { 'content-type': 'application/json' }
+    await failNext({ kind: 'respond', on: 'databases.create', status: 403, body, headers })
+    const response = await call('/v1/tenants', {
+      method: 'POST',
+      headers: { authorization: 'Bearer signup-key', 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 'forbidden-by-turso' }),
+    })
+    expect(response.status).toBe(502)
+  })
+})
+
 test.each(['databases.createToken', 'pipeline'])(
   'a conflict that is about nothing that was created does not end a signup: %s',
   async (on) => {

@@ -44,7 +44,7 @@ describe('GET /metrics', () => {
   })
 
   test('shows an orphan, a refused platform token, and a pace', async () => {
-    await failNext({ kind: 'respond', on: 'databases.createToken', status: 403, body: '{}' })
+    await failNext({ kind: 'respond', on: 'databases.createToken', status: 403, body: '{"error":"no"}' })
     await failNext({ kind: 'server_error', on: 'databases.delete', nth: 1 })
     await signUp({ id: 'left-over' })
     await failNext({ kind: 'rate_limited', on: 'databases.create', retryAfter: 30 })

@@ -316,7 +316,7 @@ describe('trouble upstream', () => {
     for (const [id, fault] of [
       ['foreign-503', { kind: 'respond', on: 'databases.create', status: 503, headers: forLater }],
       ['foreign-429', { kind: 'rate_limited', on: 'databases.create', retryAfter: 60 }],
-      ['foreign-402', { kind: 'respond', on: 'databases.create', status: 402 }],
+      ['foreign-402', { kind: 'respond', on: 'databases.create', status: 402, body: '{"error":"limit"}' }],
     ] as const) {
       const { database, token } = await signUpNow({ id })
       const db = connect({ url: database.http_url, authToken: token.jwt })

@@ -144,13 +144,16 @@ export function createPerformer(
       try {
         return { ...(await call(effect)), requestId }
       } catch (error) {
-        const failure = describeFailure(error, effect.kind === 'migrate' ? 'database' : 'platform')
-        const held = effect.kind === 'migrate' ? null : gate.held()
+        const isOfDatabase = effect.kind === 'migrate'
+        const failure = describeFailure(error, isOfDatabase ? 'database' : 'platform')
+        const held = isOfDatabase ? null : gate.held()
         if (held !== null) {
           const detail = held.why ?? failure.detail
           return { kind: 'failed', ...failure, reason: 'held', detail, retryAfterMs: held.forMs, requestId }
         }
-        return { kind: 'failed', ...failure, requestId: failure.requestId ?? requestId }
+        const seen = { kind: 'failed', ...failure, requestId: failure.requestId ?? requestId } as const
+        const isStrangers = !isOfDatabase && failure.reason === 'refused' && !gate.isTursos()
+        return isStrangers ? { ...seen, reason: 'unavailable', isHarmless: false } : seen
       }
     },
   }

@@ -28,6 +28,18 @@ export async function findApiKey(presented: string, keys: readonly ApiKey[]): Pr
   return found
 }
 
+/**
+ * Whether a secret of this deployment was sent where a token of a database belongs: no database's server may see it.
+ * Nothing else is a JWT's three parts.
+ */
+export async function isOwnSecret(
+  presented: string,
+  { apiKeys, platformToken }: { apiKeys: readonly ApiKey[]; platformToken: string },
+): Promise<boolean> {
+  if (presented === platformToken) return true
+  return presented.split('.').length !== 3 && (await findApiKey(presented, apiKeys)) !== undefined
+}
+
 /** `admin` may do whatever the others may. */
 export function hasScope(key: ApiKey, scope: Scope): boolean {
   return key.scope === 'admin' || key.scope === scope

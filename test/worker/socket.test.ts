@@ -145,6 +145,7 @@ describe('hello', () => {
     ['of another tenant', () => other.token.jwt, 'UPSTREAM_REFUSED', /40[134]|exist|Unauthorized/],
     ['that is none', () => 'nonsense', 'AUTH_REJECTED', /./],
     ['that is none in a header either', () => 'n\u00f6nsense', 'AUTH_REJECTED', /printable/],
+    ['that is an API key', () => 'admin-key', 'AUTH_REJECTED', /not passed on/],
     ['that is missing', () => null, 'AUTH_HEADER_NOT_FOUND', /"jwt"/],
   ])(
     'with a token %s is refused in the words of the database, and the socket closed',

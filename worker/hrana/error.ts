@@ -112,6 +112,13 @@ export const UPSTREAM_REDIRECTS: HranaError = {
   message: "The tenant's database answered with a redirect, which is never followed",
 }
 
+export const OWN_SECRET: HranaError = {
+  status: 401,
+  code: 'AUTH_REJECTED',
+  message:
+    'This is a key of the API and not a token of the database, and was not passed on. This request did not run.',
+}
+
 /** A request that is refused before it is sent. */
 export const invalidRequestError = (message: string): HranaError => ({
   status: 400,

@@ -1,8 +1,16 @@
 /** Whose database a request of the gateway is for, and by which token. Before its body is read: a stranger's costs nothing. */
 import { createMiddleware } from 'hono/factory'
 import { createAcceptedTokens, fingerprintOf } from '../gateway/accepted-tokens.ts'
+import { isOwnSecret } from '../api-key.ts'
+import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
-import { hranaErrorResponse, NO_TENANT, TENANT_SUSPENDED, type HranaError } from '../hrana/error.ts'
+import {
+  hranaErrorResponse,
+  NO_TENANT,
+  OWN_SECRET,
+  TENANT_SUSPENDED,
+  type HranaError,
+} from '../hrana/error.ts'
 import type { TenantLocation } from '../record/outcome.ts'
 import { parseTenantId } from '../http/schemas.ts'
 import { forgetLocation, locateTenant } from '../gateway/tenant-locations.ts'
@@ -13,6 +21,7 @@ export const findDatabase = createMiddleware<AppEnvironment>(async function find
   const tenantId = parseTenantId(c.req.param('tenant') ?? '')
   const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
   if (token === undefined) return hranaErrorResponse(NO_TOKEN, { 'www-authenticate': 'Bearer' })
+  if (await isOwnSecret(token, readConfiguration(c.env))) return hranaErrorResponse(OWN_SECRET)
   const location: TenantLocation | null = await locateTenant(c.env, tenantId)
   if (location === null) return hranaErrorResponse(NO_TENANT)
   if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)

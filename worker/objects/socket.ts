@@ -5,7 +5,9 @@
  * what only the socket needs is attached to the socket and goes with it.
  */
 import { DurableObject } from 'cloudflare:workers'
+import { isOwnSecret } from '../api-key.ts'
 import { readConfiguration } from '../configuration.ts'
+import { OWN_SECRET } from '../hrana/error.ts'
 import { HELLO_MS, SOCKET_CHECK_MS, SOCKET_SLOTS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import { createAdmission } from '../session/admission.ts'
@@ -209,9 +211,11 @@ export class Socket extends DurableObject<Env> {
   async #authenticate(jwt: string | null, attachment: Attachment): Promise<ToldError | null> {
     const token = jwt ?? this.#token
     const connection = this.#connection
+    const configuration = readConfiguration(this.env)
+    if (token !== null && (await isOwnSecret(token, configuration))) return OWN_SECRET
     const refusal = await authenticate(attachment.databaseUrl, token, loggedOf(attachment))
     if (refusal !== null || token === null) return refusal
-    const { batonKeys } = readConfiguration(this.env)
+    const { batonKeys } = configuration
     const sealed = await sealToken(token, this.#owner(attachment), batonKeys[0])
     // The socket has ended meanwhile, and what was stored for it is deleted.
     if (this.#connection !== connection) return null

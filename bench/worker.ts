@@ -9,7 +9,7 @@ import { offlineWrangler } from '../tools/wrangler-environment.ts'
 import { measureCpu } from './worker/cpu.ts'
 import { measureGateway, measureParsing } from './worker/gateway.ts'
 import { measureDirectory, measureSignups, type DirectoryRow, type SignupRow } from './worker/signups.ts'
-import { startStack } from './worker/stack.ts'
+import { startStack } from '../test/support/stack/stack.ts'
 
 Object.assign(process.env, offlineWrangler, { WRANGLER_LOG: 'error' })
 

@@ -1,8 +1,9 @@
 /** What a pipeline that passes through costs the processor, beside the same Worker parsing both bodies and writing them again. */
 import { send } from './load.ts'
-import { workerCpuMs } from './processes.ts'
+import { workerCpuMs } from '../../test/support/stack/processes.ts'
 import { signUp } from './signups.ts'
-import { startStack, type BenchStack, type SourceChange } from './stack.ts'
+import type { SourceChange } from '../../test/support/stack/bundle.ts'
+import { startStack, type Stack } from '../../test/support/stack/stack.ts'
 
 export interface CpuRow {
   what: string
@@ -92,7 +93,7 @@ const PIPELINES = [
 type Pipeline = (requests: object[], times: number) => Promise<string>
 
 /** One after the other; returns the last answer, without what no two have alike. */
-async function openPipeline(stack: BenchStack): Promise<Pipeline> {
+async function openPipeline(stack: Stack): Promise<Pipeline> {
   const { gateway_url, jwt } = await signUp(stack)
   return async (requests, times) => {
     const body = JSON.stringify({ baton: null, requests: [...requests, { type: 'close' }] })

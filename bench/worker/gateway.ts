@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { load, percentiles, send, type Load } from './load.ts'
 import { signUp } from './signups.ts'
-import type { BenchStack } from './stack.ts'
+import type { Stack } from '../../test/support/stack/stack.ts'
 
 interface Pair {
   what: string
@@ -52,7 +52,7 @@ async function transaction({ url, jwt }: Target, statements: number): Promise<nu
 const STATEMENTS = 10
 
 /** Latencies one at a time; then sessions side by side, in statements a second. */
-export async function measureGateway(stack: BenchStack, count: number): Promise<Pair[]> {
+export async function measureGateway(stack: Stack, count: number): Promise<Pair[]> {
   const { http_url, gateway_url, jwt } = await signUp(stack)
   const gateway: Target = { url: gateway_url, jwt }
   const direct: Target = { url: http_url, jwt }

@@ -1,12 +1,12 @@
 /** Signups through the Worker, beside the same three calls to Turso by hand; lists and searches. */
 import { load, send, type Load } from './load.ts'
-import { API_KEY, PLATFORM_TOKEN, type BenchStack } from './stack.ts'
+import { API_KEY, PLATFORM_TOKEN, type Stack } from '../../test/support/stack/stack.ts'
 
 let counter = 0
 
 export async function signUp({
   url,
-}: BenchStack): Promise<{ name: string; http_url: string; gateway_url: string; jwt: string }> {
+}: Stack): Promise<{ name: string; http_url: string; gateway_url: string; jwt: string }> {
   const body = JSON.stringify({ id: `bench-${counter++}` })
   const { database, token } = (await send('POST', `${url}/v1/tenants`, API_KEY, body)) as {
     database: { name: string; http_url: string; gateway_url: string }
@@ -16,7 +16,7 @@ export async function signUp({
 }
 
 /** @param schema the pipeline that a signup applies it with */
-async function bare({ tursoUrl }: BenchStack, schema: string): Promise<void> {
+async function bare({ tursoUrl }: Stack, schema: string): Promise<void> {
   const name = `bare-${counter++}`
   const databases = `${tursoUrl}/v1/organizations/local/databases`
   await send('POST', databases, PLATFORM_TOKEN, JSON.stringify({ name, group: 'default' }))
@@ -33,11 +33,7 @@ export interface SignupRow {
   bare: Load
 }
 
-export async function measureSignups(
-  stack: BenchStack,
-  tenants: number,
-  perLevel: number,
-): Promise<SignupRow[]> {
+export async function measureSignups(stack: Stack, tenants: number, perLevel: number): Promise<SignupRow[]> {
   await signUp(stack)
   const schema = stack.lastPipeline()
   const rows: SignupRow[] = []
@@ -63,7 +59,7 @@ export interface DirectoryRow {
 }
 
 export async function measureDirectory(
-  { url }: BenchStack,
+  { url }: Stack,
   tenants: number,
   count: number,
 ): Promise<DirectoryRow[]> {

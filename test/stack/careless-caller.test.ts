@@ -1,6 +1,6 @@
 /** Where nothing but the end of its caller ends a transaction, and not by the proxy of a test harness, which does not pass that on. */
 import { expect, onTestFinished, test } from 'vitest'
-import { startStack } from '../../bench/worker/stack.ts'
+import { startStack } from '../support/stack/stack.ts'
 import { connect } from '../../src/index.ts'
 import { signUp } from './worker-and-turso.ts'
 

@@ -5,7 +5,7 @@
 import { request, type IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { startStack, type BenchStack } from '../../bench/worker/stack.ts'
+import { startStack, type Stack } from '../support/stack/stack.ts'
 import { connect } from '../../src/index.ts'
 import { bytesInKernel } from './kernel-buffers.ts'
 import { openSocket } from './socket-remote.ts'
@@ -29,7 +29,7 @@ const MAX_PROCESS_GROWTH = 24 * MIB
 /** Read from the database, and neither with the client nor in the operating system's buffers, which hold many megabytes. */
 const MAX_READ_AHEAD = 4 * MIB
 
-let stack: BenchStack
+let stack: Stack
 let heap: WorkerHeap
 let tenant: Signup
 

@@ -1,6 +1,6 @@
 /** What sessions leave in the memory of the isolate in which the Worker and all of its objects run: nothing. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { startStack, type BenchStack } from '../../bench/worker/stack.ts'
+import { startStack, type Stack } from '../support/stack/stack.ts'
 import { openSocket, type HranaSocket } from './socket-remote.ts'
 import { signUp, type Signup } from './worker-and-turso.ts'
 import { openHeap, type WorkerHeap } from './worker-heap.ts'
@@ -16,7 +16,7 @@ const ONCE_BYTES = 16_384
 /** Some kilobytes in each answer, so that one that is kept shows. */
 const READ = execute('select hex(zeroblob(1000))')
 
-let stack: BenchStack
+let stack: Stack
 let heap: WorkerHeap
 let tenant: Signup
 

@@ -1,10 +1,10 @@
 /** Bodies over real sockets, whose streams the runtime reads: one that tests make by themselves ends in another way. */
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { startStack, type BenchStack } from '../../bench/worker/stack.ts'
+import { startStack, type Stack } from '../support/stack/stack.ts'
 import { signUp } from './worker-and-turso.ts'
 
-let stack: BenchStack
+let stack: Stack
 
 beforeAll(async () => {
   stack = await startStack(0, { limits: { BODY_TIMEOUT_MS: 300 } })

@@ -5,7 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createClient, type Client, type Transaction } from '@libsql/client'
-import { startStack, type BenchStack, type SourceChange } from '../../bench/worker/stack.ts'
+import type { SourceChange } from '../support/stack/bundle.ts'
+import { startStack, type Stack } from '../support/stack/stack.ts'
 import type { BehaviourName, Fault } from '../../local/index.ts'
 import { connect, isTursoError, type Database } from '../../src/index.ts'
 import { createRandom, type Random } from '../worker/simulation/random.ts'
@@ -240,7 +241,7 @@ const codeOf = (error: unknown): string =>
 
 /** One trouble after the other, until the time is up. */
 async function makeTrouble(
-  stack: BenchStack,
+  stack: Stack,
   database: string,
   random: Random,
   { forMs, fired, only }: { forMs: number; fired: number; only: readonly string[] | undefined },
@@ -324,7 +325,7 @@ async function untilAllCommitAgain(told: ReadonlyMap<string, Told>, kinds: reado
  * Waits until the database has no transaction of the tenant any more, which the limits of the gateway see to, and the
  * gateway itself knows of none.
  */
-async function allOver({ turso, url }: BenchStack, database: string): Promise<void> {
+async function allOver({ turso, url }: Stack, database: string): Promise<void> {
   const until = performance.now() + ALL_OVER_MS
   for (;;) {
     const open = turso.streams().filter((stream) => stream.database === database && stream.inTransaction)

@@ -2,7 +2,7 @@
 import { request, type ClientRequest } from 'node:http'
 import { createClient } from '@libsql/client'
 import { expect, onTestFinished, test } from 'vitest'
-import { startStack, type BenchStack, type StackOptions } from '../../bench/worker/stack.ts'
+import { startStack, type Stack, type StackOptions } from '../support/stack/stack.ts'
 import { signUp } from './worker-and-turso.ts'
 
 /** So long that neither the session's alarm nor the database ends what nobody uses, and that any answer is waited for. */
@@ -10,10 +10,10 @@ const NEVER_MS = 600_000
 const limits = { SESSION_IDLE_MS: NEVER_MS, PIPELINE_TIMEOUT_MS: NEVER_MS }
 const neverIdle: StackOptions = { limits, streamIdleMs: NEVER_MS }
 
-type Fault = Parameters<BenchStack['turso']['faults']['add']>[0]
+type Fault = Parameters<Stack['turso']['faults']['add']>[0]
 
 interface Vanishing {
-  stack: BenchStack
+  stack: Stack
   baton: string
   /** Waits for its answer. */
   client: ClientRequest

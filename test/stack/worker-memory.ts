@@ -1,4 +1,4 @@
-import { fieldOf, workerStatuses } from '../../bench/worker/processes.ts'
+import { fieldOf, workerStatuses } from '../support/stack/processes.ts'
 
 /** Of all processes that run the Worker, in bytes. */
 export async function workerMemory(): Promise<number> {

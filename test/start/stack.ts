@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
-import { findLastingPort } from '../../bench/worker/port.ts'
+import { findLastingPort } from '../support/stack/port.ts'
 import { descendantsOf, stillRunning, waitFor } from './processes.ts'
 import { PATIENCE_MS } from '../support/patience.ts'
 

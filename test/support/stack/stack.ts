@@ -1,8 +1,7 @@
 /** The Worker in workerd and a local Turso, each behind a socket of this machine. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { build, type Plugin } from 'esbuild'
 import {
   convertV4MiniflareOptions,
   Miniflare,
@@ -10,16 +9,18 @@ import {
   type V4WorkerOptions,
 } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from 'wrangler'
-import { createLocalTurso, type BehaviourName, type LocalTurso } from '../../local/index.ts'
-import { serveLocalTurso } from '../../local/serve.ts'
-import { testBindings } from '../../test/support/node/test-bindings.ts'
+import { createLocalTurso, type BehaviourName, type LocalTurso } from '../../../local/index.ts'
+import { serveLocalTurso } from '../../../local/serve.ts'
+import { testBindings } from '../node/test-bindings.ts'
+import { bundle, changesOfLimits, type SourceChange } from './bundle.ts'
+import { fillDirectory } from './directory.ts'
 import { findLastingPort } from './port.ts'
 import { workerPids } from './processes.ts'
 
 export const PLATFORM_TOKEN = 'local-platform-token'
 export const API_KEY = 'admin-key'
 
-export interface BenchStack {
+export interface Stack {
   url: string
   turso: LocalTurso
   tursoUrl: string
@@ -54,17 +55,10 @@ export interface StackOptions {
   caller?: string
 }
 
-export interface SourceChange {
-  file: string
-  /** What the file has, once. */
-  from: string
-  to: string
-}
-
 /** Megabytes of heap that an isolate may have at Cloudflare. */
 const ISOLATE_HEAP_MB = 128
 
-const root = path.join(import.meta.dirname, '../..')
+const root = path.join(import.meta.dirname, '../../..')
 
 /**
  * By Miniflare itself: the proxy of `wrangler dev` takes more time than the Worker.
@@ -81,8 +75,8 @@ export async function startStack(
     changes = [],
     caller,
   }: StackOptions = {},
-): Promise<BenchStack> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'bench-worker-'))
+): Promise<Stack> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'turso-edge-stack-'))
   const turso = createLocalTurso({ behaviour, streamIdleMs })
   let pipeline = ''
   let bytesSent = 0
@@ -107,7 +101,7 @@ export async function startStack(
   )
   const { url: tursoUrl } = server
   const scriptPath = path.join(folder, 'worker.js')
-  await bundle('worker/index.ts', scriptPath, [withChanges([...changes, ...(await changesOfLimits(limits))])])
+  await bundle('worker/index.ts', scriptPath, [...changes, ...(await changesOfLimits(limits))])
   const { compatibilityDate, compatibilityFlags, durableObjects, d1Databases, bindings } = readWorkerOptions(
     path.join(root, 'wrangler.toml'),
   ).workerOptions as V4WorkerOptions
@@ -131,7 +125,7 @@ export async function startStack(
   const workers = [worker as V4WorkerOptions]
   if (caller !== undefined) {
     const callerPath = path.join(folder, 'caller.js')
-    await bundle(caller, callerPath, [])
+    await bundle(caller, callerPath)
     workers.push({
       name: 'caller',
       compatibilityDate,
@@ -155,7 +149,7 @@ export async function startStack(
   const miniflare = new Miniflare(options)
   const url = (await miniflare.ready).origin
   delete process.env['MINIFLARE_WORKERD_V8_FLAGS']
-  await fill(await miniflare.getD1Database('DIRECTORY', worker.name), tenants)
+  await fillDirectory(await miniflare.getD1Database('DIRECTORY', worker.name), tenants)
   return {
     url,
     turso,
@@ -177,54 +171,6 @@ export async function startStack(
   }
 }
 
-async function bundle(main: string, outfile: string, plugins: Plugin[]): Promise<void> {
-  await build({
-    entryPoints: [path.join(root, main)],
-    outfile,
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*'],
-    plugins,
-  })
-}
-
-async function changesOfLimits(limits: Readonly<Record<string, number>>): Promise<SourceChange[]> {
-  const file = 'worker/limits.ts'
-  const source = await readFile(path.join(root, file), 'utf8')
-  return Object.entries(limits).map(([name, value]) => {
-    const declaration = new RegExp(`^export const ${name} = .*$`, 'm').exec(source)
-    if (declaration === null) throw new Error(`${file} has no ${name}`)
-    return { file, from: declaration[0], to: `export const ${name} = ${value}` }
-  })
-}
-
-/** Takes no change for made that is not. */
-function withChanges(changes: readonly SourceChange[]): Plugin {
-  return {
-    name: 'changes',
-    setup(bundling) {
-      const left = new Set(changes)
-      bundling.onLoad({ filter: /\/worker\/.*\.ts$/ }, async ({ path: file }) => {
-        let contents = await readFile(file, 'utf8')
-        for (const change of changes) {
-          if (path.join(root, change.file) !== file) continue
-          if (contents.split(change.from).length !== 2)
-            throw new Error(`${change.file} has not once: ${change.from}`)
-          contents = contents.replace(change.from, () => change.to)
-          left.delete(change)
-        }
-        return { contents, loader: 'ts' }
-      })
-      bundling.onEnd(() => {
-        for (const { file } of left) throw new Error(`${file} is not part of the Worker`)
-      })
-    },
-  }
-}
-
 /** The same body, read no faster than it is taken. */
 function countBytes(
   body: ReadableStream<Uint8Array>,
@@ -241,27 +187,4 @@ function countBytes(
     { highWaterMark: 0 },
   )
   return body.pipeThrough(counter)
-}
-
-interface Directory {
-  prepare: (sql: string) => { bind: (...args: number[]) => { run: () => Promise<unknown> } }
-}
-
-async function fill(directory: Directory, tenants: number): Promise<void> {
-  // By a path that TypeScript does not follow: the Worker's files are checked under its own globals, not Node's.
-  const file = path.join(root, 'worker/directory/schema.ts')
-  const { migrateDirectory }: { migrateDirectory: (directory: Directory) => Promise<void> } = await import(
-    file
-  )
-  await migrateDirectory(directory)
-  await directory
-    .prepare(
-      `with recursive n (i) as (select 0 union all select i + 1 from n where i < ?1 - 1)
-       insert into tenants (id, revision, name, status, group_name, location, database, schema_version, created_at,
-         published_at)
-       select printf('customer-%06d', i), 1, 'Customer ' || i, 'active', 'default', 'here',
-         printf('customer-%06d-abcdefghij', i), 1, '2026-11-28T00:00:00.000Z', 0 from n where i < ?1`,
-    )
-    .bind(tenants)
-    .run()
 }

@@ -4,20 +4,23 @@ import { openBaton, sealBaton } from '../../worker/gateway/baton.ts'
 
 const key = new Uint8Array(32).fill(7)
 const ticket = { sessionId: '0123456789abcdef'.repeat(4), sequence: 4_000_000_000 }
-const binding = { tenantId: 'acme', token: 'jwt' }
+const binding = { tenantId: 'acme', databaseUrl: 'https://acme.example/', token: 'jwt' }
 
 describe('batons', () => {
   test('open to the ticket that was sealed', async () => {
     expect(await openBaton(await sealBaton(ticket, binding, key), binding, [key])).toEqual(ticket)
   })
 
-  test('are worthless with another tenant, token or key', async () => {
+  test('are worthless with another tenant, database, token or key', async () => {
     const baton = await sealBaton(ticket, binding, key)
     expect(await openBaton(baton, { ...binding, tenantId: 'other' }, [key])).toBeNull()
     expect(await openBaton(baton, { ...binding, token: 'other' }, [key])).toBeNull()
+    expect(await openBaton(baton, { ...binding, databaseUrl: 'https://b.example/' }, [key])).toBeNull()
     expect(await openBaton(baton, binding, [new Uint8Array(32).fill(8)])).toBeNull()
-    // The border between tenant and token cannot be moved.
-    expect(await openBaton(baton, { tenantId: 'acm', token: 'ejwt' }, [key])).toBeNull()
+    // The borders between them cannot be moved.
+    expect(await openBaton(baton, { ...binding, tenantId: 'acm', token: 'ejwt' }, [key])).toBeNull()
+    const moved = { tenantId: 'acmeh', databaseUrl: 'ttps://acme.example/' }
+    expect(await openBaton(baton, { ...binding, ...moved }, [key])).toBeNull()
   })
 
   test('are good with the key before, too', async () => {

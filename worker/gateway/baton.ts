@@ -1,5 +1,5 @@
 /**
- * Our own batons: signed, good for one request, bound to a tenant and a token. The upstream's baton works with any valid
+ * Our own batons: signed, good for one request, bound to a tenant, its database and a token. The upstream's baton works with any valid
  * token of the database, whoever presents it, so it never leaves the Session object.
  */
 import { encodeBase64Url, decodeBase64Url } from '../base64url.ts'
@@ -11,9 +11,13 @@ export interface SessionTicket {
   sequence: number
 }
 
-/** What a baton is bound to: it is worthless with another tenant or another token. */
+/**
+ * What a baton is bound to: it is worthless with another tenant or another token, and when its tenant has been deleted and
+ * signed up again. Then a token may open the databases of both lives, as one of their group does.
+ */
 export interface BatonBinding {
   tenantId: string
+  databaseUrl: string
   token: string
 }
 
@@ -37,7 +41,7 @@ export async function sealBaton(
   return encodeBase64Url(bytes)
 }
 
-/** @returns `null` for a baton that was not sealed by one of these keys for this tenant and token */
+/** @returns `null` for a baton that was not sealed by one of these keys for this tenant, database and token */
 export async function openBaton(
   baton: string,
   binding: BatonBinding,
@@ -57,9 +61,12 @@ export async function openBaton(
   }
 }
 
-/** The ticket has a fixed length and a tenant id no NUL, so no two bindings sign the same bytes. */
-function signedBytes(bytes: Uint8Array, { tenantId, token }: BatonBinding): Uint8Array<ArrayBuffer> {
-  const bound = new TextEncoder().encode(`${tenantId}\0${token}`)
+/** The ticket has a fixed length, and neither a tenant id nor a URL has a NUL, so no two bindings sign the same bytes. */
+function signedBytes(
+  bytes: Uint8Array,
+  { tenantId, databaseUrl, token }: BatonBinding,
+): Uint8Array<ArrayBuffer> {
+  const bound = new TextEncoder().encode(`${tenantId}\0${databaseUrl}\0${token}`)
   const signed = new Uint8Array(TICKET_BYTES + bound.length)
   signed.set(bytes.subarray(0, TICKET_BYTES))
   signed.set(bound, TICKET_BYTES)

@@ -114,6 +114,27 @@ describe('a cursor that leaves nothing behind', () => {
     expect(blocked).toMatchObject({ status: 403, code: 'BLOCKED', message: expect.stringContaining('quota') })
   })
 
+  test.each([
+    ['no body', { status: 204 }],
+    ['an object that is no head of a cursor', { status: 200, body: '{"error":"try later"}\n' }],
+  ])('that is answered by %s may have run, in a session or without', async (_, answer) => {
+    const fault = { kind: 'respond', on: 'cursor', ...answer } as const
+    await failNext(fault)
+    const unknown = { status: 502, code: 'NO_ANSWER', outcome: 'unknown' }
+    expect(await refusalOf(cursor('select 1'))).toMatchObject(unknown)
+    await clearFaults()
+    await failNext(fault)
+    expect(await refusalOf(cursor('begin'))).toMatchObject(unknown)
+    const { baton } = await answerOf(pipeline([execute('begin')]))
+    await clearFaults()
+    await failNext(fault)
+    const lost = { status: 400, code: 'STREAM_LOST', outcome: 'unknown' }
+    expect(await refusalOf(cursor('commit', baton))).toMatchObject(lost)
+    expect(await refusalOf(pipeline([execute('commit')], baton))).toMatchObject(lost)
+    // The database has not had it, so that its stream can be closed.
+    await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
+  })
+
   test('is no cursor without a batch', async () => {
     const invalid = { status: 400, code: 'INVALID_REQUEST' }
     expect(await refusalOf(post('v3/cursor', { baton: null }))).toMatchObject(invalid)

@@ -57,6 +57,15 @@ describe('a pipeline that keeps no stream', () => {
     expect(await streamsOfAcme()).toEqual([])
   })
 
+  test('that is answered without a body may have run', async () => {
+    await failNext({ kind: 'respond', on: 'pipeline', status: 204 })
+    expect(await refusalOf(send([execute('select 1'), close]))).toMatchObject({
+      status: 502,
+      code: 'NO_ANSWER',
+      outcome: 'unknown',
+    })
+  })
+
   test('passes values on untouched', async () => {
     const body =
       '{"requests":[{"type":"execute","stmt":{"sql":"select ?, ?","args":[{"type":"float","value":-0.0},{"type":"text","value":"\\u0000\\ud83e\\udd8a"}]}},{"type":"close"}]}'

@@ -30,7 +30,8 @@ export function passThrough(
   return orRefuse(logged, () =>
     streamUpstream({ ...pipeline, url, token }, async (answer) => {
       const { ok, body, status } = answer
-      if (!ok || body === null) return await refusal(answer)
+      if (!ok) return await refusal(answer)
+      if (body === null) throw new SyntaxError('an answer without a body')
       return new Response(await withoutEnvelope(body), { status, headers: passedOn(answer.headers) })
     }),
   )
@@ -50,7 +51,8 @@ export function passCursor(
   const body = `{"baton":null,"batch":${batch}}`
   return orRefuse(logged, () =>
     streamUpstream({ url, version: '3', endpoint: 'cursor', token, body }, async (answer) => {
-      if (!answer.ok || answer.body === null) return await refusal(answer)
+      if (!answer.ok) return await refusal(answer)
+      if (answer.body === null) throw new SyntaxError('a cursor without a body')
       const { baton, baseUrl, rest } = await readCursorHead(answer.body)
       const { readable, ended } = prepend([headLine(null), rest], answer.body)
       if (baton !== null) {

@@ -69,7 +69,9 @@ function parseHead(line: Uint8Array): Pick<CursorHead, 'baton' | 'baseUrl'> {
   const members = sliceMembers(new TextDecoder().decode(line), ['baton', 'base_url'])
   const baton = readShortString(members.baton, MAX_BATON_CHARACTERS)
   const baseUrl = readShortString(members.base_url, MAX_BATON_CHARACTERS)
-  if (baton === undefined || baseUrl === undefined) throw new SyntaxError('a cursor with an odd first line')
+  // Without the member it is some other object, such as a proxy's error.
+  if (members.baton === undefined || baton === undefined || baseUrl === undefined)
+    throw new SyntaxError('a cursor with an odd first line')
   return { baton, baseUrl }
 }
 

@@ -61,7 +61,8 @@ export async function openCursor(order: Exchange): Promise<OpenCursor | Exchange
 
 async function begin(order: Exchange, url: string, answer: Response): Promise<OpenCursor | Exchanged> {
   const { body, ok } = answer
-  if (!ok || body === null) return await refusedExchange(order, answer)
+  if (!ok) return await refusedExchange(order, answer)
+  if (body === null) throw new SyntaxError('a cursor without a body')
   const { baton, baseUrl, rest } = await readCursorHead(body)
   if (!mayFollow(baseUrl, order)) {
     await body.cancel()

@@ -5,6 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vi
 import type { Fault } from '../../local/faults/script.ts'
 import { migrateDirectory } from '../../worker/directory/schema.ts'
 import worker from '../../worker/index.ts'
+import { Upstream } from '../../worker/objects/upstream.ts'
 import type { TenantRecord } from '../../worker/record/tenant.ts'
 import { clearFaults, failNext, localPlatform } from '../support/turso.ts'
 import { call, signUpNow } from './client.ts'
@@ -52,6 +53,7 @@ async function runAlarm(id: string): Promise<void> {
 
 const strangers = [
   ['a page', '<html><body><h1>404 Not Found</h1></body></html>'],
+  ['a page about a database', '<html><body>Error establishing a database connection</body></html>'],
   ['an organization that it does not know', '{"error":"organization not found"}'],
   ['a route that it does not know', 'Cannot DELETE /v1/organizations/local/databases/some'],
   ['nothing', ''],
@@ -114,6 +116,49 @@ describe('a refusal by something that stands before Turso', () => {
     await failNext({ kind: 'respond', on: 'databases.create', status: 403, body: page, effect: true })
     const { database } = await signUpNow({ id: 'made-behind-a-page' })
     expect(await databasesOf('made-behind-a-page')).toEqual([database.name])
+  })
+
+  test.each([401, 302])('does not stop the calls of all tenants, nor end a signup: %d', async (status) => {
+    const id = `passing-${status}`
+    await failNext({ kind: 'respond', on: 'databases.create', status, body: page, effect: true })
+    const refused = vi.spyOn(Upstream.prototype, 'refused')
+    const { database } = await signUpNow({ id })
+    expect(await databasesOf(id)).toEqual([database.name])
+    expect(refused).not.toHaveBeenCalled()
+  })
+
+  test.each([400, 409])('is no word of a name that is taken: %d', async (status) => {
+    const id = `untaken-${status}`
+    const body = '<html>This account already exists</html>'
+    await failNext({ kind: 'respond', on: 'databases.create', status, body })
+    await signUpNow({ id })
+    expect((await read(id)).timeline.map(({ step }) => step)).not.toContain('find_database')
+  })
+
+  test('does not end a signup whose database is behind it', async () => {
+    await failNext({ kind: 'respond', on: 'pipeline', status: 403, body: page })
+    expect((await signUpNow({ id: 'walled-database' })).tenant.status).toBe('active')
+  })
+
+  test('leaves it unknown whether the tokens were ended', async () => {
+    await signUpNow({ id: 'rotated-behind-a-page' })
+    await failNext({
+      kind: 'respond',
+      on: 'databases.invalidateTokens',
+      status: 403,
+      body: page,
+      effect: true,
+    })
+    const response = await ask('/v1/tenants/rotated-behind-a-page/tokens', 'DELETE')
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ outcome: 'unknown' })
+  })
+
+  test('gives no token, and may pass', async () => {
+    await signUpNow({ id: 'no-token-yet' })
+    await failNext({ kind: 'respond', on: 'databases.createToken', status: 403, body: page })
+    const response = await ask('/v1/tenants/no-token-yet/tokens', 'POST')
+    expect(response.status).toBe(503)
   })
 
   test('is not what Turso itself says, which ends it', async () => {

@@ -48,7 +48,12 @@ describe('GET /metrics', () => {
     await failNext({ kind: 'server_error', on: 'databases.delete', nth: 1 })
     await signUp({ id: 'left-over' })
     await failNext({ kind: 'rate_limited', on: 'databases.create', retryAfter: 30 })
-    await failNext({ kind: 'respond', on: 'databases.createToken', status: 401, body: '{}' })
+    await failNext({
+      kind: 'respond',
+      on: 'databases.createToken',
+      status: 401,
+      body: '{"error":"bad token"}',
+    })
     expect((await signUp({ id: 'slowed' }, { prefer: 'respond-async' })).status).toBe(202)
     const text = await metricsWith(/^turso_edge_orphans [1-9]/m)
     expect(text).toMatch(/^turso_edge_oldest_orphan_seconds \d/m)

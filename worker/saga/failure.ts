@@ -25,6 +25,8 @@ function reasonOf(error: unknown, of: 'platform' | 'database'): Failure['reason'
   if (isTursoError(error, 'not_found'))
     return of === 'database' || isOfDatabase(error) ? 'missing' : 'unavailable'
   if (isTursoError(error, 'unauthorized')) return 'unauthorized'
+  // What is said without a word of SQL may be of something that stands before the database.
+  if (of === 'database' && isTursoError(error) && 'status' in error) return 'unavailable'
   return isRefusal(error) ? 'refused' : 'unavailable'
 }
 

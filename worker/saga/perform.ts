@@ -3,6 +3,7 @@ import { connect, createDatabasesClient, isTursoError, type Databases, type Fetc
 import type { Configuration } from '../configuration.ts'
 import { databaseHttpUrl, locationOfHostname } from '../turso/database-url.ts'
 import type { Gate } from '../turso/gate.ts'
+import { ignoringStrangers } from '../turso/strangers.ts'
 import {
   MAX_PACE_WAIT_MS,
   MIGRATION_TIMEOUT_MS,
@@ -55,7 +56,7 @@ export function createPerformer(
     requestId = response.headers.get('x-request-id') ?? response.headers.get('cf-ray')
     return response
   }
-  const gate = createGate(fetch)
+  const gate = createGate(ignoringStrangers(fetch))
   const databases = createDatabasesClient({
     token: platformToken,
     organization,
@@ -151,9 +152,7 @@ export function createPerformer(
           const detail = held.why ?? failure.detail
           return { kind: 'failed', ...failure, reason: 'held', detail, retryAfterMs: held.forMs, requestId }
         }
-        const seen = { kind: 'failed', ...failure, requestId: failure.requestId ?? requestId } as const
-        const isStrangers = !isOfDatabase && failure.reason === 'refused' && !gate.isTursos()
-        return isStrangers ? { ...seen, reason: 'unavailable', isHarmless: false } : seen
+        return { kind: 'failed', ...failure, requestId: failure.requestId ?? requestId }
       }
     },
   }

@@ -19,11 +19,6 @@ export interface Gate {
   fetch: Fetch
   /** Of the latest call: how long everybody waits, for nothing that its tenant could help, and for what. */
   held: () => Held | null
-  /**
-   * Whether the latest answer, if it was a refusal, was in Turso's form. A page of something that stands before it tells
-   * nothing about what Turso would say, nor whether it was asked.
-   */
-  isTursos: () => boolean
 }
 
 export interface Held {
@@ -43,12 +38,12 @@ export function forgetThrottling(): void {
 /**
  * For one run of calls, one after the other.
  *
+ * @param fetch gives only Turso's own refusals
  * @param isRetry whether something failed before this run, so that already its first call asks
  */
 export function createGate(upstream: PaceKeeper, fetch: Fetch, isRetry: boolean): Gate {
   let mustAsk = isRetry
   let held: Held | null = null
-  let isTursos = true
 
   async function ask(): Promise<UpstreamAdmission> {
     const unknown = { kind: 'send', waitMs: 0, isProbe: false, throttledForMs: 0 } as const
@@ -66,7 +61,6 @@ export function createGate(upstream: PaceKeeper, fetch: Fetch, isRetry: boolean)
 
   return {
     held: () => held,
-    isTursos: () => isTursos,
     fetch: async (url, init) => {
       held = null
       let isProbe = false
@@ -95,21 +89,8 @@ export function createGate(upstream: PaceKeeper, fetch: Fetch, isRetry: boolean)
         await report({ kind: 'too_many', sentMsAgo, retryAfterMs })
       } else if (isProbe && status < 500) await orElse(undefined, async () => await upstream.recovered())
       mustAsk = status >= 400
-      isTursos = true
-      if (status < 400 || status >= 500) return response
-      const body = await response.text()
-      isTursos = hasError(body)
-      return { status, headers: response.headers, text: () => Promise.resolve(body) }
+      return response
     },
-  }
-}
-
-/** `{"error": …}` */
-function hasError(body: string): boolean {
-  try {
-    return Object.hasOwn(JSON.parse(body) as object, 'error')
-  } catch {
-    return false
   }
 }
 

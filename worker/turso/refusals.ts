@@ -17,9 +17,9 @@ export function isRefusal(error: unknown): boolean {
   )
 }
 
-/** Whether the request was turned away without having had an effect: any status that is neither a 5xx nor a 408. */
+/** Whether the request was turned away without having had an effect: any 4xx but 408. */
 export function provesNothingWasDone(error: unknown): boolean {
   if (!isTursoError(error) || !('status' in error)) return false
   const { status } = error as { status: number }
-  return status >= 300 && status < 500 && status !== 408
+  return status >= 400 && status < 500 && status !== 408
 }

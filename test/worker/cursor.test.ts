@@ -241,6 +241,22 @@ describe('a drain', () => {
     })
   })
 
+  test.each(['the drain', 'a kill'])('is told of %s, also to the baton that the cursor gave', async (by) => {
+    const begun = await answerOf(pipeline([execute('begin immediate'), insert('cut off')]))
+    const response = await cursor(numbers(1_000_000), begun.baton)
+    const reader = response.body!.getReader()
+    const { value } = await reader.read()
+    const { baton } = JSON.parse(new TextDecoder().decode(value).split('\n')[0]!) as Line
+    const session = sessionOf(begun.baton!)
+    await (by === 'a kill' ? session.kill() : session.drain(Date.now()))
+    expect(await restOf(reader)).toBe('cut off')
+    expect(await refusalOf(pipeline([execute('commit')], baton))).toMatchObject({
+      code: 'SESSION_KILLED',
+      outcome: 'unknown',
+      message: expect.stringContaining(by === 'a kill' ? 'by an operator' : 'maintenance') as string,
+    })
+  })
+
   test('lets it go on until then', async () => {
     const begun = await answerOf(pipeline([execute('begin immediate'), insert('drained later')]))
     const reader = await readSome(await cursor(numbers(1_000_000), begun.baton))

@@ -254,6 +254,25 @@ describe('a cursor', () => {
     expect(await requestsSeen()).toContain(`POST ${acme.database.hostname}/v3/cursor`)
   })
 
+  test('that a drain ends says so to the fetch that waits, and to those behind it', async () => {
+    await client.get(execute('begin immediate'))
+    await client.get(open(MANY))
+    await fetched(1)
+    const object = await newestObject()
+    await object.drain(Date.now())
+    const answers = [await client.ask(fetchCursor(10_000)), await client.ask(fetchCursor(1))]
+    answers.push(await client.ask(execute('commit')))
+    const killed = {
+      code: 'SESSION_KILLED',
+      outcome: 'unknown',
+      message: expect.stringContaining('maintenance') as string,
+    }
+    expect(answers.at(-1)).toMatchObject({ error: killed })
+    // Of what had come before, entries may still be given.
+    expect(answers.slice(0, 2)).toMatchObject([{ error: killed }, { error: killed }])
+    await client.get(CLOSE)
+  })
+
   test('that nobody reads is closed, so that it does not hold the database', async () => {
     await client.get(open(MANY))
     await fetched(1)

@@ -28,7 +28,13 @@ export type StreamAnswer =
 
 /** The entries come as fast as they are taken; the next request waits for their end. */
 export type CursorAnswer =
-  | { kind: 'cursor'; body: ReadableStream<Uint8Array>; turn: number }
+  | {
+      kind: 'cursor'
+      body: ReadableStream<Uint8Array>
+      turn: number
+      /** Once it has ended: why, if its stream was ended by somebody else, as the next request is told. Never rejects. */
+      cutOff: Promise<HranaError | null>
+    }
   | Exclude<StreamAnswer, { kind: 'results' }>
 
 export type Refused = Extract<StreamAnswer, { kind: 'error' }>

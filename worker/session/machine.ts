@@ -206,8 +206,9 @@ function end(
 /** What the request of a number is told by a stream that has ended. */
 function endOf({ kind, turn: last, isDoubtful, limit }: EndedStream, turn: number | null): StreamRefusal {
   // Of an earlier number than the last, only its own answer has told what it did.
-  if (turn !== null && turn !== last) return { kind: 'lost', limit: null, isDoubtful: true }
-  return { kind, limit, isDoubtful }
+  if (turn !== null && turn < last) return { kind: 'lost', limit: null, isDoubtful: true }
+  // A later one was given by a cursor that had not ended.
+  return { kind, limit, isDoubtful: isDoubtful || (turn !== null && turn > last) }
 }
 
 const closing = (upstream: Upstream | null): Step['effect'] =>

@@ -2,7 +2,7 @@
  * The streams of one object: carries out what the machine says, one request at a time on each, with every state stored
  * before what follows from it leaves the object.
  */
-import { invalidRequestError } from '../hrana/error.ts'
+import { invalidRequestError, type HranaError } from '../hrana/error.ts'
 import { ABANDONED_CALL_MS } from '../limits.ts'
 import type { Admission } from './admission.ts'
 import {
@@ -233,16 +233,22 @@ export function createStreams(options: StreamsOptions): Streams {
         // Its end may be far away.
         void place.afterwards()
         // Of a first one nothing is stored before its end: whoever goes on after an eviction is told the same either way.
-        opened({ kind: 'cursor', body: cursor.readable, turn: sent.turn + 1 })
-        cursors.set(id, cursor)
-        wakeBy(now() + limits.inFlightMs)
-        const isWhole = await cursor.ended
-        cursors.delete(id)
-        const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
-        const event = await settleCursor(order, cursor, { isWhole, mayHaveTransaction })
-        const { bytes, rows } = cursor.count()
-        const ended = { event, bytes, rows, stored: order.stored, reply: refuse(STREAM_LOST) }
-        conclude(id, sent, call, await placed(place, ended, call))
+        const cutOff = Promise.withResolvers<HranaError | null>()
+        opened({ kind: 'cursor', body: cursor.readable, turn: sent.turn + 1, cutOff: cutOff.promise })
+        try {
+          cursors.set(id, cursor)
+          wakeBy(now() + limits.inFlightMs)
+          const isWhole = await cursor.ended
+          cursors.delete(id)
+          const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
+          const event = await settleCursor(order, cursor, { isWhole, mayHaveTransaction })
+          const { bytes, rows } = cursor.count()
+          const ended = { event, bytes, rows, stored: order.stored, reply: refuse(STREAM_LOST) }
+          const next = conclude(id, sent, call, await placed(place, ended, call))
+          cutOff.resolve('kind' in next ? next.error : null)
+        } finally {
+          cutOff.resolve(null)
+        }
         return null
       }
     })

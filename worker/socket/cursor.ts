@@ -2,7 +2,7 @@
 import { NO_ANSWER, type HranaError } from '../hrana/error.ts'
 import { MAX_CURSOR_ENTRIES, MAX_CURSOR_FETCHES, MAX_CURSOR_MESSAGE_CHARACTERS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
-import type { Entries, EntryReader } from './cursor-entries.ts'
+import { BrokenCursorError, type Entries, type EntryReader } from './cursor-entries.ts'
 import { ProtocolViolation } from './protocol.ts'
 
 export interface SocketCursor {
@@ -12,9 +12,10 @@ export interface SocketCursor {
   /**
    * Gives it what the database has opened.
    *
+   * @param cutOff once the body has ended: why, if its stream was ended by somebody else
    * @returns when it is over; with the reader if its client has closed it before its end
    */
-  opened: (reader: EntryReader) => Promise<EntryReader | null>
+  opened: (reader: EntryReader, cutOff: Promise<HranaError | null>) => Promise<EntryReader | null>
   /** Each fetch is told so from now on, until it is closed. */
   fail: (error: HranaError) => Promise<void>
   /** Once the fetches before it are answered, there is no more to fetch. */
@@ -53,6 +54,7 @@ export function createCursor(streamId: number, now: () => number, logged: LogFie
   const over = Promise.withResolvers<EntryReader | null>()
   let failure: HranaError | undefined
   let reader: EntryReader | undefined
+  let whyCutOff: Promise<HranaError | null> | undefined
   let isAtEnd = false
   let lastFetch = now()
   let fetching = 0
@@ -86,8 +88,8 @@ export function createCursor(streamId: number, now: () => number, logged: LogFie
     } catch (error) {
       if (failure === undefined) {
         log('warn', 'cursor_failed', { ...logged, detail: errorText(error) })
-        failure = NO_ANSWER
         await finish()
+        failure ??= (error instanceof BrokenCursorError ? null : await whyCutOff) ?? NO_ANSWER
       }
       return { error: failure }
     }
@@ -96,9 +98,10 @@ export function createCursor(streamId: number, now: () => number, logged: LogFie
   return {
     streamId,
     idleSince: () => (fetching > 0 || reader === undefined ? null : lastFetch),
-    async opened(given) {
+    async opened(given, cutOff) {
       lastFetch = now()
       reader = given
+      whyCutOff = cutOff
       ready.resolve()
       // It was closed before it was open.
       if (failure !== undefined) await finish()

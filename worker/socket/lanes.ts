@@ -56,7 +56,7 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
           const answer = await streams.openCursor(streamId, job.batch)
           if (answer.kind === 'cursor') {
             job.answer(null)
-            const rest = await job.cursor.opened(readEntries(answer.body))
+            const rest = await job.cursor.opened(readEntries(answer.body), answer.cutOff)
             if (rest !== null) await dispose(rest, job.batch, jobs)
           } else {
             await job.cursor.fail(answer.kind === 'error' ? answer.error : CURSOR_NOT_OPEN)

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { createScheduledController, runInDurableObject } from 'cloudflare:test'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { auditId } from '../../worker/directory/audit.ts'
 import { migrateDirectory } from '../../worker/directory/schema.ts'
@@ -170,6 +170,56 @@ describe('a database that no tenant is known to have', () => {
       .prepare("select database from orphans where database like 'page-%'")
       .all()
     expect(results).toHaveLength(MAX_LIST_PAGES + 2)
+  })
+
+  describe('in a list', () => {
+    const name = 'unlisted-abcdefghij'
+    const page = (next: string): string => JSON.stringify({ databases: [], pagination: { next } })
+    const list = (body: string, nth = 1) =>
+      failNext({ kind: 'respond', on: 'databases.list', status: 200, body, nth })
+    const row = () => column('select database from orphans where database = ?', name)
+
+    /** A row that a walk which has come to its end drops, since the database is not there. */
+    async function beginWalk(): Promise<void> {
+      await directory.exec('delete from sweeper; delete from orphans')
+      await directory
+        .prepare('insert into orphans (database, since, seen_at) values (?, 1, 1)')
+        .bind(name)
+        .run()
+    }
+
+    test.each([
+      ['a page that names itself', ['a', 'a', 'a']],
+      ['two pages that name each other', ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b']],
+      ['a circle behind other pages', ['x', 'y', 'z', 'a', 'b', 'c', 'a', 'b', 'c', 'a', 'b', 'c', 'a']],
+    ])('with %s the walk begins anew, says so, and takes nothing away', async (_, nexts) => {
+      const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+      onTestFinished(() => warn.mockRestore())
+      await beginWalk()
+      for (const [index, next] of nexts.entries()) await list(page(next), index + 1)
+      const warned = () => warn.mock.calls.some(([line]) => String(line).includes('"strays_walk_circular"'))
+      for (let runs = 0; !warned(); runs++) {
+        expect(runs).toBeLessThan(5)
+        await sweep()
+        expect(await row()).toBe(name)
+      }
+      expect(await readWalk(directory)).toMatchObject({ cursor: null, startedAt: null, completedAt: null })
+      await clearFaults()
+      await sweep()
+      expect(await row()).toBeNull()
+      expect(await readWalk(directory)).toMatchObject({ completedAt: expect.any(Number) })
+    })
+
+    test('whose next page Turso does not know any more the walk begins anew', async () => {
+      const error = vi.spyOn(console, 'error').mockImplementation(() => {})
+      onTestFinished(() => error.mockRestore())
+      await beginWalk()
+      await list(page('no cursor of this list'))
+      await sweep()
+      expect(await row()).toBe(name)
+      await sweep()
+      expect(await row()).toBeNull()
+    })
   })
 
   test('while Turso does not answer, the run does the rest, and the next one goes on', async () => {

@@ -9,6 +9,7 @@ import { MAX_LIST_PAGES, MAX_STRAYS_SOUGHT, STRAYS_PAGE } from '../limits.ts'
 import { DATABASE_NAME } from '../tenant-name.ts'
 import { describeFailure } from '../saga/failure.ts'
 import { performerFor } from '../saga/performer.ts'
+import { log } from '../log.ts'
 
 /** In the table `sweeper`, under `strays`. */
 export interface Walk {
@@ -17,7 +18,13 @@ export interface Walk {
   startedAt: number | null
   /** Of the latest walk that has come to its end. */
   completedAt: number | null
+  /** Pages so far. */
+  pages: number
+  /** The cursor of one of them: a list that comes back to it goes round in circles. */
+  mark: string | null
 }
+
+const BEGINNING = { cursor: null, startedAt: null, pages: 0, mark: null }
 
 export async function findStrays(
   env: Env,
@@ -27,23 +34,38 @@ export async function findStrays(
   const { DIRECTORY } = env
   const { databases } = performerFor(env, undefined, true)
   const counts = { databases: 0, found: 0 }
-  let walk = (await readWalk(DIRECTORY)) ?? { cursor: null, startedAt: null, completedAt: null }
+  let walk: Walk = { ...BEGINNING, completedAt: null, ...(await readWalk(DIRECTORY)) }
   for (let pages = 0; pages < MAX_LIST_PAGES; pages++) {
-    const page = await databases.list({ limit }).page(walk.cursor ?? undefined)
+    const page = await databases
+      .list({ limit })
+      .page(walk.cursor ?? undefined)
+      .catch(async (error: unknown) => {
+        // Perhaps of the cursor, which would be refused each time.
+        if (describeFailure(error).reason === 'refused')
+          await note(DIRECTORY, [], now, { ...walk, ...BEGINNING })
+        throw error
+      })
     const names = page.items.map(({ name }) => name).filter((name) => DATABASE_NAME.test(name))
     const startedAt = walk.startedAt ?? now
-    const isOver = page.next === null || page.next === walk.cursor
-    const next: Walk = isOver
-      ? { cursor: null, startedAt: null, completedAt: now }
-      : { ...walk, startedAt, cursor: page.next }
+    walk = onward({ ...walk, startedAt }, page.next, now)
     counts.databases += page.items.length
-    counts.found += await note(DIRECTORY, names, now, next)
-    walk = next
-    if (!isOver) continue
-    await dropGone(DIRECTORY, databases, startedAt, now)
-    break
+    counts.found += await note(DIRECTORY, names, now, walk)
+    if (page.next === null) await dropGone(DIRECTORY, databases, startedAt, now)
+    else if (walk.cursor === null) log('warn', 'strays_walk_circular')
+    if (walk.cursor === null) break
   }
   return counts
+}
+
+/**
+ * The mark moves on after 1, 2, 4, 8 … pages, so that it is within every circle sooner or later (Brent). What a circle
+ * leaves out nobody knows: such a walk has no end, and begins anew.
+ */
+function onward(walk: Walk, next: string | null, now: number): Walk {
+  if (next === null) return { ...BEGINNING, completedAt: now }
+  if (next === walk.mark) return { ...walk, ...BEGINNING }
+  const pages = walk.pages + 1
+  return { ...walk, cursor: next, pages, mark: Number.isInteger(Math.log2(pages)) ? next : walk.mark }
 }
 
 export async function readWalk(directory: D1Database): Promise<Walk | null> {

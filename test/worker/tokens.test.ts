@@ -216,6 +216,35 @@ describe('ending all tokens', () => {
     expect((await invalidate('unknown')).status).toBe(200)
   })
 
+  test('whose tenant is forgotten meanwhile is in the audit to its end', async () => {
+    const id = 'rotated-gone'
+    await signUpNow({ id })
+    const held = await holdNext('databases.invalidateTokens')
+    const ended = invalidate(id)
+    await held.reached()
+    expect((await call(`/v1/tenants/${id}?purge=true`, { method: 'DELETE', headers: admin })).status).toBe(
+      202,
+    )
+    const isGone = async (): Promise<boolean> => {
+      await runDurableObjectAlarm(env.TENANTS.getByName(id))
+      return (await call(`/v1/tenants/${id}`, { headers: admin })).status === 404
+    }
+    await expect.poll(isGone).toBe(true)
+    const stored = () =>
+      runInDurableObject(env.TENANTS.getByName(id), (_, { storage }) => [...storage.kv.list()].length)
+    await expect.poll(stored).toBe(0)
+    await held.letGo()
+    // The database is gone.
+    expect((await ended).status).toBe(502)
+    const outcomes = async (): Promise<string[]> => {
+      const response = await call(`/v1/audit?tenant=${id}&action=invalidate_tokens`, { headers: admin })
+      const { audit }: { audit: { outcome: string }[] } = await response.json()
+      return audit.map(({ outcome }) => outcome)
+    }
+    await expect.poll(outcomes).toEqual(['refused', 'begun'])
+    await expect.poll(stored).toBe(0)
+  })
+
   test('that certainly did not happen is said to have not', async () => {
     const tenant = await signUpNow({ id: 'certain' })
     await failNext({ kind: 'rate_limited', on: 'databases.invalidateTokens', retryAfter: 3 })

@@ -48,11 +48,18 @@ export interface Receipt {
 
 export interface Outbox {
   /**
-   * To be called in the same breath in which the record is written. `deed`: what somebody has asked for.
+   * To be called in the same breath in which the record is written. `deed`: what somebody has asked for, perhaps of a
+   * `tenant` that is gone by now.
    *
    * @returns deeds that are counted in the row of another one
    */
-  note: (before: TenantRecord | undefined, after: TenantRecord | undefined, at: Moment, deed?: Deed) => Deed[]
+  note: (
+    before: TenantRecord | undefined,
+    after: TenantRecord | undefined,
+    at: Moment,
+    deed?: Deed,
+    tenant?: string,
+  ) => Deed[]
   /**
    * Sends the row again, whatever the directory has.
    *
@@ -102,8 +109,7 @@ export function createOutbox(storage: OutboxStorage, maxRows = MAX_OWED_AUDIT_RO
   const firstTry = (now: number): number => now + DIRECTORY_RETRY.firstDelayMs
 
   return {
-    note(before, after, { now, draw }, deed) {
-      const tenant = (after ?? before)?.id
+    note(before, after, { now, draw }, deed, tenant = (after ?? before)?.id) {
       if (tenant === undefined) return []
       const deeds = [deed, deedOf(before, after)].filter((each) => each !== undefined && each !== null)
       const hasNews = isNews(before, after)

@@ -21,6 +21,8 @@ export interface TenantStorage {
    * @param alarmAt when the saga wants to be woken; default: as before
    */
   store: (record: TenantRecord | undefined, alarmAt?: number | null, deed?: Deed) => Promise<void>
+  /** For the audit: what was done to the tenant, whatever has become of it meanwhile. */
+  note: (tenant: string, deed: Deed) => Promise<void>
   /** Brings the directory what it is owed. */
   deliver: () => Promise<void>
   /** Owes the directory the tenant again, and waits until it has it. */
@@ -64,7 +66,12 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
     await (at === null ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(at))
   }
 
-  async function store(record: TenantRecord | undefined, alarmAt = nextWake(), deed?: Deed): Promise<void> {
+  async function store(
+    record: TenantRecord | undefined,
+    alarmAt = nextWake(),
+    deed?: Deed,
+    tenant?: string,
+  ): Promise<void> {
     const draw = (): string => crypto.randomUUID().slice(0, 8)
     const former = read()
     for (const { actor, action, outcome, session, requestId: request_id } of delivery.note(
@@ -72,9 +79,10 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
       record,
       { now: Date.now(), draw },
       deed,
+      tenant,
     ))
       log('info', 'deed_counted', {
-        tenant: (record ?? former)?.id,
+        tenant: tenant ?? (record ?? former)?.id,
         request_id,
         actor,
         action,
@@ -105,6 +113,7 @@ export function createTenantStorage(ctx: DurableObjectState, directory: D1Databa
       return true
     },
     store,
+    note: (tenant, deed) => store(read(), undefined, deed, tenant),
     deliver,
     async publish() {
       if (!delivery.renew(read(), Date.now())) return 'empty'

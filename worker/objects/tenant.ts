@@ -154,11 +154,7 @@ export class Tenant extends DurableObject<Env> {
         ? { kind: 'deleting' }
         : { kind: 'not_ready', retryAfterMs: retryAfterMs(tenant, Date.now()) }
     const note = (outcome: string): Promise<void> =>
-      this.#storage.store(this.#storage.read(), undefined, {
-        ...caller,
-        action: 'invalidate_tokens',
-        outcome,
-      })
+      this.#storage.note(tenant.id, { ...caller, action: 'invalidate_tokens', outcome })
     await note('begun')
     try {
       await performerFor(this.env).databases.invalidateTokens(tenant.databaseName)
@@ -226,7 +222,7 @@ export class Tenant extends DurableObject<Env> {
    */
   async note(deed: Deed): Promise<boolean> {
     const tenant = this.#storage.read()
-    if (tenant !== undefined) await this.#storage.store(tenant, undefined, deed)
+    if (tenant !== undefined) await this.#storage.note(tenant.id, deed)
     return tenant !== undefined
   }
 

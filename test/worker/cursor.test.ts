@@ -186,6 +186,55 @@ describe("a cursor on a session's stream", () => {
     await answerOf(pipeline([close], head!.baton))
   })
 
+  const unanswered = {
+    status: 502,
+    code: 'NO_ANSWER',
+    message: expect.stringContaining('did not run') as string,
+  }
+  test.each([
+    ['is refused', { kind: 'respond', status: 500, body: 'no' } as const, null],
+    ['is turned away', { kind: 'rate_limited', retryAfter: 7 } as const, null],
+    ['makes no sense', { kind: 'respond', status: 200, body: 'no' } as const, unanswered],
+    ['fails', { kind: 'replace', from: '{"type":"ok"', to: '{"type":"error"' } as const, unanswered],
+    ['is sent elsewhere', { kind: 'base_url', url: 'https://evil.example' } as const, unanswered],
+  ])(
+    'whose texts have to be stored again did not run when that %s, and may be sent again',
+    async (_, fault, told) => {
+      const stored = await answerOf(pipeline([{ type: 'store_sql', sql_id: 7, sql: 'select 77' }]))
+      await alarmAfter(9_000, stored.baton!)
+      await expect.poll(streams).toEqual([])
+      const batch = { steps: [{ stmt: { sql_id: 7 } }] }
+      await failNext({ ...fault, on: 'pipeline' })
+      const refused = await post('v3/cursor', { baton: stored.baton, batch })
+      if (told === null) {
+        expect(refused.ok).toBe(false)
+        await refused.body?.cancel()
+      } else {
+        const refusal = await refusalOf(Promise.resolve(refused))
+        expect(refusal).toMatchObject(told)
+        expect(refusal).not.toHaveProperty('outcome')
+      }
+      await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
+      const [head, ...entries] = await linesOf(post('v3/cursor', { baton: stored.baton, batch }))
+      expect(entries.find(({ type }) => type === 'row')?.row?.[0]?.value).toBe('77')
+      await answerOf(pipeline([close], head!.baton))
+    },
+  )
+
+  test('that is turned away when its texts are stored again may be sent again', async () => {
+    const stored = await answerOf(pipeline([{ type: 'store_sql', sql_id: 7, sql: 'select 77' }]))
+    await alarmAfter(9_000, stored.baton!)
+    await expect.poll(streams).toEqual([])
+    const batch = { steps: [{ stmt: { sql_id: 7 } }] }
+    await failNext({ kind: 'rate_limited', on: 'cursor', retryAfter: 7 })
+    const limited = await post('v3/cursor', { baton: stored.baton, batch })
+    expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, '7'])
+    await limited.body?.cancel()
+    await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
+    const [head] = await linesOf(post('v3/cursor', { baton: stored.baton, batch }))
+    await answerOf(pipeline([close], head!.baton))
+  })
+
   test.each([
     ['refuses', 500],
     ['does not answer as one should', 200],

@@ -11,7 +11,7 @@ import {
   type Exchange,
   type Exchanged,
 } from './exchange.ts'
-import { STREAM_LOST } from './refusals.ts'
+import { NOT_PREPARED, STREAM_LOST } from './refusals.ts'
 import { NO_FACTS } from './requests.ts'
 import type { Upstream } from './state.ts'
 
@@ -37,7 +37,7 @@ export async function openCursor(order: Exchange): Promise<OpenCursor | Exchange
     // A cursor cannot store the texts that it needs.
     const prepared = await exchange({ ...order, requests: '[]', facts: NO_FACTS })
     const { event } = prepared
-    if (event.kind !== 'answered' || event.baton === null) return prepared
+    if (event.kind !== 'answered' || event.baton === null) return notPrepared(prepared)
     upstream = { baton: event.baton, url: event.url, moves: 0 }
   }
   const { databaseUrl, token, flight } = order
@@ -47,19 +47,42 @@ export async function openCursor(order: Exchange): Promise<OpenCursor | Exchange
     flight.over.throwIfAborted()
     const opened = await streamUpstream(
       { url, version: '3', endpoint: 'cursor', token, body, signal: flight.cut },
-      async (answer) => await begin({ ...order, upstream }, url, answer),
+      async (answer) => await begin(order, upstream, answer),
     )
     // Of a stream that was opened for it nobody else knows.
     const own = order.upstream === null ? upstream : null
-    return own !== null && 'event' in opened && opened.event.kind === 'refused'
-      ? { ...opened, event: { kind: 'failed', baton: own.baton, url } }
-      : opened
+    return own !== null && 'event' in opened ? { ...opened, event: leaving(opened.event, own) } : opened
   } catch (error) {
     return failedExchange({ ...order, upstream }, error as Error)
   }
 }
 
-async function begin(order: Exchange, url: string, answer: Response): Promise<OpenCursor | Exchanged> {
+/** Nothing of the cursor was sent, so the client's stream is as it was: without one of the database's. */
+function notPrepared(prepared: Exchanged): Exchanged {
+  const { event } = prepared
+  if (event.kind !== 'answered' && event.kind !== 'failed')
+    return { ...prepared, event: { kind: 'turned_away' } }
+  const { baton, url } = event
+  return {
+    ...prepared,
+    event: { kind: 'turned_away', ...(baton === null ? {} : { left: { baton, url, moves: 0 } }) },
+    reply: { kind: 'error', error: NOT_PREPARED },
+  }
+}
+
+/** With the stream that was opened before. */
+function leaving(event: Exchanged['event'], left: Upstream): Exchanged['event'] {
+  if (event.kind === 'turned_away') return { ...event, left }
+  return event.kind === 'refused' ? { kind: 'failed', baton: left.baton, url: left.url } : event
+}
+
+/** @param upstream on which it was sent */
+async function begin(
+  order: Exchange,
+  upstream: Upstream | null,
+  answer: Response,
+): Promise<OpenCursor | Exchanged> {
+  const url = upstream?.url ?? order.databaseUrl
   const { body, ok } = answer
   if (!ok) return await refusedExchange(order, answer)
   if (body === null) throw new SyntaxError('a cursor without a body')
@@ -69,9 +92,12 @@ async function begin(order: Exchange, url: string, answer: Response): Promise<Op
     return failedExchange(order, STREAM_LOST, { baton, url })
   }
   const next = baseUrl === null ? url : baseUrl.replace(/\/?$/, '/')
-  const moves = (order.upstream?.moves ?? 0) + (next === url ? 0 : 1)
-  const upstream = baton === null ? null : { baton, url: next, moves }
-  return { upstream, url: next, ...passOn(rest, body, order.flight.over) }
+  const moves = (upstream?.moves ?? 0) + (next === url ? 0 : 1)
+  return {
+    upstream: baton === null ? null : { baton, url: next, moves },
+    url: next,
+    ...passOn(rest, body, order.flight.over),
+  }
 }
 
 /** What the end of a cursor means: whether a transaction is open is asked, unless that cannot be. */

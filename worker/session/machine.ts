@@ -97,9 +97,12 @@ function settle(state: StreamInFlight, event: Outcome, limits: StreamLimits): St
     case 'turned_away':
     case 'refused':
       // sqld drops the stream with most refusals but not with all, and an open one may hold the write lock.
-      return isParked(before) && event.kind === 'turned_away'
-        ? rest({ ...before, since: event.now, drainBy: state.drainBy, fence: state.fence + 1 })
-        : { ...rest(end(state, 'lost', event.now)), effect: closing(before.upstream) }
+      if (!isParked(before) || event.kind === 'refused')
+        return { ...rest(end(state, 'lost', event.now)), effect: closing(before.upstream) }
+      return {
+        ...rest({ ...before, since: event.now, drainBy: state.drainBy, fence: state.fence + 1 }),
+        effect: closing(event.left ?? null),
+      }
     case 'failed': {
       const upstream = event.baton === null ? null : { baton: event.baton, url: event.url, moves: 0 }
       return { ...rest(end(state, 'lost', event.now)), effect: closing(upstream) }

@@ -15,6 +15,13 @@ export const STREAM_LOST: HranaError = {
   outcome: 'unknown',
 }
 
+export const NOT_PREPARED: HranaError = {
+  status: 502,
+  code: 'NO_ANSWER',
+  message:
+    "No whole answer came from the tenant's database when the stored texts were given to another stream. This request did not run.",
+}
+
 const WHY: Record<StreamLimit, string> = {
   idle: 'The stream has expired: it was without a request for too long.',
   total: 'The stream has expired: its transaction took too long.',

@@ -121,9 +121,12 @@ export type StreamEvent = { now: number } & (
       /** What is certain to have been decided by them, so that what was lost of the time before matters no more. */
       tells: readonly HistoryKind[]
     }
-  /** Refused with certainty that nothing ran: `dead` since its stream had ended before, `turned_away` at the door. */
+  /**
+   * Refused with certainty that nothing ran: `dead` since its stream had ended before, `turned_away` at the door; `left` is
+   * what was opened for it.
+   */
   | { kind: 'dead'; fence: number; asks: readonly HistoryKind[] }
-  | { kind: 'turned_away'; fence: number }
+  | { kind: 'turned_away'; fence: number; left?: Upstream }
   /** Refused in any other way: something may have run, and the stream may live on. */
   | { kind: 'refused'; fence: number }
   /** No answer, or none that can be used; `baton` if one is known that nobody must use. */

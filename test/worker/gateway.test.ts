@@ -698,11 +698,14 @@ describe('a bad request', () => {
   })
 
   test('at a wrong path is told the right one: clients drop the tenant of a URL that has no slash behind it', async () => {
-    for (const path of ['/t/v3/pipeline', '/t/acme', '/t/acme/v1'])
+    const almost = ['/t/acme/v3x/pipeline', '/t/acme/xv3/pipeline', '/t/acme/v2%2fv3/pipeline']
+    for (const path of ['/t/v3/pipeline', '/t/acme', '/t/acme/v1', ...almost])
       expect(await refusalOf(call(path, { method: 'POST', body: '{}' }))).toMatchObject({
         status: 404,
         code: 'NOT_FOUND',
         message: `There is nothing at ${path}. A client's URL ends with /t/<tenant>/, slash included; below it are v2/pipeline, v3/pipeline and v3/cursor.`,
       })
+    for (const path of ['/t/acme/v2/cursor', '/t/acme/v3x', '/t/acme/xv2', '/t/acme/x/v3'])
+      expect([path, (await call(path)).status]).toEqual([path, 404])
   })
 })

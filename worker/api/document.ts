@@ -53,7 +53,7 @@ function bare(schema: object): Json {
   )
 }
 
-/** `/t/:tenant/:version{v2|v3}` as `/t/{tenant}/{version}`. */
+/** `/t/:tenant/:version{(?:v2|v3)}` as `/t/{tenant}/{version}`. */
 export function templateOf(path: string): string {
   return path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')
 }
@@ -64,7 +64,7 @@ function describe(operation: Operation, schemaOf: (schema: z.ZodMiniType) => Jso
     const [name, { description, schema, isRequired = place === 'path' }] = entry
     return { name, in: place, description, required: isRequired, schema: schemaOf(schema) }
   }
-  const inPath = [...path.matchAll(/:(\w+)(?:\{([^}]*)\})?/g)].map(
+  const inPath = [...path.matchAll(/:(\w+)(?:\{\(\?:([^)]*)\)\})?/g)].map(
     ([, name = '', choices]): [string, Parameter] => [
       name,
       parameters[name] ?? {

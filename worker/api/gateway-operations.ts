@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import type { Answer, Operation, Parameter } from './operation.ts'
 
-const PIPELINE = '/t/:tenant/:version{v2|v3}/pipeline'
+const PIPELINE = '/t/:tenant/:version{(?:v2|v3)}/pipeline'
 const CURSOR = '/t/:tenant/v3/cursor'
 
 /** The body goes to the database as it is, which checks it. */
@@ -63,7 +63,7 @@ export const gatewayOperations: readonly Operation[] = [
     body,
     answers: { 200: { description: 'Lines of JSON', schema: null } },
   },
-  probe('/t/:tenant/:version{v2|v3}', 'speaks', 'Whether the gateway speaks this version of Hrana'),
+  probe('/t/:tenant/:version{(?:v2|v3)}', 'speaks', 'Whether the gateway speaks this version of Hrana'),
   probe('/t/:tenant/version', 'gatewayVersion', 'Which gateway this is', { contentType: 'text/plain' }),
   probe('/t/:tenant/health', 'gatewayHealth', 'Whether the gateway runs', { contentType: null }),
   socket('/t/:tenant', 'socket'),

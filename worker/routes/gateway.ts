@@ -25,7 +25,8 @@ import { isSelfContained } from '../session/requests.ts'
 import { timing } from './server-timing.ts'
 import { learnLocation } from '../gateway/tenant-locations.ts'
 
-const PIPELINE = '/t/:tenant/:version{v2|v3}/pipeline'
+// In a group of its own: the router anchors each end of the pattern, not each of the alternatives.
+const PIPELINE = '/t/:tenant/:version{(?:v2|v3)}/pipeline'
 const CURSOR = '/t/:tenant/v3/cursor'
 
 export const gateway = new Hono<AppEnvironment>()
@@ -77,7 +78,7 @@ export const gateway = new Hono<AppEnvironment>()
   })
   .all(CURSOR, methodNotAllowed('POST'))
   // What clients ask before they begin. The answers are the gateway's own, and alike for all tenants.
-  .get('/t/:tenant/:version{v2|v3}', (c) =>
+  .get('/t/:tenant/:version{(?:v2|v3)}', (c) =>
     c.text(`turso-edge speaks Hrana over HTTP, version ${c.req.param('version').slice(1)}`),
   )
   .get('/t/:tenant/version', (c) => c.text(`turso-edge ${version}`))

@@ -193,3 +193,11 @@ test('a cursor may begin a transaction by a text that is not known here', () => 
   expect(readBatch(batch, { 1: '"select 1"' }).mayBegin).toBe(false)
   expect(readBatch(batch, { 1: '"begin"' }).mayBegin).toBe(true)
 })
+
+test('what stands in a comment of any length is not asked for', () => {
+  const sql = (text: string): string => JSON.stringify([{ type: 'execute', stmt: { sql: text } }])
+  const stars = '*'.repeat(8_000_000)
+  expect(readRequests(sql(`select 1 /${stars} changes() ${stars}/`), {}).asks).toEqual([])
+  expect(readRequests(sql(`select 1 /*${stars} changes()`), {}).asks).toEqual([])
+  expect(readRequests(sql(`/${stars}/ select changes()`), {}).asks).toEqual(['changes'])
+})

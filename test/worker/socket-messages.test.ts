@@ -191,7 +191,52 @@ describe('a request that is wrong in itself is refused alone, saying why', () =>
   })
 })
 
+describe('a message is read, and not read again for each level of it', () => {
+  /** How many characters are cut out of texts, of any size, while this runs. */
+  function charactersCut(action: () => void): number {
+    const original = Object.getOwnPropertyDescriptor(String.prototype, 'slice')!
+    const slice = original.value as (this: string, start?: number, end?: number) => string
+    let characters = 0
+    Object.defineProperty(String.prototype, 'slice', {
+      ...original,
+      value(this: string, ...range: number[]) {
+        const cut = slice.apply(this, range as [number?, number?])
+        characters += cut.length
+        return cut
+      },
+    })
+    try {
+      action()
+    } finally {
+      Object.defineProperty(String.prototype, 'slice', original)
+    }
+    return characters
+  }
+
+  const OK = '{"type":"ok","step":0}'
+  const nested = (depth: number): string =>
+    `${'{"type":"and","conds":['.repeat(depth)}${Array(2_000).fill(OK).join()}${']}'.repeat(depth)}`
+
+  test.each([
+    ['conditions in each other', `[{"stmt":{"sql":""}},{"condition":${nested(55)},"stmt":{"sql":""}}]`],
+    ['many steps', `[${Array(2_000).fill('{"stmt":{"sql":"select 1","args":[{"type":"null"}]}}').join()}]`],
+  ])('%s', (_, steps) => {
+    const json = `{"type":"batch","stream_id":1,"batch":{"steps":${steps}}}`
+    // As a part of the message, of the request, of the batch, and each small part once more.
+    const cut = charactersCut(() => expect(refusal(json)).toBe('accepted'))
+    expect(cut).toBeGreaterThan(json.length)
+    expect(cut).toBeLessThan(6 * json.length)
+  })
+})
+
 describe('what goes upstream', () => {
+  test('is in few pieces, however many statements there are', () => {
+    const batch = request(
+      `{"type":"batch","stream_id":1,"batch":{"steps":[${Array(20_000).fill('{"stmt":{"sql":""}}').join()}]}}`,
+    )
+    expect(batch.type === 'stream_request' ? batch.request.length : NaN).toBeLessThan(50)
+  })
+
   test('has the values as they were written, the stored texts, and nothing that is not known', () => {
     const stmt =
       '{"sql_id": 3 ,"sql":null, "x":[1], "args":[{"type":"float","value":-0.0},{"type":"text","value":"\\u0000\\ud83e\\udd8a"}],"named_args":null,"want_rows":false}'

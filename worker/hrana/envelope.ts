@@ -17,7 +17,7 @@ export function sliceMembers<Name extends string>(
   if (json[at] !== '{') throw new SyntaxError('not an object')
   at = skipSpace(json, at + 1)
   while (json[at] !== '}') {
-    const keyEnd = json[at] === '"' ? skipString(json, at) : Number.NaN
+    const keyEnd = json[at] === '"' ? skipString(json, at) : -1
     const colon = skipSpace(json, keyEnd)
     if (json[colon] !== ':') throw new SyntaxError('not a member')
     const name = names.find((wanted) => isKey(json, at, keyEnd, wanted))
@@ -29,7 +29,7 @@ export function sliceMembers<Name extends string>(
     }
     at = skipSpace(json, end)
     if (json[at] === '}') break
-    at = json[at] === ',' ? skipSpace(json, at + 1) : Number.NaN
+    at = json[at] === ',' ? skipSpace(json, at + 1) : -1
     if (json[at] !== '"') throw new SyntaxError('cut off')
   }
   if (skipSpace(json, at + 1) < json.length) throw new SyntaxError('something is behind the object')
@@ -95,13 +95,27 @@ export function* sqlTextsOf(json: string): Generator<string, undefined> {
 
 const SQL = '"sql"'
 
-function skipSpace(json: string, at: number): number {
-  while (json[at] === ' ' || json[at] === '\n' || json[at] === '\r' || json[at] === '\t') at++
-  return at
+export function skipSpace(json: string, at: number): number {
+  for (; ; at++) {
+    const code = json.charCodeAt(at)
+    if (code !== SPACE && code !== NEWLINE && code !== RETURN && code !== TAB) return at
+  }
 }
 
+const SPACE = 32
+const NEWLINE = 10
+const RETURN = 13
+const TAB = 9
+const QUOTE = 34
+const BACKSLASH = 92
+const COMMA = 44
+const OPEN_BRACKET = 91
+const CLOSE_BRACKET = 93
+const OPEN_BRACE = 123
+const CLOSE_BRACE = 125
+
 /** @returns the position behind the closing quote */
-function skipString(json: string, start: number): number {
+export function skipString(json: string, start: number): number {
   const end = endOfString(json, start)
   if (end === undefined) throw new SyntaxError('a string is cut off')
   return end
@@ -109,28 +123,28 @@ function skipString(json: string, start: number): number {
 
 function endOfString(json: string, start: number): number | undefined {
   for (let quote = json.indexOf('"', start + 1); quote !== -1; quote = json.indexOf('"', quote + 1)) {
-    let backslashes = 0
-    while (json[quote - 1 - backslashes] === '\\') backslashes++
-    if (backslashes % 2 === 0) return quote + 1
+    let before = quote - 1
+    while (json.charCodeAt(before) === BACKSLASH) before--
+    if ((quote - before) % 2 === 1) return quote + 1
   }
   return undefined
 }
 
 /** @returns the position behind the value: where its brackets are balanced again, or before the next delimiter */
-function skipValue(json: string, start: number): number {
+export function skipValue(json: string, start: number): number {
   let depth = 0
   for (let at = start; at < json.length;) {
-    const character = json[at]!
-    if (character === '"') {
+    const code = json.charCodeAt(at)
+    if (code === QUOTE) {
       at = skipString(json, at)
       if (depth === 0) return at
       continue
     }
-    if (character === '{' || character === '[') depth++
-    else if (character === '}' || character === ']') {
+    if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
       if (depth === 0) return at
       if (--depth === 0) return at + 1
-    } else if (depth === 0 && (character === ',' || character <= ' ')) return at
+    } else if (depth === 0 && (code === COMMA || code <= SPACE)) return at
     at++
   }
   throw new SyntaxError('a value is cut off')

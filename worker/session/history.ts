@@ -17,7 +17,7 @@ const NAMED = new RegExp(NAMES, 'i')
  * so that no place is looked at twice.
  */
 const OPAQUE =
-  /'[^']*'?|"[^"]*"?|`[^`]*`?|\[[^\]]*\]?|[$@#:][\w$:\x80-\uffff]*(?:\([^\s)]*\)?)?|--[^\n]*|\/\*[^*]*(?:\*(?!\/)[^*]*)*(?:\*\/)?/g
+  /'[^']*'?|"[^"]*"?|`[^`]*`?|\[[^\]]*\]?|[$@#:][\w$:\x80-\uffff]*(?:\([^\s)]*\)?)?|--[^\n]*|\/\*[^]*?(?:\*\/|$)/g
 /** A function may be named in quotes, too. */
 const NAMED_IN_QUOTES = new RegExp(`^["\`[](${NAMES})["\`\\]]$`, 'i')
 /** They have no arguments, so whatever has a list of columns behind it is a table. */

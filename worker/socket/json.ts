@@ -3,13 +3,13 @@
  * a number such as `-0.0` would not come out as it went in. What has been checked can then be cut with `envelope.ts`.
  * Pure.
  */
+import { skipSpace } from '../hrana/envelope.ts'
 
-/** What may follow an opening bracket, a comma or a colon. */
-const SCALAR = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y
-const ESCAPE = /\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})/y
+/** Up to a quote, an escape or the end; a run of escapes with what is between them. */
 // oxlint-disable-next-line no-control-regex -- those are what a string may not hold
 const PLAIN = /[^"\\\u0000-\u001f]*/y
-const SPACE = /[ \t\r\n]*/y
+// oxlint-disable-next-line no-control-regex -- likewise
+const ESCAPES = /(?:\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})[^"\\\u0000-\u001f]*){1,1000}/y
 
 /**
  * @param maxDepth of objects and arrays in each other
@@ -17,12 +17,12 @@ const SPACE = /[ \t\r\n]*/y
  */
 export function checkJson(json: string, maxDepth: number): void {
   const open: ('{' | '[')[] = []
-  let at = match(SPACE, json, 0)
+  let at = skipSpace(json, 0)
   for (;;) {
     at = checkValueStart(json, at, open, maxDepth)
     // Behind a value: close what ends here, until another value has to follow.
     for (;;) {
-      at = match(SPACE, json, at)
+      at = skipSpace(json, at)
       const inside = open.at(-1)
       if (inside === undefined) {
         if (at < json.length) throw fault('something follows its end', at)
@@ -33,7 +33,7 @@ export function checkJson(json: string, maxDepth: number): void {
         open.pop()
         at++
       } else if (character === ',') {
-        at = match(SPACE, json, at + 1)
+        at = skipSpace(json, at + 1)
         if (inside === '{') at = checkKey(json, at)
         break
       } else throw fault('a comma or a closing bracket is missing', at)
@@ -47,37 +47,70 @@ function checkValueStart(json: string, start: number, open: ('{' | '[')[], maxDe
   for (;;) {
     const character = json[at]
     if (character === '"') return checkString(json, at)
-    if (character !== '{' && character !== '[') {
-      const end = match(SCALAR, json, at)
-      if (end === at) throw fault('a value is missing', at)
-      return end
-    }
+    if (character !== '{' && character !== '[') return checkScalar(json, at)
     if (open.length === maxDepth) throw fault(`more than ${maxDepth} levels deep`, at)
-    at = match(SPACE, json, at + 1)
+    at = skipSpace(json, at + 1)
     if (json[at] === (character === '{' ? '}' : ']')) return at + 1
     open.push(character)
     if (character === '{') at = checkKey(json, at)
   }
 }
 
+function checkScalar(json: string, at: number): number {
+  for (const word of ['null', 'true', 'false']) if (json.startsWith(word, at)) return at + word.length
+  const end = endOfNumber(json, at)
+  if (end === at) throw fault('a value is missing', at)
+  return end
+}
+
+/** @returns where it begins if there is none */
+function endOfNumber(json: string, start: number): number {
+  const first = json[start] === '-' ? start + 1 : start
+  let end = json[first] === '0' ? first + 1 : skipDigits(json, first)
+  if (end === first) return start
+  if (json[end] === '.') end = skipDigits(json, end + 1, end)
+  if (json[end] === 'e' || json[end] === 'E') {
+    const sign = json[end + 1]
+    end = skipDigits(json, sign === '-' || sign === '+' ? end + 2 : end + 1, end)
+  }
+  return end
+}
+
+/** @returns `otherwise` if there are none */
+function skipDigits(json: string, start: number, otherwise = start): number {
+  let at = start
+  for (let code = json.charCodeAt(at); code >= 48 && code <= 57; code = json.charCodeAt(at)) at++
+  return at === start ? otherwise : at
+}
+
 /** @returns where the member's value begins */
 function checkKey(json: string, at: number): number {
   if (json[at] !== '"') throw fault('a key is missing', at)
-  const colon = match(SPACE, json, checkString(json, at))
+  const colon = skipSpace(json, checkString(json, at))
   if (json[colon] !== ':') throw fault('a colon is missing', colon)
-  return match(SPACE, json, colon + 1)
+  return skipSpace(json, colon + 1)
 }
 
 function checkString(json: string, start: number): number {
-  let at = match(PLAIN, json, start + 1)
+  // Most are short, and to begin a search takes longer than to read them.
+  let at = start + 1
+  for (const near = at + SHORT; at < near && isPlain(json.charCodeAt(at));) at++
+  if (json[at] !== '"') at = match(PLAIN, json, at)
   while (json[at] === '\\') {
-    const end = match(ESCAPE, json, at)
+    const end = match(ESCAPES, json, at)
     if (end === at) throw fault('an escape is malformed', at)
-    at = match(PLAIN, json, end)
+    at = end
   }
   if (json[at] !== '"') throw fault('a string is cut off', at)
   return at + 1
 }
+
+const SHORT = 16
+const QUOTE = 34
+const BACKSLASH = 92
+
+/** No control character, and not `NaN`, which is what is behind the end. */
+const isPlain = (code: number): boolean => code >= 32 && code !== QUOTE && code !== BACKSLASH
 
 /** @returns the end of the match, which begins at `at`; `at` itself if there is none */
 function match(pattern: RegExp, json: string, at: number): number {

@@ -9,8 +9,8 @@ import {
 } from '../limits.ts'
 import { ProtocolViolation } from './protocol.ts'
 import { checkJson } from './json.ts'
+import { createJsonReader, MalformedRequestError } from './json-reader.ts'
 import {
-  MalformedRequestError,
   readBatch,
   readInt32,
   readSql,
@@ -142,9 +142,17 @@ function parseRequest(json: string | undefined, version: number): SocketRequest 
     case 'close_stream':
       return { type, streamId: streamId() }
     case 'execute':
-      return onStream(['{"type":"execute","stmt":', ...readStatement(members.stmt, 'stmt'), '}'])
+      return onStream([
+        '{"type":"execute","stmt":',
+        ...readStatement(createJsonReader(members.stmt, 'stmt')),
+        '}',
+      ])
     case 'batch':
-      return onStream(['{"type":"batch","batch":', ...readBatch(members.batch, 'batch', version), '}'])
+      return onStream([
+        '{"type":"batch","batch":',
+        ...readBatch(createJsonReader(members.batch, 'batch'), version),
+        '}',
+      ])
     case 'sequence':
     case 'describe':
       return onStream([`{"type":"${type}","sql":`, readSql(members.sql, members.sql_id, 'request'), '}'])
@@ -159,7 +167,7 @@ function parseRequest(json: string | undefined, version: number): SocketRequest 
     case 'get_autocommit':
       return onStream(['{"type":"get_autocommit"}'])
     case 'open_cursor': {
-      const batch = readBatch(members.batch, 'batch', version)
+      const batch = readBatch(createJsonReader(members.batch, 'batch'), version)
       return { type: 'open_cursor', streamId: streamId(), cursorId: cursorId(), batch }
     }
     case 'fetch_cursor':

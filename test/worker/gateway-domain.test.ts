@@ -11,12 +11,21 @@ describe('the gateway by host name', () => {
     ['https://acme.db.example.com/v3/pipeline', '/t/acme/v3/pipeline'],
     ['https://acme.db.example.com/', '/t/acme/'],
     ['https://ACME.db.example.com/v2', '/t/acme/v2'],
+    ['https://acme.db.example.com:8443/v2', '/t/acme/v2'],
+    ['https://acme.db.example.com./v2', '/t/acme/v2'],
+    ['https://münchen.db.example.com/v2', '/t/xn--mnchen-3ya/v2'],
+    ['https://eu.acme.db.example.com/v2', '/t/eu.acme/v2'],
     ['https://db.example.com/v1/tenants', '/v1/tenants'],
     ['https://acme.db.example.com.evil.example/v2', '/v2'],
     ['https://acmedb.example.com/v2', '/v2'],
     // Whatever its path says: at the host of a tenant there is nothing but its gateway.
     ['https://acme.db.example.com/v1/tenants', '/t/acme/v1/tenants'],
     ['https://acme.db.example.com/t/globex/v3/pipeline', '/t/acme/t/globex/v3/pipeline'],
+    ['https://acme.db.example.com./v1/tenants', '/t/acme/v1/tenants'],
+    ['https://acme.db.example.com/%2e%2e/%2e%2e/v1/tenants', '/t/acme/v1/tenants'],
+    // Also of those that are no tenant's.
+    ['https://_acme.db.example.com/v1/tenants', '/t/_acme/v1/tenants'],
+    ['https://-.db.example.com/v1/tenants', '/t/-/v1/tenants'],
   ])('%s is %s', (url, path) => {
     expect(routedPath(new URL(url), 'db.example.com')).toBe(path)
     expect(routedPath(new URL(url), null)).toBe(new URL(url).pathname)

@@ -186,14 +186,10 @@ describe("a cursor on a session's stream", () => {
     await answerOf(pipeline([close], head!.baton))
   })
 
-  const unanswered = {
-    status: 502,
-    code: 'NO_ANSWER',
-    message: expect.stringContaining('did not run') as string,
-  }
+  const unanswered = /"NO_ANSWER".*did not run/
   test.each([
-    ['is refused', { kind: 'respond', status: 500, body: 'no' } as const, null],
-    ['is turned away', { kind: 'rate_limited', retryAfter: 7 } as const, null],
+    ['is refused', { kind: 'respond', status: 500, body: 'no' } as const, /^no$/],
+    ['is turned away', { kind: 'rate_limited', retryAfter: 7 } as const, /Too many/],
     ['makes no sense', { kind: 'respond', status: 200, body: 'no' } as const, unanswered],
     ['fails', { kind: 'replace', from: '{"type":"ok"', to: '{"type":"error"' } as const, unanswered],
     ['is sent elsewhere', { kind: 'base_url', url: 'https://evil.example' } as const, unanswered],
@@ -206,14 +202,9 @@ describe("a cursor on a session's stream", () => {
       const batch = { steps: [{ stmt: { sql_id: 7 } }] }
       await failNext({ ...fault, on: 'pipeline' })
       const refused = await post('v3/cursor', { baton: stored.baton, batch })
-      if (told === null) {
-        expect(refused.ok).toBe(false)
-        await refused.body?.cancel()
-      } else {
-        const refusal = await refusalOf(Promise.resolve(refused))
-        expect(refusal).toMatchObject(told)
-        expect(refusal).not.toHaveProperty('outcome')
-      }
+      const text = await refused.text()
+      expect([refused.ok, text]).toEqual([false, expect.stringMatching(told)])
+      expect(text).not.toContain('outcome')
       await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
       const [head, ...entries] = await linesOf(post('v3/cursor', { baton: stored.baton, batch }))
       expect(entries.find(({ type }) => type === 'row')?.row?.[0]?.value).toBe('77')

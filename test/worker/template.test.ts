@@ -1,8 +1,18 @@
+import { env } from 'cloudflare:workers'
+import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect, type Database } from '../../src/index.ts'
 import { applyMigrations, type Migration } from '../../worker/schema/migrate.ts'
+import type { TenantRecord } from '../../worker/record/tenant.ts'
 import { migrations } from '../../worker/schema/migrations.generated.ts'
-import { clearFaults, createTestDatabase, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
+import {
+  clearFaults,
+  createTestDatabase,
+  failNext,
+  holdNext,
+  localPlatform,
+  requestsSeen,
+} from '../support/turso.ts'
 import { call, signUp, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
 
 beforeEach(clearFaults)
@@ -114,14 +124,33 @@ describe('a signup from a template', () => {
     expect((await open(signup).execute('select title from notes')).rows).toHaveLength(1)
   })
 
-  test('whose creation arrives twice is not taken for ours, as nobody can tell whose a full database is, and the next one is', async () => {
-    const body = '{"error":"database with same name already exists"}'
-    await failNext({ kind: 'respond', on: 'databases.create', status: 400, body, effect: true })
-    expect((await signUp({ id: 'copied-twice', template: 'template' })).status).toBe(502)
-    const [left] = await databasesOf('copied-twice')
+  const exists = '{"error":"database with same name already exists"}'
+
+  test('whose creation arrives twice is still one copy', async () => {
+    await failNext({ kind: 'respond', on: 'databases.create', status: 400, body: exists, effect: true })
+    const signup = await signUpNow({ id: 'copied-twice', template: 'template' })
+    expect(await databasesOf('copied-twice')).toEqual([signup.database.name])
+    expect((await open(signup).execute('select title from notes')).rows).toHaveLength(1)
+  })
+
+  test.each([
+    ['another database', { seed: { type: 'database', name: 'template-later' } }],
+    ['none', {}],
+  ] as const)('does not take what is a copy of %s, and leaves it alone', async (what, options) => {
+    const id = `copy-of-${what.replaceAll(' ', '-')}`
+    const held = await holdNext('databases.create')
+    const answer = signUp({ id, template: 'template' })
+    await held.reached()
+    const record = await runInDurableObject(env.TENANTS.getByName(id), (_, { storage }) =>
+      storage.kv.get<TenantRecord>('tenant'),
+    )
+    const { name } = await localPlatform().databases.create(record!.databaseName, options)
+    await requestsSeen()
+    await held.letGo()
+    expect((await answer).status).toBe(502)
+    expect(await databasesOf(id)).toEqual([name])
     expect((await requestsSeen()).some((line) => line.startsWith('DELETE'))).toBe(false)
-    const { database } = await signUpNow({ id: 'copied-twice', template: 'template' })
-    expect((await databasesOf('copied-twice')).toSorted()).toEqual([left!, database.name].toSorted())
+    expect((await signUpNow({ id, template: 'template' })).database.name).not.toBe(name)
   })
 })
 

@@ -72,6 +72,7 @@ function stepEffect(state: SagaState, hasToken: boolean): Effect {
     case 'create_database':
       return { kind: step, name, group, location, template }
     case 'find_database':
+      return { kind: step, name, template }
     case 'create_token':
       return { kind: step, name }
     case 'migrate':
@@ -181,12 +182,7 @@ function settled(state: SagaState, event: Ended): SagaState {
 }
 
 function stepped(state: SagaState, { effect, result, now, random }: Ended): SagaState {
-  if (result.kind === 'done') {
-    // Not touched unless an attempt of ours may have made it.
-    if (effect.kind === 'find_database' && !state.mayAppear)
-      return giveUp(state, 'There is a database of that name, and it is not of this signup', false, now)
-    return succeeded(state, effect, result)
-  }
+  if (result.kind === 'done') return succeeded(state, effect, result)
   const { detail, reason } = result
   const retry = (trouble: Trouble, changes: Partial<SagaState> = {}): SagaState => {
     const { attempts, retryAfterMs } = { ...state, ...result }
@@ -206,10 +202,8 @@ function stepped(state: SagaState, { effect, result, now, random }: Ended): Saga
   if (reason === 'unavailable' || isBusy) return retry('unavailable', changes)
   switch (effect.kind) {
     case 'create_database':
-      // Perhaps an attempt before has made it, or this one: whatever is between us and Turso can send a request twice. Then
-      // it is empty, and can be claimed. Of a copy, which is not, nobody could tell.
-      if (reason === 'exists')
-        return { ...state, step: 'find_database', mayAppear: state.mayAppear || state.template === null }
+      // Perhaps an attempt before has made it, or this one: whatever is between us and Turso can send a request twice.
+      if (reason === 'exists') return { ...state, step: 'find_database', mayAppear: true }
       break
     case 'find_database':
       // A conflict of another kind, or the database is not to be seen yet: neither is for good.

@@ -1,5 +1,12 @@
 /** Carries out what the saga asks for, and says how it went. Never throws for what Turso does. */
-import { connect, createDatabasesClient, isTursoError, type Databases, type Fetch } from '../../src/index.ts'
+import {
+  connect,
+  createDatabasesClient,
+  isTursoError,
+  type DatabaseDetails,
+  type Databases,
+  type Fetch,
+} from '../../src/index.ts'
 import type { Configuration } from '../configuration.ts'
 import { databaseHttpUrl, locationOfHostname } from '../turso/database-url.ts'
 import type { Gate } from '../turso/gate.ts'
@@ -15,7 +22,7 @@ import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
 import type { TokenOptions } from '../turso/token-options.ts'
 import { describeFailure } from './failure.ts'
-import { markAsOwn, type Owner } from '../schema/owner.ts'
+import { ForeignDatabaseError, markAsOwn, type Owner } from '../schema/owner.ts'
 import type { Claim, Effect, EffectOf, EffectResult } from './state.ts'
 
 export interface Performer {
@@ -33,6 +40,12 @@ const MIGRATION_TOKEN: TokenOptions = {
 const HOSTNAME = /^[a-z0-9.-]+(:\d+)?$/i
 
 const ownerOf = (database: string, { tenant, nonce }: Claim): Owner => ({ database, tenant, nonce })
+
+/** @throws {ForeignDatabaseError} unless Turso says nothing of it */
+function requireCopyOf(template: string | null, { parent }: DatabaseDetails): void {
+  if (parent !== undefined && (parent?.name ?? null) !== template)
+    throw new ForeignDatabaseError('There is a database of that name, and it is not of this signup')
+}
 
 interface Surroundings {
   /** What the calls to the Platform API, but not those to a database, go through. */
@@ -81,9 +94,17 @@ export function createPerformer(
     }
   }
 
+  async function find({ name, template }: EffectOf<'find_database'>) {
+    const found = await databases.retrieve(name)
+    requireCopyOf(template, found)
+    return found
+  }
+
   /** Only what can be marked as the tenant's is deleted. */
   async function prove(name: string, own: Claim): Promise<void> {
-    const { hostname } = await databases.retrieve(name)
+    const found = await databases.retrieve(name)
+    requireCopyOf(own.isCopy ? (found.parent?.name ?? 'some template') : null, found)
+    const { hostname } = found
     try {
       const url = databaseHttpUrl(configuration.databaseUrlTemplate, { name, hostname })
       const authToken = await databases.createToken(name, MIGRATION_TOKEN)
@@ -100,8 +121,7 @@ export function createPerformer(
     switch (effect.kind) {
       case 'create_database':
       case 'find_database': {
-        const answer =
-          effect.kind === 'find_database' ? await databases.retrieve(effect.name) : await create(effect)
+        const answer = effect.kind === 'find_database' ? await find(effect) : await create(effect)
         const { id, name, hostname } = answer
         // Nobody knows then what was done, as without an answer; and what is stored must be an address.
         if (name !== effect.name || !HOSTNAME.test(hostname))

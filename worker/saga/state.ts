@@ -99,7 +99,8 @@ export interface TimelineEntry {
 /** A call to Turso. */
 export type Effect =
   | { kind: 'create_database'; name: string; group: string; location: string; template: string | null }
-  | { kind: 'find_database'; name: string }
+  /** `template`: what it must be a copy of; `null`: of nothing. */
+  | { kind: 'find_database'; name: string; template: string | null }
   | { kind: 'create_token'; name: string }
   | {
       kind: 'migrate'

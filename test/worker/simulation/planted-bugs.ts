@@ -160,8 +160,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     what: 'what a creation that came twice has made is nobody’s',
     file: 'worker/saga/machine.ts',
-    right: 'mayAppear: state.mayAppear || state.template === null }',
-    wrong: 'mayAppear: state.mayAppear }',
+    right: "step: 'find_database', mayAppear: true }",
+    wrong: "step: 'find_database' }",
     breaks: /I2/,
   },
   {

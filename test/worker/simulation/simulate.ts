@@ -127,9 +127,9 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
         record !== undefined &&
         ((record.databaseName === name && mayHaveDatabase(record)) ||
           record.orphans.some((orphan) => orphan.name === name && orphan.since > 0))
-      // What is somebody else's, or can be told from it by nobody, is not the tenant's business.
-      const isOthers = (isForeign && owner?.tenant !== object?.id) || turso.doubtful.has(name)
-      if (!isKnown && !isOthers) violated(`I2: the database ${name} is nobody's`)
+      // What is somebody else's is not the tenant's business.
+      if (!isKnown && !(isForeign && owner?.tenant !== object?.id))
+        violated(`I2: the database ${name} is nobody's`)
     }
     // I10: what somebody was given stays.
     for (const [caller, name] of handedOut) {
@@ -430,14 +430,11 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       }
     }
   }
-  const databasesOf = ({ id, read }: SimulatedObject): string =>
+  const databasesOf = ({ id }: SimulatedObject): string =>
     [...turso.databases.values()]
-      .filter(({ name, isForeign, owner }) => {
-        const record = read()
-        const isKept = record?.databaseName === name && record.status !== 'failed'
-        const isDoubtful = turso.doubtful.has(name) && !isKept
-        return name.startsWith(`${id}-`) && !(isForeign && owner?.tenant !== id) && !isDoubtful
-      })
+      .filter(
+        ({ name, isForeign, owner }) => name.startsWith(`${id}-`) && !(isForeign && owner?.tenant !== id),
+      )
       .map(({ name }) => name)
       .join()
 
@@ -480,8 +477,7 @@ export function simulate(seed: number, log: (line: string) => void = () => {}): 
       violated(`I1: ${object.id} is ${status} and has "${databasesOf(object)}"`)
     if (status === 'failed') {
       summary.failed += 1
-      const isOthers = turso.databases.get(databaseName)?.isForeign || turso.doubtful.has(databaseName)
-      if (!turso.refused.has(databaseName) && !isOthers)
+      if (!turso.refused.has(databaseName) && !turso.databases.get(databaseName)?.isForeign)
         violated(`I6: ${object.id} failed, and Turso has refused nothing`)
     }
   }

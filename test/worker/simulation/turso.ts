@@ -25,8 +25,6 @@ export interface SimulatedTurso {
   deleted: Set<string>
   /** Databases of which a call was refused for good. */
   refused: Set<string>
-  /** Copies of a template that were made by a request that came twice, so that their signup was told of somebody else's. */
-  doubtful: Set<string>
   /** Somebody else makes a database, if nobody ever has; and fills it, unless it has become a tenant's. */
   makeForeign: (name: string) => void
   fillForeign: (name: string) => void
@@ -87,7 +85,6 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
   const databases = new Map<string, SimulatedDatabase>()
   const deleted = new Set<string>()
   const refused = new Set<string>()
-  const doubtful = new Set<string>()
   let tokens = 0
 
   function act(effect: Effect, token: string | null): { result: EffectResult; token: string | null } {
@@ -116,7 +113,8 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
         return done({ database })
       }
       case 'find_database':
-        return found ? done({ database }) : no('missing')
+        if (!found) return no('missing')
+        return found.template === effect.template ? done({ database }) : no('foreign')
       case 'create_token':
         tokens += 1
         return found ? done({}, `SECRET ${tokens} for ${effect.name}`) : no('missing')
@@ -140,6 +138,7 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
       case 'delete_database':
         if (!found) return no('missing')
         if (effect.unproven !== null) {
+          if (effect.unproven.isCopy !== (found.template !== null)) return no('foreign')
           if (!isServed) return no('unavailable')
           if (!isOwn(found, effect.unproven, false)) return no('foreign')
         }
@@ -160,7 +159,6 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
     databases,
     deleted,
     refused,
-    doubtful,
     makeForeign(name) {
       if (databases.has(name) || deleted.has(name)) return
       databases.set(name, {
@@ -209,12 +207,7 @@ export function createTurso(world: TursoWorld, faultiness: number): SimulatedTur
         case 'twice': {
           // Whoever has sent it is told how one of them went.
           const isFirst = random.chance(0.5)
-          if (isFirst) break
-          after(ms, () => {
-            const { result } = carryOut(effect, token)
-            if (effect.kind === 'create_database' && effect.template !== null && result.kind === 'done')
-              doubtful.add(effect.name)
-          })
+          if (!isFirst) after(ms, () => carryOut(effect, token))
           break
         }
         case 'fine':

@@ -5,7 +5,7 @@ import { DAY_MS, DEFAULT_SESSION_LIMIT, DELETION_GRACE_MS } from './limits.ts'
 import { MAX_ORGANIZATION_CHARACTERS, TENANT_ID } from './tenant-name.ts'
 
 /** The budgets of `middleware/limit-rate.ts`. */
-export type RateLimitName = 'signup' | 'admin' | 'wrong_key' | 'upgrade'
+export type RateLimitName = 'signup' | 'admin' | 'wrong_key' | 'wrong_token' | 'upgrade'
 
 export interface Configuration {
   organization: string
@@ -173,7 +173,7 @@ function suffixes(text: string): string[] | undefined {
 function rateLimits(text: string): Configuration['rateLimits'] | undefined {
   const limits: Configuration['rateLimits'] = {}
   for (const policy of text.split(',')) {
-    const match = /^"(signup|admin|wrong_key|upgrade)";q=(\d{1,9});w=(10|60)$/.exec(policy.trim())
+    const match = /^"(signup|admin|wrong_key|wrong_token|upgrade)";q=(\d{1,9});w=(10|60)$/.exec(policy.trim())
     if (!match) return undefined
     limits[match[1] as RateLimitName] = { quota: Number(match[2]), windowSeconds: Number(match[3]) }
   }

@@ -1,7 +1,9 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, test } from 'vitest'
+import { createExecutionContext } from 'cloudflare:test'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { app } from '../../worker/app.ts'
-import { ORIGIN, signUpNow, type ProblemBody } from './client.ts'
+import { clearFaults, failNext, requestsSeen } from '../support/turso.ts'
+import { call, ORIGIN, signUpNow, type ProblemBody, type SignupAnswer } from './client.ts'
 
 /** A binding of three requests a minute. The minute is the clock's, so it may end in between. */
 const TIGHT = (env as unknown as { TIGHT_LIMIT: RateLimit }).TIGHT_LIMIT
@@ -21,6 +23,18 @@ async function readUntil429(bindings: Partial<Env>, key: string, headers?: Recor
     if (response.status === 429) return response
   }
   throw new Error('was never refused')
+}
+
+async function mint(tenant: string): Promise<string> {
+  const { token }: SignupAnswer = await (
+    await call(`/v1/tenants/${tenant}/tokens`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer signup-key' },
+      // Or it is the same as one that was made in the same second.
+      body: '{"expiration":"3h"}',
+    })
+  ).json()
+  return token.jwt
 }
 
 const address = (value: string) => ({ 'cf-connecting-ip': value })
@@ -137,6 +151,55 @@ describe('wrong keys', () => {
     for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES; count++)
       expect((await read(bindings, '', typist)).status).toBe(401)
     await readUntil429(bindings, 'te_app_0123456789abcdefghijklmn000000', typist)
+  })
+})
+
+describe('wrong tokens', () => {
+  const run = async (tenant: string, token: string, from: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${token}`, ...address(from) }
+    const body = JSON.stringify({ baton: null, requests: [{ type: 'close' }] })
+    const request = new Request(`${ORIGIN}/t/${tenant}/v3/pipeline`, { method: 'POST', headers, body })
+    const response = await app.fetch(request, { ...env, WRONG_TOKEN_LIMIT: TIGHT }, createExecutionContext())
+    await response.text()
+    return response.status
+  }
+  /** @returns whether the network was shut out */
+  async function guess(tenant: string, from: string): Promise<boolean> {
+    for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES; count++) {
+      const status = await run(tenant, `made.up.${count}`, from)
+      if (status === 429) return true
+      expect([400, 401]).toContain(status)
+    }
+    return false
+  }
+
+  test('are 401, then no token that is not known is asked about from there, and no other tenant, network or known token is touched', async () => {
+    const { token } = await signUpNow({ id: 'guessed' })
+    const other = await signUpNow({ id: 'not-guessed' })
+    const fresh = await mint('guessed')
+    expect(await run('guessed', token.jwt, '192.0.2.11')).toBe(200)
+    expect(await guess('guessed', '192.0.2.10')).toBe(true)
+    await requestsSeen()
+    expect(await run('guessed', fresh, '192.0.2.10')).toBe(429)
+    expect(await requestsSeen()).toEqual([])
+    expect(await run('guessed', token.jwt, '192.0.2.10')).toBe(200)
+    expect(await run('guessed', fresh, '192.0.2.11')).toBe(200)
+    expect(await run('not-guessed', other.token.jwt, '192.0.2.10')).toBe(200)
+  })
+
+  test('count also where they are 400, as what is no JWT is at Turso Cloud', async () => {
+    await signUpNow({ id: 'guessed-at-cloud' })
+    onTestFinished(clearFaults)
+    const body = '{"error":"the token is not a JWT"}'
+    await failNext({ kind: 'respond', on: 'pipeline', status: 400, body, times: ENOUGH_FOR_TWO_MINUTES })
+    expect(await guess('guessed-at-cloud', '192.0.2.13')).toBe(true)
+  })
+
+  test('never shut out a network from which a right one has come', async () => {
+    const { token } = await signUpNow({ id: 'an-office' })
+    expect(await run('an-office', token.jwt, '192.0.2.12')).toBe(200)
+    expect(await guess('an-office', '192.0.2.12')).toBe(false)
+    expect(await run('an-office', await mint('an-office'), '192.0.2.12')).toBe(200)
   })
 })
 

@@ -5,7 +5,7 @@ import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { isMistyped } from '../key-checksum.ts'
 import { Problem } from '../http/problem.ts'
-import { countWrongKey, limitKey, refuseShutOut } from './limit-rate.ts'
+import { countWrong, limitKey, refuseShutOut } from './limit-rate.ts'
 
 /** Longer than any key, short enough not to hash a megabyte for a stranger. */
 const MAX_KEY_CHARACTERS = 512
@@ -20,10 +20,11 @@ export const authenticate = (scope: Scope) =>
     const presented = /^Bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1]
     if (presented === undefined || presented.length > MAX_KEY_CHARACTERS)
       throw unauthorized('The Authorization header is not of the form "Bearer <API key>"')
-    refuseShutOut(c)
+    refuseShutOut(c, 'wrong_key')
     const key = isMistyped(presented) ? undefined : await findApiKey(presented, apiKeys)
     if (key === undefined) {
-      await countWrongKey(c)
+      await countWrong(c, 'wrong_key')
+      refuseShutOut(c, 'wrong_key')
       throw unauthorized(
         isMistyped(presented)
           ? 'The API key was mistyped or cut: its checksum does not match'

@@ -13,6 +13,7 @@ import {
 } from '../hrana/error.ts'
 import type { TenantLocation } from '../record/outcome.ts'
 import { parseTenantId } from '../http/schemas.ts'
+import { countRight, countWrong, refuseShutOut } from './limit-rate.ts'
 import { forgetLocation, locateTenant } from '../gateway/tenant-locations.ts'
 
 const acceptedTokens = createAcceptedTokens()
@@ -27,6 +28,7 @@ export const findDatabase = createMiddleware<AppEnvironment>(async function find
   if (location.kind === 'suspended') return hranaErrorResponse(TENANT_SUSPENDED)
   const fingerprint = await fingerprintOf(location.url, token)
   const isTokenAccepted = acceptedTokens.has(fingerprint)
+  if (!isTokenAccepted) refuseShutOut(c, 'wrong_token', tenantId)
   c.set('upstream', {
     tenantId,
     token,
@@ -37,6 +39,11 @@ export const findDatabase = createMiddleware<AppEnvironment>(async function find
   await next()
   // Nobody but the database says either.
   if (c.res.ok || c.res.status === 401) acceptedTokens.learn(fingerprint, c.res.ok)
+  if (!isTokenAccepted) {
+    if (c.res.ok) countRight(c, 'wrong_token', tenantId)
+    // Turso Cloud says 400 of what is no JWT.
+    else if (c.res.status === 400 || c.res.status === 401) await countWrong(c, 'wrong_token', tenantId)
+  }
   // Perhaps the tenant has another database by now.
   if (c.res.status === 404) forgetLocation(c.env, tenantId)
   return undefined

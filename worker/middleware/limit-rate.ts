@@ -1,6 +1,7 @@
 /**
- * So many requests for each API key, so many wrong keys and so many WebSockets from each network, by Cloudflare's rate-limit bindings. They
- * count per location and only roughly: protection, not accounting. A binding that is not there limits nothing.
+ * So many requests for each API key, and from each network so many wrong keys, wrong tokens and WebSockets, by
+ * Cloudflare's rate-limit bindings. They count per location and only roughly: protection, not accounting. A binding that
+ * is not there limits nothing.
  */
 import type { Context } from 'hono'
 import type { ApiKey } from '../api-key.ts'
@@ -18,30 +19,42 @@ export async function limitKey(c: Context<AppEnvironment>, { name, scope }: ApiK
   if (!(await isWithin(c.env, budget, name))) throw refused(c, budget, `The API key "${name}"`)
 }
 
+/** What is tried: API keys, or the tokens of a tenant, whose id comes with it. */
+type Guess = ['wrong_key'] | ['wrong_token', tenantId: string]
+
 /**
- * Networks that have tried too many keys, and until when this isolate looks at none from there, not even at a right one:
- * or the one guess in a million would be served like any other.
+ * Networks that have tried too many keys or tokens, and until when this isolate looks at none from there, not even at a
+ * right one: or the one guess in a million would be served like any other.
  */
 const shutOut = new Map<string, number>()
 
-/** @throws {Problem} `rate_limited` for a network that has tried too many keys */
-export function refuseShutOut(c: Context<AppEnvironment>): void {
-  const until = shutOut.get(networkOf(c))
-  if (until === undefined) return
-  if (until > Date.now()) throw refused(c, 'wrong_key', 'This network')
-  shutOut.delete(networkOf(c))
+/** Of a network from which a right token has come: an office, or a server that speaks for its users, is never shut out. */
+const LET_IN = 0
+
+/** @throws {Problem} `rate_limited` for a network that has tried too many */
+export function refuseShutOut(c: Context<AppEnvironment>, ...guess: Guess): void {
+  if ((shutOut.get(guesserOf(c, guess)) ?? LET_IN) > Date.now()) throw refused(c, guess[0], 'This network')
 }
 
-/** @throws {Problem} `rate_limited` instead of the refusal of a wrong key, when there were too many */
-export async function countWrongKey(c: Context<AppEnvironment>): Promise<void> {
-  const network = networkOf(c)
-  if (await isWithin(c.env, 'wrong_key', network)) return
-  log('warn', 'too_many_wrong_keys', { network, request_id: c.get('requestId') })
+/** Shuts the network out when it has tried too many. */
+export async function countWrong(c: Context<AppEnvironment>, ...guess: Guess): Promise<void> {
+  const guesser = guesserOf(c, guess)
+  const [name, tenant] = guess
+  if (shutOut.get(guesser) === LET_IN || (await isWithin(c.env, name, guesser))) return
+  log('warn', `too_many_${name}s`, { network: networkOf(c), tenant, request_id: c.get('requestId') })
+  remember(guesser, Date.now() + windowMs(c, name))
+}
+
+export const countRight = (c: Context<AppEnvironment>, ...guess: Guess): void =>
+  remember(guesserOf(c, guess), LET_IN)
+
+function remember(guesser: string, until: number): void {
   const [oldest] = shutOut.keys()
   if (shutOut.size >= MAX_SHUT_OUT_NETWORKS && oldest !== undefined) shutOut.delete(oldest)
-  shutOut.set(network, Date.now() + windowMs(c, 'wrong_key'))
-  throw refused(c, 'wrong_key', 'This network')
+  shutOut.set(guesser, until)
 }
+
+const guesserOf = (c: Context<AppEnvironment>, guess: Guess): string => `${networkOf(c)} ${guess.join(' ')}`
 
 /**
  * Before anything is known of who opens a WebSocket: each keeps an object for seconds, whether it ever says a token or not.
@@ -59,6 +72,7 @@ async function isWithin(env: Env, name: RateLimitName, key: string): Promise<boo
     signup: env.SIGNUP_LIMIT,
     admin: env.ADMIN_LIMIT,
     wrong_key: env.WRONG_KEY_LIMIT,
+    wrong_token: env.WRONG_TOKEN_LIMIT,
     upgrade: env.UPGRADE_LIMIT,
   }
   return (await bindings[name]?.limit({ key }))?.success ?? true

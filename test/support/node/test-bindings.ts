@@ -28,5 +28,6 @@ export const testRateLimits = {
   ADMIN_LIMIT: budget('2', 1_000_000),
   WRONG_KEY_LIMIT: budget('3', 1_000_000),
   UPGRADE_LIMIT: budget('4', 1_000_000),
+  WRONG_TOKEN_LIMIT: budget('6', 1_000_000),
   TIGHT_LIMIT: budget('5', 3),
 }

@@ -133,6 +133,21 @@ describe('a suspended tenant', () => {
     expect((await pipeline(null, 'select 1')).status).toBe(200)
   })
 
+  test('that an operator drains stays drained when it is resumed', async () => {
+    const signup = await signUpNow({ id: 'drained-and-resumed' })
+    const body = JSON.stringify({ tenant: 'drained-and-resumed', for_seconds: 3_600 })
+    const drained = await call('/v1/sessions/drain', { method: 'POST', headers: admin, body })
+    expect(drained.status).toBe(202)
+    for (const suspended of [true, false])
+      expect((await patch('drained-and-resumed', { suspended })).status).toBe(200)
+    const begun = await call(`${new URL(signup.database.gateway_url).pathname}v3/pipeline`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${signup.token.jwt}` },
+      body: '{"requests":[{"type":"execute","stmt":{"sql":"begin"}}]}',
+    })
+    expect([begun.status, await begun.json()]).toMatchObject([503, { code: 'SESSIONS_DRAINED' }])
+  })
+
   test('whose sessions do not answer is closed all the same, and they are told again', async () => {
     const signup = await signUpNow({ id: 'sessions-hang' })
     const drain = vi.spyOn(TenantSessions.prototype, 'drain')

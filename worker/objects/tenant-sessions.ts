@@ -48,13 +48,16 @@ export class TenantSessions extends DurableObject<Env> {
   }
 
   /**
-   * No session begins before `until`, and those that have a transaction may end it until `by`; the others let go at once.
+   * Those that have a transaction may end it until `by`; the others let go at once.
    *
+   * @param until before which no session begins; `null` leaves that as it is
    * @returns how many there were
    */
-  async drain(by: number, until: number): Promise<number> {
-    this.ctx.storage.kv.put('drainUntil', until)
-    this.#alarm.wakeBy(until)
+  async drain(by: number, until: number | null): Promise<number> {
+    if (until !== null) {
+      this.ctx.storage.kv.put('drainUntil', until)
+      this.#alarm.wakeBy(until)
+    }
     const leases = [...this.#current().values()]
     const objects = new Set(leases.map(({ id }) => id.split('/')[0]!))
     await Promise.all([...objects].map((id) => this.#drainObject(id, by)))

@@ -10,9 +10,8 @@ import { named } from './location-hint.ts'
  * @throws {Error} also after three seconds: those who have been told end all the same
  */
 export async function endSessions(env: Env, tenantId: string): Promise<void> {
-  const now = Date.now()
   const sessions = named(env.TENANT_SESSIONS, tenantId, readConfiguration(env).jurisdiction)
-  const ended = await within<number>(END_SESSIONS_TIMEOUT_MS, sessions.drain(now, now))
+  const ended = await within<number>(END_SESSIONS_TIMEOUT_MS, sessions.drain(Date.now(), null))
   if (ended === undefined)
     throw new Error(`the tenant's sessions have not answered within ${END_SESSIONS_TIMEOUT_MS} ms`)
 }

@@ -10,7 +10,8 @@ import { signUp, startStack, type RunningStack, type Signup } from './worker-and
 let stack: RunningStack
 
 beforeAll(async () => {
-  stack = await startStack()
+  // Of the three it is Turso Cloud that this client is made for.
+  stack = await startStack({ behaviour: 'cloud' })
 })
 afterAll(() => stack.close())
 

@@ -4,7 +4,7 @@
  */
 import { devNull } from 'node:os'
 import { unstable_startWorker as startWorker } from 'wrangler'
-import { createLocalTurso, type LocalTurso } from '../../local/index.ts'
+import { createLocalTurso, type BehaviourName, type LocalTurso } from '../../local/index.ts'
 import { serveLocalTurso, type LocalTursoServer } from '../../local/serve.ts'
 import { testBindings } from '../support/node/test-bindings.ts'
 
@@ -28,10 +28,16 @@ export interface StackOptions {
   seen?: (request: Request) => Promise<void>
   /** Variables of the Worker, beside those that all tests have. */
   bindings?: Readonly<Record<string, string>>
+  /** Like what the database behaves. Default `spec`. */
+  behaviour?: BehaviourName
 }
 
-export async function startStack({ seen, bindings: others }: StackOptions = {}): Promise<RunningStack> {
-  const local = createLocalTurso()
+export async function startStack({
+  seen,
+  bindings: others,
+  behaviour = 'spec',
+}: StackOptions = {}): Promise<RunningStack> {
+  const local = createLocalTurso({ behaviour })
   const turso: LocalTurso = {
     ...local,
     async fetch(request) {

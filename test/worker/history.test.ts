@@ -1,7 +1,7 @@
 /** `last_insert_rowid()`, `changes()` and `total_changes()` through the gateway, as they are without it. */
 import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { clearFaults, openStreams } from '../support/turso.ts'
+import { clearFaults, openStreams, requestsSeen } from '../support/turso.ts'
 import { behaviour } from './behaviour.ts'
 import { call, signUpNow, type SignupAnswer } from './client.ts'
 import { resetClock } from './clock.ts'
@@ -87,6 +87,33 @@ describe('a cursor that changes rows', () => {
     expect(asked.values).toEqual([told])
     await answerOf(send([close], asked.baton))
     await expect.poll(streams).toEqual([])
+  })
+
+  test.each([
+    ['in a transaction of its own', [['begin', "insert into notes (title) values ('a')", 'commit']]],
+    ['piece by piece', [['begin'], ["insert into notes (title) values ('a')"], ['commit']]],
+    ['by a savepoint', [['savepoint s', "insert into notes (title) values ('a')", 'release s']]],
+    ['with a failure', [['begin', "insert into notes (title) values ('a')", 'commit', 'commit']]],
+  ])('keeps its stream also %s', async (_, batches) => {
+    let baton: string | null = null
+    for (const batch of batches) ({ baton } = await cursor(baton, ...batch))
+    const asked = await cursor(baton, 'select last_insert_rowid() = max(id), changes() from notes')
+    expect(asked.values).toEqual([['1', '1']])
+    await answerOf(send([close], asked.baton))
+    await expect.poll(streams).toEqual([])
+  })
+
+  test('needs one request, whether it leaves its transaction open or not', async () => {
+    await requestsSeen()
+    const begun = await cursor(null, 'begin', "insert into notes (title) values ('a')")
+    const committed = await cursor(begun.baton, 'commit')
+    const asked = await cursor(committed.baton, ALL)
+    const upstream = `POST ${tenant.database.hostname}/v3/cursor`
+    // Before the first, whether the token is accepted; what only asks leaves nothing to ask for.
+    const seen = await requestsSeen()
+    expect(seen.filter((line) => line === upstream)).toHaveLength(3)
+    expect(seen.filter((line) => line !== upstream).length).toBeLessThanOrEqual(1)
+    await answerOf(send([close], asked.baton))
   })
 
   test.each([

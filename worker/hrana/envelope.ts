@@ -13,6 +13,18 @@ export function sliceMembers<Name extends string>(
 ): Partial<Record<Name, string>> {
   // Without a prototype: a member may have any name, and `__proto__` is one.
   const members = Object.create(null) as Partial<Record<Name, string>>
+  for (const [name, { start, end }] of findMembers(json, names)) members[name] = json.slice(start, end)
+  return members
+}
+
+export interface Span {
+  start: number
+  end: number
+}
+
+/** Where they are, as {@link sliceMembers}. */
+export function findMembers<Name extends string>(json: string, names: readonly Name[]): Map<Name, Span> {
+  const members = new Map<Name, Span>()
   let at = skipSpace(json, 0)
   if (json[at] !== '{') throw new SyntaxError('not an object')
   at = skipSpace(json, at + 1)
@@ -24,8 +36,8 @@ export function sliceMembers<Name extends string>(
     const start = skipSpace(json, colon + 1)
     const end = skipValue(json, start)
     if (name !== undefined) {
-      if (Object.hasOwn(members, name)) throw new SyntaxError('a member occurs twice')
-      members[name] = json.slice(start, end)
+      if (members.has(name)) throw new SyntaxError('a member occurs twice')
+      members.set(name, { start, end })
     }
     at = skipSpace(json, end)
     if (json[at] === '}') break

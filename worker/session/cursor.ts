@@ -2,7 +2,8 @@
 import { readCursorHead } from '../hrana/cursor-body.ts'
 import { CURSOR_PIECE_BYTES, STALLED_CURSOR_MS } from '../limits.ts'
 import { streamUpstream } from '../hrana/upstream.ts'
-import { createCursorCounter, type CursorCount } from './cursor-counter.ts'
+import { askAutocommit } from './autocommit-question.ts'
+import { createCursorLines, LINE_HEAD_BYTES, type CursorCount } from './cursor-lines.ts'
 import {
   exchange,
   failedExchange,
@@ -22,6 +23,8 @@ interface WatchedBody {
   ended: Promise<boolean>
   /** What has passed so far. */
   count: () => CursorCount
+  /** Whether a transaction is open behind it, `null` when that was not said. */
+  isAutocommit: () => boolean | null
 }
 
 export interface OpenCursor extends WatchedBody {
@@ -30,8 +33,14 @@ export interface OpenCursor extends WatchedBody {
   url: string
 }
 
-/** @returns what came of it instead, if no cursor was opened; never throws for what the database does */
-export async function openCursor(order: Exchange): Promise<OpenCursor | Exchanged> {
+/**
+ * @param mayHaveTransaction whether one may be open behind it, which is asked then
+ * @returns what came of it instead, if no cursor was opened; never throws for what the database does
+ */
+export async function openCursor(
+  order: Exchange,
+  mayHaveTransaction: boolean,
+): Promise<OpenCursor | Exchanged> {
   let { upstream } = order
   if (upstream === null && Object.keys(order.stored).length > 0) {
     // A cursor cannot store the texts that it needs.
@@ -42,12 +51,14 @@ export async function openCursor(order: Exchange): Promise<OpenCursor | Exchange
   }
   const { databaseUrl, token, flight } = order
   const url = upstream?.url ?? databaseUrl
-  const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"batch":${order.requests}}`
+  const asking = mayHaveTransaction ? askAutocommit(order.requests) : null
+  const batch = asking?.batch ?? order.requests
+  const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"batch":${batch}}`
   try {
     flight.over.throwIfAborted()
     const opened = await streamUpstream(
       { url, version: '3', endpoint: 'cursor', token, body, signal: flight.cut },
-      async (answer) => await begin(order, upstream, answer),
+      async (answer) => await begin(order, upstream, answer, asking?.firstOwn ?? null),
     )
     // Of a stream that was opened for it nobody else knows.
     const own = order.upstream === null ? upstream : null
@@ -76,11 +87,15 @@ function leaving(event: Exchanged['event'], left: Upstream): Exchanged['event'] 
   return event.kind === 'refused' ? { kind: 'failed', baton: left.baton, url: left.url } : event
 }
 
-/** @param upstream on which it was sent */
+/**
+ * @param upstream on which it was sent
+ * @param firstOwn the step by which the gateway asks
+ */
 async function begin(
   order: Exchange,
   upstream: Upstream | null,
   answer: Response,
+  firstOwn: number | null,
 ): Promise<OpenCursor | Exchanged> {
   const url = upstream?.url ?? order.databaseUrl
   const { body, ok } = answer
@@ -96,22 +111,23 @@ async function begin(
   return {
     upstream: baton === null ? null : { baton, url: next, moves },
     url: next,
-    ...passOn(rest, body, order.flight.over),
+    ...passOn(rest, body, firstOwn, order.flight.over),
   }
 }
 
-/** What the end of a cursor means: whether a transaction is open is asked, unless that cannot be. */
+/** What the end of a cursor means: whether a transaction is open is asked again, if that was not told. */
 export async function settleCursor(
   order: Exchange,
-  { upstream, url, count }: OpenCursor,
+  cursor: OpenCursor,
   { isWhole, mayHaveTransaction }: { isWhole: boolean; mayHaveTransaction: boolean },
 ): Promise<Exchanged['event']> {
+  const { upstream, url } = cursor
   const baton = upstream?.baton ?? null
   if (!isWhole || order.flight.over.aborted) return { kind: 'failed', baton, url }
   const { leavesState, mayWrite } = order.facts
-  const left = { leavesState, mayWrite, tells: count().tells }
-  if (!mayHaveTransaction)
-    return { kind: 'answered', baton, url, isAutocommit: true, isClosed: false, ...left }
+  const left = { leavesState, mayWrite, tells: cursor.count().tells }
+  const isAutocommit = mayHaveTransaction ? cursor.isAutocommit() : true
+  if (isAutocommit !== null) return { kind: 'answered', baton, url, isAutocommit, isClosed: false, ...left }
   if (upstream === null) return { kind: 'failed', baton: null, url }
   const { event } = await exchange({ ...order, upstream, requests: '[]', facts: NO_FACTS })
   if (event.kind === 'answered') return { ...event, ...left }
@@ -124,17 +140,25 @@ export async function settleCursor(
  * Passes a body on as fast as its reader takes it and no faster, counted and not kept. Who goes away ends the other side;
  * so does the signal, and that nothing moves for a while, whoever it is that waits.
  */
-function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: AbortSignal): WatchedBody {
+function passOn(
+  first: Uint8Array,
+  body: ReadableStream<Uint8Array>,
+  firstOwn: number | null,
+  signal: AbortSignal,
+): WatchedBody {
   const { readable, writable } = new IdentityTransformStream()
   // Into the same memory each time: garbage of the size of the answer would be as bad as keeping it.
   const reader = body.getReader({ mode: 'byob' })
   const writer = writable.getWriter()
-  const counter = createCursorCounter()
+  const lines = createCursorLines(firstOwn)
   let pieces = 0
 
   function cut(reason: Error): void {
     reader.cancel(reason).catch(() => undefined)
     writer.abort(reason).catch(() => undefined)
+  }
+  const write = async (passed: readonly Uint8Array[]): Promise<void> => {
+    for (const bytes of passed) await writer.write(bytes)
   }
   const abort = (): void => cut(new Error('the cursor was cut off'))
 
@@ -146,18 +170,21 @@ function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: Abo
     }, STALLED_CURSOR_MS)
     signal.addEventListener('abort', abort)
     try {
-      counter.add(first)
-      if (first.length > 0) await writer.write(first)
-      let room = new Uint8Array(CURSOR_PIECE_BYTES)
+      let { passed, rest } = lines.take(first)
+      await write(passed)
+      let room = new Uint8Array(LINE_HEAD_BYTES + CURSOR_PIECE_BYTES)
       for (;;) {
-        const { value, done } = await reader.read(room)
+        rest = rest.slice()
+        room.set(rest)
+        const { value, done } = await reader.read(room.subarray(rest.length))
         signal.throwIfAborted()
         if (done) break
-        counter.add(value)
-        await writer.write(value)
-        pieces += 1
         room = new Uint8Array(value.buffer)
+        ;({ passed, rest } = lines.take(room.subarray(0, rest.length + value.length)))
+        await write(passed)
+        pieces += 1
       }
+      await write(lines.end(rest))
       await writer.close()
       return true
     } catch (error) {
@@ -168,5 +195,5 @@ function passOn(first: Uint8Array, body: ReadableStream<Uint8Array>, signal: Abo
       signal.removeEventListener('abort', abort)
     }
   }
-  return { readable, ended: pump(), count: counter.count }
+  return { readable, ended: pump(), count: lines.count, isAutocommit: lines.isAutocommit }
 }

@@ -220,9 +220,10 @@ export function createStreams(options: StreamsOptions): Streams {
       let step = asked
       for (;;) {
         const { sent, ...rest } = sending(id, call, step)
+        const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
         const order = { ...rest, facts, flight }
         const place = placeFor(admission, id, order)
-        const cursor = (await place.before()) ?? (await openCursor(order))
+        const cursor = (await place.before()) ?? (await openCursor(order, mayHaveTransaction))
         if ('event' in cursor) {
           const next = conclude(id, sent, call, cursor)
           if ('kind' in next) return next
@@ -240,7 +241,6 @@ export function createStreams(options: StreamsOptions): Streams {
           wakeBy(now() + limits.inFlightMs)
           const isWhole = await cursor.ended
           cursors.delete(id)
-          const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
           const event = await settleCursor(order, cursor, { isWhole, mayHaveTransaction })
           const { bytes, rows } = cursor.count()
           const ended = { event, bytes, rows, stored: order.stored, reply: refuse(STREAM_LOST) }

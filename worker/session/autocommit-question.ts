@@ -1,0 +1,33 @@
+/**
+ * Asks at the end of a cursor's batch whether a transaction is open: the only place where that costs no second request, and
+ * where Turso Cloud does not close the stream for it. Pure.
+ */
+import { elementsOf, findMembers } from '../hrana/envelope.ts'
+
+export interface AskingBatch {
+  batch: string
+  /** The number of the first step that is not the client's. */
+  firstOwn: number
+}
+
+const step = (condition: string): string => `{"condition":${condition},"stmt":{"sql":"select 1 where 0"}}`
+const IS_AUTOCOMMIT = '{"type":"is_autocommit"}'
+/** Either of them runs, so that no silence is taken for an answer. */
+const QUESTION = `${step(IS_AUTOCOMMIT)},${step(`{"type":"not","cond":${IS_AUTOCOMMIT}}`)}`
+
+/** @returns `null` for what is no batch, as the database will say */
+export function askAutocommit(batch: string): AskingBatch | null {
+  try {
+    const steps = findMembers(batch, ['steps']).get('steps')
+    if (steps === undefined) return null
+    let count = 0
+    for (const _ of elementsOf(batch.slice(steps.start, steps.end))) count += 1
+    const close = steps.end - 1
+    return {
+      batch: `${batch.slice(0, close)}${count === 0 ? '' : ','}${QUESTION}${batch.slice(close)}`,
+      firstOwn: count,
+    }
+  } catch {
+    return null
+  }
+}

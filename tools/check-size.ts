@@ -28,7 +28,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "import * from 'turso-edge'": 24_500,
   "import * from 'turso-edge/libsql'": 16_800,
   "import * from 'turso-edge/drizzle'": 17_300,
-  Worker: 106_800,
+  Worker: 107_800,
 }
 
 const root = path.join(import.meta.dirname, '..')

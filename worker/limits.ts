@@ -240,8 +240,20 @@ export const MAX_SOCKET_CURSORS = 128
 /** Requests of a socket that wait for an answer: there is no way to stop reading from it, so whoever sends more is cut off. */
 export const MAX_SOCKET_PENDING = 4_096
 
-/** Likewise, all of them together. */
-export const MAX_SOCKET_PENDING_CHARACTERS = 2 * MAX_SOCKET_MESSAGE_CHARACTERS
+/** Messages of this size or less find room wherever they come: a socket may hold as much of them beside all others. */
+export const SMALL_SOCKET_MESSAGES_BYTES = 64 * 1024
+
+/**
+ * For all else that waits or runs on the sockets of an isolate. A message takes a byte of memory for each character, or two,
+ * and while it is sent about three times as much.
+ */
+export const ROOM_FOR_SOCKET_MESSAGES_BYTES = 16 * 1024 * 1024
+
+/** For what comes behind a hello that the database has not answered: whoever sends it may be anybody. */
+export const ROOM_FOR_STRANGERS_MESSAGES_BYTES = 8 * 1024 * 1024
+
+/** After which what a socket held is forgotten, if it has neither received nor answered anything since: no request takes as long. */
+export const SOCKET_MESSAGES_LAST_MS = 180_000
 
 /** Requests of a socket on their way at once: an object has six connections that wait for an answer. */
 export const SOCKET_SLOTS = { total: 6, reserved: 1 }

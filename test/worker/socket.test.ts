@@ -305,14 +305,6 @@ describe('a client that breaks the protocol is cut off, and its transaction roll
     for (let id = 0; id < 4_200; id++) client.send(request(id, open(id)))
     expect(await client.closed).toMatchObject({ code: 1008 })
   })
-
-  test('1008: more text at once than can be held', async () => {
-    const client = await openSocket('socket-acme')
-    client.send({ type: 'hello', jwt: acme.token.jwt })
-    const text = 'x'.repeat(6_000_000)
-    for (let id = 0; id < 3; id++) client.send(request(id, execute(`select '${text}'`)))
-    expect(await client.closed).toMatchObject({ code: 1008 })
-  })
 })
 
 describe('a request that is wrong in itself is refused, and the socket goes on', () => {

@@ -8,7 +8,15 @@ import { DurableObject } from 'cloudflare:workers'
 import { isOwnSecret } from '../api-key.ts'
 import { readConfiguration } from '../configuration.ts'
 import { OWN_SECRET } from '../hrana/error.ts'
-import { HELLO_MS, SOCKET_CHECK_MS, SOCKET_SLOTS } from '../limits.ts'
+import {
+  HELLO_MS,
+  ROOM_FOR_SOCKET_MESSAGES_BYTES,
+  ROOM_FOR_STRANGERS_MESSAGES_BYTES,
+  SMALL_SOCKET_MESSAGES_BYTES,
+  SOCKET_CHECK_MS,
+  SOCKET_MESSAGES_LAST_MS,
+  SOCKET_SLOTS,
+} from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import { createAdmission } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
@@ -25,12 +33,18 @@ import {
 } from '../socket/attachment.ts'
 import { authenticate } from '../socket/authenticate.ts'
 import { createConnection, type Connection } from '../socket/connection.ts'
+import { createInboxes } from '../socket/inbox.ts'
 import type { ConnectionMemory } from '../socket/memory.ts'
 import type { ToldError } from '../socket/response.ts'
 import { openToken, sealToken } from '../socket/sealed-token.ts'
 import { createSlots } from '../socket/slots.ts'
 import { createTenantWatch } from '../socket/tenant-watch.ts'
 import { createUpstreamStreams } from '../socket/upstream-streams.ts'
+
+const INBOX = { ownBytes: SMALL_SOCKET_MESSAGES_BYTES, lastsMs: SOCKET_MESSAGES_LAST_MS }
+/** Of all sockets in this isolate. */
+const openInbox = createInboxes({ bytes: ROOM_FOR_SOCKET_MESSAGES_BYTES, ...INBOX })
+const openStrangersInbox = createInboxes({ bytes: ROOM_FOR_STRANGERS_MESSAGES_BYTES, ...INBOX })
 
 export class Socket extends DurableObject<Env> {
   readonly #alarm = createAlarm(this.ctx)
@@ -187,6 +201,7 @@ export class Socket extends DurableObject<Env> {
       version,
       memory,
       logged,
+      inboxes: { greeted: openInbox(), strangers: openStrangersInbox() },
       now: () => Date.now(),
       wakeBy: this.#alarm.wakeBy,
       changed: save,

@@ -1,12 +1,20 @@
 /**
  * One WebSocket as the protocol sees it: who may say what when, and how much of it may wait for an answer.
  */
-import { MAX_SOCKET_PENDING, MAX_SOCKET_PENDING_CHARACTERS } from '../limits.ts'
+import { MAX_SOCKET_PENDING } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import { UNREACHABLE } from './authenticate.ts'
+import { bytesOf, type Held, type Inbox } from './inbox.ts'
 import type { UpstreamStreams } from './lanes.ts'
 import type { ConnectionMemory } from './memory.ts'
-import { parseHello, parseMessage, type ClientMessage, type HelloMessage } from './message.ts'
+import {
+  NO_ROOM_FOR_MESSAGE,
+  parseHello,
+  parseMessage,
+  parseOverloading,
+  type HelloMessage,
+  type RequestMessage,
+} from './message.ts'
 import { NO_HELLO_IN_TIME, ProtocolViolation } from './protocol.ts'
 import { createRequests } from './requests.ts'
 import { HELLO_OK, helloError, type ToldError } from './response.ts'
@@ -16,6 +24,8 @@ export interface ConnectionPorts {
   version: number
   memory: ConnectionMemory
   streams: UpstreamStreams
+  /** Of those that the database has let in, and of strangers, who are to take no room from them. */
+  inboxes: { greeted: Inbox; strangers: Inbox }
   send: (message: string) => void
   close: (code: number, reason: string) => void
   /** Asks the database about a token, which is used from then on if it says yes. */
@@ -43,23 +53,24 @@ export interface Connection {
   left: () => void
 }
 
+/** A message, and its place among all others. */
+interface Received {
+  raw: string | ArrayBuffer
+  held: Held
+}
+
 export function createConnection(ports: ConnectionPorts): Connection {
   const { memory, logged } = ports
   const requests = createRequests({
     ...ports,
     answer,
-    reweigh(message, size) {
-      weigh(size - message.size)
-      message.size = size
-    },
     opened: () => ports.changed(true),
     failed: fail,
   })
   let state: 'silent' | 'greeting' | 'open' | 'ended' = memory.isGreeted ? 'open' : 'silent'
   /** Came while the database was asked about a token, and are not looked at before it has accepted that. */
-  let backlog: (string | ArrayBuffer)[] = []
+  let backlog: (Received | RequestMessage)[] = []
   let pending = 0
-  let pendingCharacters = 0
 
   const is = (expected: typeof state): boolean => state === expected
 
@@ -68,29 +79,48 @@ export function createConnection(ports: ConnectionPorts): Connection {
     try {
       pending += 1
       if (pending === 1) ports.changed(true)
-      weigh(sizeOf(raw))
-      if (is('greeting')) backlog.push(raw)
-      else handle(raw)
+      // There is no way to stop reading from a socket: whoever sends more than can be held is cut off.
+      if (pending > MAX_SOCKET_PENDING)
+        throw new ProtocolViolation(1008, `More than ${MAX_SOCKET_PENDING} requests wait for an answer`)
+      if (is('silent')) greet(parseHello(raw, ports.version)).catch(fail)
+      else if (is('greeting')) putOff(raw)
+      else take(raw)
     } catch (error) {
       fail(error)
     }
   }
 
-  /** There is no way to stop reading from a socket: whoever sends more than can be held is cut off. */
-  function weigh(characters: number): void {
-    pendingCharacters += characters
-    if (pending > MAX_SOCKET_PENDING || pendingCharacters > MAX_SOCKET_PENDING_CHARACTERS)
-      throw new ProtocolViolation(
-        1008,
-        `More than ${MAX_SOCKET_PENDING} requests or ${MAX_SOCKET_PENDING_CHARACTERS} characters wait for an answer`,
-      )
+  /** Who has been let in may have transactions open; strangers have nothing that a closed socket could cost them. */
+  function putOff(raw: string | ArrayBuffer): void {
+    const { greeted, strangers } = ports.inboxes
+    const held = (memory.isGreeted ? greeted : strangers).hold(bytesOf(raw))
+    if (held !== null) backlog.push({ raw, held })
+    else if (memory.isGreeted) backlog.push(parseOverloading(raw))
+    else throw new ProtocolViolation(1013, NO_ROOM_FOR_MESSAGE)
   }
 
-  function answer(message: ClientMessage, text: string): void {
+  function take(raw: string | ArrayBuffer): void {
+    const held = ports.inboxes.greeted.hold(bytesOf(raw))
+    if (held === null) requests.handle(parseOverloading(raw), null)
+    else handle({ raw, held })
+  }
+
+  function handle({ raw, held }: Received): void {
+    try {
+      const message = parseMessage(raw, ports.version)
+      if (message.type === 'request') return requests.handle(message, held)
+      held.release()
+      greet(message).catch(fail)
+    } catch (error) {
+      held.release()
+      throw error
+    }
+  }
+
+  function answer(text: string): void {
     if (is('ended')) return
     ports.send(text)
     pending -= 1
-    pendingCharacters -= message.size
     if (pending === 0) ports.changed(false)
   }
 
@@ -103,30 +133,25 @@ export function createConnection(ports: ConnectionPorts): Connection {
     }
   }
 
-  function handle(raw: string | ArrayBuffer): void {
-    const message = (is('silent') ? parseHello : parseMessage)(raw, ports.version)
-    if (message.type === 'hello') greet(message).catch(fail)
-    else requests.handle(message)
-  }
-
   async function greet(hello: HelloMessage): Promise<void> {
     state = 'greeting'
     const refusal = await ports.authenticate(hello.jwt)
     if (is('ended')) return
     if (refusal !== null) {
-      answer(hello, helloError(refusal))
+      answer(helloError(refusal))
       shut(1008, 'The token was not accepted')
       return
     }
     memory.isGreeted = true
     ports.changed(true)
     state = 'open'
-    answer(hello, HELLO_OK)
-    const waiting = backlog
-    backlog = []
-    for (const raw of waiting) {
-      if (is('greeting')) backlog.push(raw)
-      else if (!is('ended')) handle(raw)
+    answer(HELLO_OK)
+    // Behind another hello they wait on.
+    for (let next = backlog.shift(); next !== undefined; next = is('open') ? backlog.shift() : undefined) {
+      if ('held' in next) {
+        next.held.release()
+        take(next.raw)
+      } else requests.handle(next, null)
     }
   }
 
@@ -144,6 +169,7 @@ export function createConnection(ports: ConnectionPorts): Connection {
 
   function left(): void {
     state = 'ended'
+    for (const received of backlog) if ('held' in received) received.held.release()
     backlog = []
     requests.end()
   }
@@ -156,5 +182,3 @@ export function createConnection(ports: ConnectionPorts): Connection {
     left,
   }
 }
-
-const sizeOf = (raw: string | ArrayBuffer): number => (typeof raw === 'string' ? raw.length : raw.byteLength)

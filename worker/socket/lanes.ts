@@ -4,31 +4,35 @@ import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
 import { mayTakeWriteLock } from '../session/requests.ts'
 import { CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
 import { readEntries, type EntryReader } from './cursor-entries.ts'
+import type { Held } from './inbox.ts'
 
 /** The streams upstream. What is sent on one is answered before the next is sent on it. */
 export interface UpstreamStreams {
   /** @param requests of a pipeline: a JSON array */
   send: (streamId: number, requests: string) => Promise<StreamAnswer>
   openCursor: (streamId: number, batch: string) => Promise<CursorAnswer>
+  /** What was to be sent on it is not: if nothing is open on it, it takes nothing more. */
+  turnAway: (streamId: number) => void
   /** What is open on it is rolled back. */
   leave: (streamId: number) => void
 }
 
 export type Job =
-  /** `json` is one request of a pipeline. */
-  | { type: 'request'; json: string; answer: (answer: StreamAnswer) => void }
+  /** `json` is one request of a pipeline, and `held` its place; whoever sends it keeps it. */
+  | { type: 'request'; json: string; held: Held | null; answer: (answer: StreamAnswer) => void }
   /** Takes until the cursor is over. `refusal` is `null` once it is open. */
   | {
       type: 'cursor'
       batch: string
       cursor: SocketCursor
+      held: Held | null
       answer: (refusal: Exclude<StreamAnswer, { kind: 'results' }> | null) => void
     }
-  | { type: 'close'; answer: () => void }
+  | { type: 'refused' | 'close'; answer: () => void }
 
 export interface Lanes {
   add: (streamId: number, job: Job) => void
-  /** Forgets what has not begun. */
+  /** Forgets what has not begun, and holds nothing of it. */
   clear: () => void
 }
 
@@ -40,45 +44,59 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
     // The messages that came with this one are heard first: often the stream is closed behind its only request.
     await scheduler.wait(0)
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-      switch (job.type) {
-        case 'request': {
-          const [next] = jobs
-          // Most streams are for one request; closed with it, they need no second one.
-          const isLast = next?.type === 'close'
-          const answer = await streams.send(
-            streamId,
-            isLast ? `[${job.json},{"type":"close"}]` : `[${job.json}]`,
-          )
-          job.answer(answer)
-          break
-        }
-        case 'cursor': {
-          const answer = await streams.openCursor(streamId, job.batch)
-          if (answer.kind === 'cursor') {
-            job.answer(null)
-            const rest = await job.cursor.opened(readEntries(answer.body), answer.cutOff)
-            if (rest !== null) await dispose(rest, job.batch, jobs)
-          } else {
-            await job.cursor.fail(answer.kind === 'error' ? answer.error : CURSOR_NOT_OPEN)
-            job.answer(answer)
-          }
-          break
-        }
-        case 'close':
-          streams.leave(streamId)
-          job.answer()
+      try {
+        await perform(streamId, job, jobs)
+      } finally {
+        release(job)
       }
     }
     lanes.delete(streamId)
+  }
+
+  /** @param jobs those behind it */
+  async function perform(streamId: number, job: Job, jobs: readonly Job[]): Promise<void> {
+    switch (job.type) {
+      case 'request': {
+        const [next] = jobs
+        // Most streams are for one request; closed with it, they need no second one.
+        const isLast = next?.type === 'close'
+        const requests = isLast ? `[${job.json},{"type":"close"}]` : `[${job.json}]`
+        job.json = ''
+        job.answer(await streams.send(streamId, requests))
+        break
+      }
+      case 'cursor': {
+        const { batch } = job
+        const mayWrite = mayTakeWriteLock(batch)
+        job.batch = ''
+        const answer = await streams.openCursor(streamId, batch)
+        if (answer.kind === 'cursor') {
+          job.answer(null)
+          const rest = await job.cursor.opened(readEntries(answer.body), answer.cutOff)
+          if (rest !== null) await dispose(rest, mayWrite, jobs)
+        } else {
+          await job.cursor.fail(answer.kind === 'error' ? answer.error : CURSOR_NOT_OPEN)
+          job.answer(answer)
+        }
+        break
+      }
+      case 'refused':
+        streams.turnAway(streamId)
+        job.answer()
+        break
+      case 'close':
+        streams.leave(streamId)
+        job.answer()
+    }
   }
 
   /**
    * Of a batch that only reads, the rest is read for nothing, so that its stream goes on. Whoever hangs up ends the stream,
    * and a transaction with it; but nothing is written for a client that does not wait for it.
    */
-  async function dispose(rest: EntryReader, batch: string, jobs: readonly Job[]): Promise<void> {
+  async function dispose(rest: EntryReader, mayWrite: boolean, jobs: readonly Job[]): Promise<void> {
     await scheduler.wait(0)
-    const goesOn = jobs[0]?.type !== 'close' && !mayTakeWriteLock(batch)
+    const goesOn = jobs[0]?.type !== 'close' && !mayWrite
     const cancel = (): Promise<void> => rest.cancel().catch(() => undefined)
     const timer = setTimeout(() => void cancel(), SKIPPED_CURSOR_MS)
     try {
@@ -88,6 +106,10 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  const release = (job: Job): void => {
+    if ('held' in job) job.held?.release()
   }
 
   return {
@@ -102,7 +124,7 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
       work(streamId, begun).catch(failed)
     },
     clear() {
-      for (const jobs of lanes.values()) jobs.length = 0
+      for (const jobs of lanes.values()) for (const job of jobs.splice(0)) release(job)
     },
   }
 }

@@ -23,15 +23,20 @@ import {
 export interface HelloMessage {
   type: 'hello'
   jwt: string | null
-  /** In characters, as it came. */
-  size: number
 }
 
 export interface RequestMessage {
   type: 'request'
   requestId: number
-  request: SocketRequest | { type: 'refused'; error: HranaError }
-  size: number
+  request: SocketRequest | { type: 'refused'; error: HranaError } | OverloadingRequest
+}
+
+/** One that there was no room for: all that is kept of it are the numbers that it names. */
+export interface OverloadingRequest {
+  type: 'overloading'
+  streamId: number | undefined
+  /** Of a cursor that it would have opened. */
+  cursorId?: number | undefined
 }
 
 export type ClientMessage = HelloMessage | RequestMessage
@@ -56,11 +61,7 @@ const MAX_TYPE_CHARACTERS = 100
  *   in itself is refused alone.
  */
 export function parseMessage(message: string | ArrayBuffer, version: number): ClientMessage {
-  if (typeof message !== 'string')
-    throw new ProtocolViolation(1003, 'Messages must be text: the encoding is JSON')
-  if (message.length > MAX_SOCKET_MESSAGE_CHARACTERS)
-    throw new ProtocolViolation(1009, `A message has more than ${MAX_SOCKET_MESSAGE_CHARACTERS} characters`)
-  const members = sliceChecked(message)
+  const members = sliceChecked(readShort(message))
   switch (readType(members.type)) {
     case 'hello': {
       const jwt = readShortString(members.jwt, MAX_TOKEN_CHARACTERS)
@@ -69,15 +70,53 @@ export function parseMessage(message: string | ArrayBuffer, version: number): Cl
           1007,
           `"jwt" must be a string of at most ${MAX_TOKEN_CHARACTERS} characters`,
         )
-      return { type: 'hello', jwt, size: message.length }
+      return { type: 'hello', jwt }
     }
     case 'request': {
       const requestId = readRequestId(members.request_id)
       const request = readRequest(members.request, version)
-      return { type: 'request', requestId, request, size: message.length }
+      return { type: 'request', requestId, request }
     }
     default:
       throw new ProtocolViolation(1007, 'The type of a message is not known')
+  }
+}
+
+/**
+ * Of a message that there is no room for what its client has to be told. Nothing else of it is looked at.
+ *
+ * @throws {ProtocolViolation} when that cannot be answered
+ */
+export function parseOverloading(message: string | ArrayBuffer): RequestMessage {
+  const members = sliceUnchecked(readShort(message), ['type', 'request_id', 'request'])
+  if (readType(members?.type) !== 'request') throw new ProtocolViolation(1013, NO_ROOM_FOR_MESSAGE)
+  const requestId = readRequestId(members?.request_id)
+  const { type, stream_id, cursor_id } =
+    sliceUnchecked(members?.request ?? '', ['type', 'stream_id', 'cursor_id']) ?? {}
+  const streamId = readIfInt32(stream_id)
+  const cursorId = readType(type) === 'open_cursor' ? readIfInt32(cursor_id) : undefined
+  return { type: 'request', requestId, request: { type: 'overloading', streamId, cursorId } }
+}
+
+export const NO_ROOM_FOR_MESSAGE =
+  'Too much is on its way at once. What this connection has sent last did not run'
+
+function sliceUnchecked<Name extends string>(
+  json: string,
+  names: readonly Name[],
+): Partial<Record<Name, string>> | undefined {
+  try {
+    return sliceMembers(json, names)
+  } catch {
+    return undefined
+  }
+}
+
+function readIfInt32(json: string | undefined): number | undefined {
+  try {
+    return readInt32(json, '')
+  } catch {
+    return undefined
   }
 }
 
@@ -91,6 +130,14 @@ export function parseHello(message: string | ArrayBuffer, version: number): Hell
   const first = isShort ? parseMessage(message, version) : null
   if (first?.type !== 'hello') throw new ProtocolViolation(1008, 'The first message must be a hello')
   return first
+}
+
+function readShort(message: string | ArrayBuffer): string {
+  if (typeof message !== 'string')
+    throw new ProtocolViolation(1003, 'Messages must be text: the encoding is JSON')
+  if (message.length > MAX_SOCKET_MESSAGE_CHARACTERS)
+    throw new ProtocolViolation(1009, `A message has more than ${MAX_SOCKET_MESSAGE_CHARACTERS} characters`)
+  return message
 }
 
 function sliceChecked(message: string): Partial<Record<'type' | 'jwt' | 'request_id' | 'request', string>> {

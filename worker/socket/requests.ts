@@ -2,10 +2,12 @@
 import type { HranaError } from '../hrana/error.ts'
 import { MAX_SOCKET_STREAMS } from '../limits.ts'
 import type { LogFields } from '../log.ts'
+import type { StreamAnswer } from '../session/calls.ts'
 import { createCursors } from './cursors.ts'
+import { bytesOf, type Held } from './inbox.ts'
 import { createLanes, type UpstreamStreams } from './lanes.ts'
 import type { ConnectionMemory } from './memory.ts'
-import type { RequestMessage, SocketRequest } from './message.ts'
+import type { OverloadingRequest, RequestMessage, SocketRequest } from './message.ts'
 import { ProtocolViolation } from './protocol.ts'
 import { answerMessage, entriesMessage, errorMessage, okMessage } from './response.ts'
 import type { Template } from './statement.ts'
@@ -15,9 +17,8 @@ import { STREAM_NOT_OPEN, TURNED_AWAY } from './upstream-streams.ts'
 export interface RequestsPorts {
   memory: ConnectionMemory
   streams: UpstreamStreams
-  answer: (message: RequestMessage, text: string) => void
-  /** What goes upstream may be longer than what came. */
-  reweigh: (message: RequestMessage, size: number) => void
+  /** To one of the requests. */
+  answer: (text: string) => void
   /** There is another stream. */
   opened: () => void
   /** A text was stored, or with `null` is forgotten. */
@@ -31,8 +32,11 @@ export interface RequestsPorts {
 }
 
 export interface Requests {
-  /** @throws {ProtocolViolation} when a number in use is taken, or more is open than can be held */
-  handle: (message: RequestMessage) => void
+  /**
+   * @param held of the message: released once it is done with
+   * @throws {ProtocolViolation} when a number in use is taken, or more is open than can be held
+   */
+  handle: (message: RequestMessage, held: Held | null) => void
   /** Sees to cursors that nobody reads. */
   tick: () => void
   /** Lets go of everything. */
@@ -48,10 +52,11 @@ export function createRequests(ports: RequestsPorts): Requests {
   /** Their close waits for what was sent before it. */
   const closing = new Set<number>()
 
-  function handle(message: RequestMessage): void {
-    const { request, requestId } = message
-    const confirm = (type: string): void => answer(message, okMessage(requestId, `{"type":"${type}"}`))
-    const refuse = (error: HranaError): void => answer(message, errorMessage(requestId, error))
+  function handle({ request, requestId }: RequestMessage, held: Held | null): void {
+    const confirm = (type: string): void => answer(okMessage(requestId, `{"type":"${type}"}`))
+    const refuse = (error: HranaError): void => answer(errorMessage(requestId, error))
+    const tell = (told: StreamAnswer): void => answer(answerMessage(requestId, told))
+    if (request.type !== 'stream_request' && request.type !== 'open_cursor') held?.release()
     switch (request.type) {
       case 'refused':
         return refuse(request.error)
@@ -59,25 +64,21 @@ export function createRequests(ports: RequestsPorts): Requests {
         return openStream(request) ? confirm('open_stream') : refuse(TOO_MANY_STREAMS)
       case 'close_stream':
         return closeStream(request, () => confirm('close_stream'))
+      case 'overloading':
+        return refuseInTurn(request, refuse)
       case 'stream_request': {
-        const json = prepare(message, request.streamId, request.request)
-        if (typeof json !== 'string') return refuse(json.error)
-        return lanes.add(request.streamId, {
-          type: 'request',
-          json,
-          answer: (told) => answer(message, answerMessage(requestId, told)),
-        })
+        const { streamId } = request
+        const json = prepare(streamId, request.request, held)
+        if (typeof json === 'string')
+          return lanes.add(streamId, { type: 'request', json, held, answer: tell })
+        return json.error === NO_ROOM ? refuseInTurn({ streamId }, refuse) : refuse(json.error)
       }
       case 'open_cursor':
-        return openCursor(message, request, (told) =>
-          told === null ? confirm('open_cursor') : answer(message, answerMessage(requestId, told)),
-        )
+        return openCursor(request, held, (told) => (told === null ? confirm('open_cursor') : tell(told)))
       case 'fetch_cursor':
         cursors
           .fetch(request.cursorId, request.maxCount)
-          .then((told) =>
-            'error' in told ? refuse(told.error) : answer(message, entriesMessage(requestId, told)),
-          )
+          .then((told) => ('error' in told ? refuse(told.error) : answer(entriesMessage(requestId, told))))
           .catch(failed)
         return
       case 'close_cursor':
@@ -121,34 +122,49 @@ export function createRequests(ports: RequestsPorts): Requests {
     })
   }
 
-  /** What of a request goes upstream, or why nothing does. */
-  function prepare(
-    message: RequestMessage,
-    streamId: number,
-    template: Template,
-  ): string | { error: HranaError } {
+  /** What of a request goes upstream, or why nothing does, and nothing is held of it. */
+  function prepare(streamId: number, template: Template, held: Held | null): string | { error: HranaError } {
+    const refusal = refuseStream(streamId)
+    const filled = refusal === null ? fillIn(template, memory.texts) : { error: refusal }
+    // With the stored texts it may be longer than what came.
+    const prepared =
+      'json' in filled && held?.resize(bytesOf(filled.json)) === false ? { error: NO_ROOM } : filled
+    if ('json' in prepared) return prepared.json
+    held?.release()
+    return prepared
+  }
+
+  function refuseStream(streamId: number): HranaError | null {
     const status = memory.streams.get(streamId)
-    if (status === undefined && memory.streams.size >= MAX_SOCKET_STREAMS) return { error: TOO_MANY_STREAMS }
-    if (status === undefined || closing.has(streamId)) return { error: STREAM_NOT_OPEN }
-    if (status === 'turned_away') return { error: TURNED_AWAY }
-    const filled = fillIn(template, memory.texts)
-    if ('error' in filled) return filled
-    ports.reweigh(message, Math.max(message.size, filled.json.length))
-    return filled.json
+    if (status === undefined && memory.streams.size >= MAX_SOCKET_STREAMS) return TOO_MANY_STREAMS
+    if (status === undefined || closing.has(streamId)) return STREAM_NOT_OPEN
+    return status === 'turned_away' ? TURNED_AWAY : null
+  }
+
+  /** Behind what was sent before it on its stream, whose state decides what becomes of what was sent behind it. */
+  function refuseInTurn(
+    { streamId, cursorId }: Omit<OverloadingRequest, 'type'>,
+    refuse: (error: HranaError) => void,
+  ): void {
+    if (streamId === undefined) return refuse(NO_ROOM)
+    if (cursorId !== undefined) cursors.add(cursorId, streamId).fail(NO_ROOM).catch(failed)
+    const refusal = refuseStream(streamId)
+    if (refusal !== null) return refuse(refusal)
+    lanes.add(streamId, { type: 'refused', answer: () => refuse(NO_ROOM) })
   }
 
   function openCursor(
-    message: RequestMessage,
     { streamId, cursorId, batch }: RequestOf<'open_cursor'>,
-    told: (refusal: Parameters<typeof answerMessage>[1] | null) => void,
+    held: Held | null,
+    told: (refusal: Exclude<StreamAnswer, { kind: 'results' }> | null) => void,
   ): void {
     const cursor = cursors.add(cursorId, streamId)
-    const json = prepare(message, streamId, batch)
-    if (typeof json !== 'string') {
-      cursor.fail(json.error).catch(failed)
-      return told({ kind: 'error', error: json.error })
-    }
-    lanes.add(streamId, { type: 'cursor', batch: json, cursor, answer: told })
+    const json = prepare(streamId, batch, held)
+    if (typeof json === 'string')
+      return lanes.add(streamId, { type: 'cursor', batch: json, cursor, held, answer: told })
+    cursor.fail(json.error).catch(failed)
+    const refuse = (error: HranaError): void => told({ kind: 'error', error })
+    return json.error === NO_ROOM ? refuseInTurn({ streamId }, refuse) : refuse(json.error)
   }
 
   function storeSql({ sqlId, sql }: RequestOf<'store_sql'>): HranaError | undefined {
@@ -171,6 +187,12 @@ export function createRequests(ports: RequestsPorts): Requests {
       memory.streams.clear()
     },
   }
+}
+
+const NO_ROOM: HranaError = {
+  status: 503,
+  code: 'OVERLOADED',
+  message: 'Too many large requests are on their way. This one did not run.',
 }
 
 const TOO_MANY_STREAMS: HranaError = {

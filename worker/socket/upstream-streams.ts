@@ -59,6 +59,11 @@ export function createUpstreamStreams(options: UpstreamStreamsOptions): Upstream
       take(streamId, requests, (id, turn) => streams.pipeline(id, { ...destination(), turn, requests })),
     openCursor: (streamId, batch) =>
       take(streamId, batch, (id, turn) => streams.cursor(id, { ...destination(), turn, requests: batch })),
+    turnAway(streamId) {
+      if (!statuses.has(streamId) || isInTransaction(String(streamId))) return
+      statuses.set(streamId, 'turned_away')
+      changed()
+    },
     leave(streamId) {
       readers.delete(streamId)
       streams.leave(String(streamId))

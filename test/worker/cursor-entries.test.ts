@@ -51,6 +51,25 @@ test('entries come as they were sent, however the body is cut and however many a
   )
 })
 
+test('a row of 16 MB that comes in very many pieces is put together once, not with each of them', async () => {
+  const line = row('x'.repeat(16_000_000))
+  const bytes = linesOf(line, END)
+  const pieces = Array.from({ length: Math.ceil(bytes.length / 256) }, (_, n) =>
+    bytes.subarray(n * 256, (n + 1) * 256),
+  )
+  const { read } = readEntries(bodyOf(pieces).body)
+  const { entries } = await read(10, Infinity)
+  expect(entries.map(({ length }) => length)).toEqual([line.length, END.length])
+  expect(entries[0] === line).toBe(true)
+})
+
+test('a line without an end is read no further than a row may be long', async () => {
+  const piece = new TextEncoder().encode('x'.repeat(1024 * 1024))
+  const { body, taken } = bodyOf(Array<Uint8Array>(100).fill(piece))
+  await expect(readEntries(body).read(1, 1)).rejects.toThrow('a line of more than 16777216 characters')
+  expect(taken()).toBeLessThan(20)
+})
+
 test('a message ends with the entry that makes it long enough', async () => {
   const { read } = reader(BEGIN, row('x'.repeat(50)), row('y'), END)
   const { entries } = await read(100, BEGIN.length + 10)

@@ -37,28 +37,28 @@ export interface EntryReader {
 export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
   const reader = body.getReader()
   const decoder = new TextDecoder()
-  /** Whole lines, of which those before `at` have been taken; behind them the beginning of one. */
-  let text = ''
+  /** The piece that was read last, of which what is before `at` has been taken. */
+  let piece = ''
   let at = 0
+  /** What came before it of a line that has not ended. In parts: together they would be copied with each that comes. */
+  let begun: string[] = []
+  let begunCharacters = 0
   let isAtEnd = false
   let isInStep = false
 
   /** @returns `undefined` when there is none left */
   async function nextLine(): Promise<string | undefined> {
-    let searched = at
     for (;;) {
-      const end = text.indexOf('\n', searched)
+      const end = piece.indexOf('\n', at)
       if (end !== -1) {
-        const line = text.slice(at, end)
+        const line = takeUpTo(end)
         at = end + 1
         return line
       }
       if (isAtEnd) break
-      searched = text.length - at
       await readOn()
     }
-    const rest = text.slice(at)
-    at = text.length
+    const rest = takeUpTo(piece.length)
     if (rest === '') return undefined
     // A row that was cut off may end as one that was not.
     try {
@@ -69,12 +69,25 @@ export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
     return rest
   }
 
+  /** What has begun, with the piece as far as to `end`. */
+  function takeUpTo(end: number): string {
+    const last = piece.slice(at, end)
+    const line = begun.length === 0 ? last : begun.join('') + last
+    begun = []
+    begunCharacters = 0
+    at = end
+    return line
+  }
+
   async function readOn(): Promise<void> {
     const { value, done } = await reader.read()
     isAtEnd = done
-    text = text.slice(at) + (done ? decoder.decode() : decoder.decode(value, { stream: true }))
+    const rest = piece.slice(at)
+    if (rest !== '') begun.push(rest)
+    begunCharacters += rest.length
+    piece = done ? decoder.decode() : decoder.decode(value, { stream: true })
     at = 0
-    if (text.length > MAX_CURSOR_LINE_CHARACTERS)
+    if (begunCharacters > MAX_CURSOR_LINE_CHARACTERS)
       throw new BrokenCursorError(`a line of more than ${MAX_CURSOR_LINE_CHARACTERS} characters`)
   }
 
@@ -119,7 +132,8 @@ export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
       return { entries, isDone: false }
     },
     async skip(maxBytes) {
-      text = ''
+      piece = ''
+      begun = []
       for (let bytes = 0; !isAtEnd;) {
         if (bytes > maxBytes) return false
         const { value, done } = await reader.read()

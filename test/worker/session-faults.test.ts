@@ -49,6 +49,41 @@ const titles = async (): Promise<string[]> => {
 const streams = async (): Promise<unknown[]> =>
   (await openStreams()).filter(({ database }) => database === tenant.database.name)
 
+describe('a request that something on the way sends twice, so that the second finds the stream gone,', () => {
+  const byPipeline = (sql: string, baton: string | null): Promise<Response> =>
+    send([execute(sql), close], baton)
+  const byCursor = (sql: string, baton: string | null): Promise<Response> =>
+    call('/t/faults/v3/cursor', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tenant.token.jwt}` },
+      body: JSON.stringify({ baton, batch: { steps: [{ stmt: { sql } }] } }),
+    })
+
+  test.each([
+    ['sqld', 'commit', 'pipeline', 400, 'Received an invalid baton'],
+    [
+      'sqld',
+      ';end transaction',
+      'pipeline',
+      400,
+      '{"message":"The stream has expired","code":"STREAM_EXPIRED"}',
+    ],
+    ['Turso Cloud', 'COMMIT', 'pipeline', 404, '{"error":"stream not found: 1"}'],
+    ['Turso Cloud', 'commit', 'cursor', 404, '{"error":"stream not found: 1"}'],
+  ] as const)(
+    'in the words of %s, is not called rolled back where it may have committed: %s by a %s',
+    async (_, sql, on, status, body) => {
+      const { baton } = await answerOf(send([execute('begin'), insert('twice')]))
+      await failNext({ kind: 'respond', on, status, body, effect: true })
+      const told = await refusalOf((on === 'cursor' ? byCursor : byPipeline)(sql, baton))
+      expect(told).toMatchObject({ status: 400, code: 'STREAM_LOST', outcome: 'unknown' })
+      expect(await titles()).toEqual(['twice'])
+      expect(await refusalOf(send([execute('select 1')], baton))).toMatchObject({ outcome: 'unknown' })
+      await answerOf(send([execute('delete from notes'), close]))
+    },
+  )
+})
+
 describe('an object that is gone', () => {
   /** A transaction, request by request. */
   const around = (middle: object): object[][] => [

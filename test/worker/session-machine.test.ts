@@ -89,7 +89,7 @@ describe('the life of a stream', () => {
   })
 
   /** The database says, at its second request, that the stream has ended before. */
-  const givenUp = (facts: Partial<Extract<StreamEvent, { kind: 'answered' }>>): Step => {
+  const givenUp = (facts: Partial<Extract<StreamEvent, { kind: 'answered' }>>, mayCommit = false): Step => {
     const asked = advance(
       answer(newStream(0), facts),
       { kind: 'asked', now: 1, turn: 1, asks: NO_HISTORY, isProbe: false },
@@ -97,7 +97,7 @@ describe('the life of a stream', () => {
     )
     return advance(
       asked.state!,
-      { kind: 'dead', now: 2, fence: asked.state!.fence, asks: NO_HISTORY },
+      { kind: 'dead', now: 2, fence: asked.state!.fence, asks: NO_HISTORY, mayCommit },
       limits,
     )
   }
@@ -111,6 +111,12 @@ describe('the life of a stream', () => {
       state: { kind: 'expired', limit: 'upstream' },
       refusal: { kind: 'expired', isDoubtful: false },
     })
+  })
+
+  test('in a transaction that its request may have ended, a stream that the database has given up is in doubt', () => {
+    const lost = { kind: 'lost', isDoubtful: true }
+    expect(givenUp({ isAutocommit: false }, true)).toMatchObject({ state: lost, refusal: lost })
+    expect(givenUp({ leavesState: true }, true)).toMatchObject({ refusal: { kind: 'expired' } })
   })
 
   test('with nothing on it, a stream that the database has given up is opened again', () => {

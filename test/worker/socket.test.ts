@@ -659,7 +659,7 @@ describe('when the database', () => {
     await client.get(insert('restarted', 2))
     await failNext({ kind: 'restart', on: 'pipeline' })
     expect(await valueOf(client, execute('select 1', 1))).toBe('1')
-    expect(await client.ask(execute('commit', 2))).toMatchObject({
+    expect(await client.ask(execute('select 1', 2))).toMatchObject({
       error: { code: 'STREAM_EXPIRED', outcome: 'rolled_back' },
     })
     expect(await client.ask(insert('restarted', 2))).toMatchObject({ error: { code: 'STREAM_EXPIRED' } })

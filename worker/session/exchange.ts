@@ -151,11 +151,11 @@ function settle(order: Exchange, text: string): Exchanged {
 
 function refused(order: Exchange, { status, headers, text }: UpstreamAnswer): Exchanged {
   const { upstream, facts, stored } = order
-  const { asks } = facts
+  const { asks, mayCommit } = facts
   const isTurnedAway = upstream === null && (status === 429 || status === 401)
   const event: Exchanged['event'] =
     upstream !== null && isDeadStream(status, text)
-      ? { kind: 'dead', asks }
+      ? { kind: 'dead', asks, mayCommit }
       : isTurnedAway
         ? { kind: 'turned_away' }
         : { kind: 'refused' }

@@ -87,7 +87,10 @@ function settle(state: StreamInFlight, event: Outcome, limits: StreamLimits): St
     case 'dead': {
       const isLost = event.asks.length > 0 && before.hasWritten
       if (before.kind === 'in_transaction' || before.isPinned || isLost || isParked(before)) {
-        const ended = end(before, 'expired', event.now, 'upstream')
+        const ended =
+          before.kind === 'in_transaction' && event.mayCommit
+            ? end(before, 'lost', event.now)
+            : end(before, 'expired', event.now, 'upstream')
         return refuse({ ...ended, fence: state.fence + 1 }, endOf(ended, null))
       }
       // Nothing has run, and nothing was lost with the stream: the same again on another one.

@@ -4,7 +4,7 @@
  */
 import { elementsOf, sqlTextsOf } from '../hrana/envelope.ts'
 import { ALL_HISTORY, asksFor, NO_HISTORY, type HistoryKind } from './history.ts'
-import { BEGINS, ESCAPED_LETTER, KEEPS_STATE, word } from './sql-words.ts'
+import { BEGINS, ENDS, ESCAPED_LETTER, KEEPS_STATE, word } from './sql-words.ts'
 import { fillIn, readStoring, typeOf, type StoredSql, type StoringRequest } from './stored-sql.ts'
 import { isUndoable } from './undoable.ts'
 
@@ -15,6 +15,8 @@ export interface RequestFacts {
   isClosing: boolean
   /** They may open a transaction. */
   mayBegin: boolean
+  /** They may commit the one that is open. */
+  mayCommit: boolean
   /** As the first of their stream: if that is in a transaction afterwards, a rollback takes back all of them. */
   isUndoable: boolean
   /** They may leave something on their stream that another stream would not have. */
@@ -40,6 +42,7 @@ const STORES = /_sql"/
 export const NO_FACTS: RequestFacts = {
   isClosing: false,
   mayBegin: false,
+  mayCommit: false,
   isUndoable: false,
   leavesState: false,
   asks: NO_HISTORY,
@@ -82,22 +85,35 @@ export function isSelfContained(batch: string): boolean {
 export const mayTakeWriteLock = (requests: string): boolean =>
   ESCAPED_LETTER.test(requests) || WRITES.test(requests)
 
-type SqlFacts = Pick<RequestFacts, 'mayBegin' | 'leavesState' | 'asks' | 'mayWrite'>
+type SqlFacts = Pick<RequestFacts, 'mayBegin' | 'mayCommit' | 'leavesState' | 'asks' | 'mayWrite'>
 
 /** Arguments do not count, whatever they say. */
 function readSql(requests: string, stored: StoredSql): SqlFacts {
   const { text, namesUnknown } = fillIn(requests, stored)
   if (ESCAPED_LETTER.test(text)) return OBSCURE
-  const facts = { mayBegin: namesUnknown, leavesState: false, asks: asksFor(text), mayWrite: namesUnknown }
+  const facts = {
+    mayBegin: namesUnknown,
+    mayCommit: namesUnknown,
+    leavesState: false,
+    asks: asksFor(text),
+    mayWrite: namesUnknown,
+  }
   for (const sql of sqlTextsOf(text)) {
     facts.mayBegin ||= BEGINS.test(sql)
+    facts.mayCommit ||= ENDS.test(sql)
     facts.leavesState ||= KEEPS_STATE.test(sql)
     facts.mayWrite ||= CHANGES_ROWS.test(sql)
   }
   return facts
 }
 
-const OBSCURE: SqlFacts = { mayBegin: true, leavesState: true, asks: ALL_HISTORY, mayWrite: true }
+const OBSCURE: SqlFacts = {
+  mayBegin: true,
+  mayCommit: true,
+  leavesState: true,
+  asks: ALL_HISTORY,
+  mayWrite: true,
+}
 
 function hasClose(requests: string): boolean {
   for (const request of elementsOf(requests)) if (typeOf(request) === 'close') return true

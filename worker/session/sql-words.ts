@@ -6,6 +6,7 @@ export const ESCAPED_LETTER = /\\u00[4-7]/
 const START = String.raw`(?:\b|\\[bfnrt]|\\u[0-9a-fA-F]{4})`
 export const word = (pattern: string): RegExp => new RegExp(`${START}(?:${pattern})`, 'i')
 
+export const ENDS = word(String.raw`(?:commit|end|release)\b`)
 export const BEGINS = word(String.raw`(?:begin|savepoint)\b`)
 /** A `pragma` that only reads the schema, or that writes to the file, leaves nothing on the stream. */
 const HARMLESS_PRAGMA =

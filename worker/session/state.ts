@@ -123,9 +123,10 @@ export type StreamEvent = { now: number } & (
     }
   /**
    * Refused with certainty that nothing ran: `dead` since its stream had ended before, `turned_away` at the door; `left` is
-   * what was opened for it.
+   * what was opened for it. But whatever is between us and the database may have sent it twice, and the stream have gone with
+   * the first: after a COMMIT that is no certainty.
    */
-  | { kind: 'dead'; fence: number; asks: readonly HistoryKind[] }
+  | { kind: 'dead'; fence: number; asks: readonly HistoryKind[]; mayCommit: boolean }
   | { kind: 'turned_away'; fence: number; left?: Upstream }
   /** Refused in any other way: something may have run, and the stream may live on. */
   | { kind: 'refused'; fence: number }

@@ -40,6 +40,8 @@ type Fate =
   | 'lost_after'
   | 'refused'
   | 'restarted'
+  /** Something on the way sends it twice, and gives the answer to the second. */
+  | 'doubled'
   | 'busy'
   | 'evicted'
 type Meanwhile = 'kill' | 'drain' | 'tick' | 'late' | 'ask'
@@ -77,6 +79,7 @@ export const action: fc.Arbitrary<Action> = fc.oneof(
             'lost_after',
             'refused',
             'restarted',
+            'doubled',
             'busy',
             'evicted',
           ),
@@ -244,7 +247,8 @@ export class World {
       upstream === null
         ? { inTransaction: false, idleSince: now, told: NOTHING_TOLD }
         : this.streams.get(upstream.baton)
-    if (known === undefined) return { kind: 'dead', now, fence, asks }
+    const mayCommit = program === 'commit'
+    if (known === undefined) return { kind: 'dead', now, fence, asks, mayCommit }
     if (upstream !== null) this.streams.delete(upstream.baton)
     hold(!this.ran.has(flight.turn), 'a request runs once')
     this.ran.add(flight.turn)
@@ -254,6 +258,9 @@ export class World {
     const rowid = ++this.rowids
     known.told = write(known.told, program, rowid)
     this.told = write(this.told, program, rowid)
+    // The second of them finds the stream gone.
+    if (fate === 'doubled' && mayCommit && known.inTransaction)
+      return { kind: 'dead', now, fence, asks, mayCommit }
     if (program === 'begin') known.inTransaction = true
     if (program === 'commit') known.inTransaction = false
     const baton = program === 'close' ? null : `baton ${this.batons++}`

@@ -36,6 +36,8 @@ const patience = {
 /** What all projects have. */
 const everywhere = {
   ...patience,
+  // No file leaves anything in a module, so none needs a registry of its own: a second each.
+  isolate: false,
   setupFiles: ['test/support/property-seed.ts'],
   provide: { propertySeed: propertySeed(process.env['PROPERTY_SEED']) },
 }
@@ -53,17 +55,30 @@ const worker = (name: string, behaviour: BehaviourName, include: string[]) => ({
     ...everywhere,
     ...inTurn,
     name,
-    // What a Worker of its own would give to each file, the setup does.
-    isolate: false,
     include,
-    // It loads what the others have as well, in its turn.
+    // It loads what the others have as well, in its turn, and gives each file what a Worker of its own would.
     setupFiles: ['test/worker/setup.ts'],
     provide: { ...everywhere.provide, behaviour },
   },
 })
 
+/** Tests of whole processes and sockets: slower, and those of a project not side by side with each other. */
+const wholeProcesses = (name: string) => ({
+  test: {
+    ...everywhere,
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    fileParallelism: false,
+    testTimeout: 4 * PATIENCE_MS,
+    hookTimeout: 4 * PATIENCE_MS,
+  },
+})
+
 /** What the project `worker` has behind it: `TURSO_BEHAVIOUR=cloud` lets all of its files meet another one. */
 const turso = (process.env['TURSO_BEHAVIOUR'] ?? 'spec') as BehaviourName
+
+/** In which the runtime does nothing: text goes in and values come out. */
+const ofTextAlone = ['test/core/scan.test.ts']
 
 const filesOf = (...names: string[]): string[] => names.map((name) => `test/worker/${name}.test.ts`)
 /** Where it shows how the servers differ that users have. */
@@ -78,8 +93,6 @@ export default defineConfig({
         test: {
           ...everywhere,
           name: 'core@node',
-          // The library keeps nothing between calls, so its tests need no module registry for each file: a second each.
-          isolate: false,
           include: ['test/core/**/*.test.ts'],
           setupFiles: [...everywhere.setupFiles, 'test/support/node/local-turso-as-fetch.ts'],
         },
@@ -90,8 +103,8 @@ export default defineConfig({
           ...everywhere,
           ...inTurn,
           name: 'core@workerd',
-          isolate: false,
           include: ['test/core/**/*.test.ts'],
+          exclude: ofTextAlone,
         },
       },
       worker('worker', turso, ['test/worker/**/*.test.ts']),
@@ -102,20 +115,13 @@ export default defineConfig({
         test: {
           ...everywhere,
           name: 'tools',
+          // They load programs, which may do to their process what they like.
+          isolate: true,
           include: ['test/tools/**/*.test.ts', 'test/package/**/*.test.ts'],
         },
       },
-      {
-        // Whole processes and sockets: slower, and not side by side with each other.
-        test: {
-          ...everywhere,
-          name: 'stack',
-          include: ['test/stack/**/*.test.ts', 'test/start/**/*.test.ts'],
-          fileParallelism: false,
-          testTimeout: 4 * PATIENCE_MS,
-          hookTimeout: 4 * PATIENCE_MS,
-        },
-      },
+      wholeProcesses('stack'),
+      wholeProcesses('start'),
     ],
   },
 })

@@ -23,15 +23,17 @@ async function main(names: readonly string[]): Promise<number> {
   })
 
   process.chdir(root)
+  const temporaryFolder = await mkdtemp(path.join(tmpdir(), 'turso-edge-test-'))
   Object.assign(process.env, offlineWrangler, {
     CI: 'true',
     // CI alone makes some of the tools paint their output.
     FORCE_COLOR: '0',
+    // Hundreds of processes run the same modules.
+    NODE_COMPILE_CACHE: path.join(temporaryFolder, 'compiled'),
     PATH: `${path.join(root, 'node_modules/.bin')}${path.delimiter}${process.env['PATH'] ?? ''}`,
   })
   delete process.env['NO_COLOR']
 
-  const temporaryFolder = await mkdtemp(path.join(tmpdir(), 'turso-edge-test-'))
   const results: StepResult[] = []
   try {
     const context = { temporaryFolder, signal: interrupted.signal }

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/index.ts'
 import {
-  BEHAVIOUR_NAMES,
+  EVERY_BEHAVIOUR,
   clearFaults,
   createTestDatabase,
   openStreams,
@@ -37,7 +37,7 @@ async function collect<Row>(rows: AsyncIterable<Row>): Promise<Row[]> {
 const streams = async (): Promise<unknown[]> =>
   (await openStreams()).filter(({ database }) => database === fixture.name)
 
-describe.each(BEHAVIOUR_NAMES)('a stream of rows (%s)', (behaviour) => {
+describe.each(EVERY_BEHAVIOUR)('a stream of rows (%s)', (behaviour) => {
   let own: Database
   beforeAll(async () => {
     own = (await (await startTurso({ behaviour })).createDatabase()).database

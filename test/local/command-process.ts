@@ -27,7 +27,12 @@ export function spawnWith(env: Record<string, string>, ...args: string[]) {
     execArgv: [],
     env: { ...process.env, TURSO_PLATFORM_TOKEN: '', ...env },
   })
-  onTestFinished(() => void child.kill('SIGKILL'))
+  // In order, as whoever is killed cannot remove its temporary folder.
+  onTestFinished(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill()
+    await once(child, 'exit')
+  })
   const output = { stdout: '', stderr: '' }
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))

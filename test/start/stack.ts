@@ -37,7 +37,12 @@ export async function runStart(
     ? (['npm', 'start', '--'] as const)
     : [process.execPath, 'tools/start.ts']
   const args = [`--port=${port}`, `--turso-port=${tursoPort}`, `--data=${dataFolder}`, ...flags]
-  const child = spawn(program, [...prefix, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, [...prefix, ...args], {
+    cwd: root,
+    // Beside the data: who is killed leaves something there, which is removed with the test's folder.
+    env: { ...process.env, TMPDIR: path.dirname(dataFolder) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   running.add(child)
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))

@@ -16,9 +16,9 @@ let data: string
 let kept: string
 
 beforeAll(async () => {
-  kept = await mkdtemp(path.join(tmpdir(), 'turso-edge-kept-'))
+  kept = path.join(await mkdtemp(path.join(tmpdir(), 'turso-edge-kept-')), 'data')
 })
-afterAll(() => rm(kept, { recursive: true, force: true }))
+afterAll(() => rm(path.dirname(kept), { recursive: true, force: true }))
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'turso-edge-start-'))
   data = path.join(folder, 'data')

@@ -73,8 +73,9 @@ function bindingsOf(type: 'plain_text' | 'secret_text', values: Readonly<Record<
 
 async function end(code: number): Promise<void> {
   await Promise.race([disposeAll(), sleep(DISPOSE_GRACE_MS)])
-  // We lead a process group. Without a parent that cleans up, end ourselves whatever outlived the disposal.
-  if (!process.connected) signalGroup(process.pid, 'SIGKILL')
+  // We lead a process group. Without a parent that cleans up, end ourselves whatever outlived the disposal: at last, since
+  // Miniflare removes its temporary folder at the exit when it was not disposed of.
+  process.once('exit', () => !process.connected && signalGroup(process.pid, 'SIGKILL'))
   process.exit(code)
 }
 

@@ -14,6 +14,7 @@ export const stages: readonly (readonly Lane[])[] = [
   [[commandStep('generate', ['node', 'tools/bundle-migrations.ts'])]],
   [
     [vitestStep('vitest:stack', ['stack'])],
+    [vitestStep('vitest:start', ['start'])],
     [vitestStep('vitest:node', ['core@node', 'local'])],
     [vitestStep('vitest:worker-1', ['worker'], '1/2')],
     [vitestStep('vitest:worker-2', ['worker'], '2/2')],

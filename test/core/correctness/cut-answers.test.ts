@@ -1,7 +1,7 @@
 /** An answer that does not come whole is an error wherever it is cut, and never a result that is too short. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { connect, isTursoError, type Database, type Fetch } from '../../../src/index.ts'
-import { BEHAVIOUR_NAMES, startTurso, type TestDatabase } from '../../support/turso.ts'
+import { EVERY_BEHAVIOUR, startTurso, type TestDatabase } from '../../support/turso.ts'
 
 type Call = [name: string, run: (client: Database) => Promise<unknown>]
 
@@ -41,7 +41,7 @@ function replaying(path: string, answer: () => Response): { client: Database; as
 
 const ENDINGS: readonly Ending[] = ['clean', 'cut']
 
-describe.each(BEHAVIOUR_NAMES)('behaviour %s', (behaviour) => {
+describe.each(EVERY_BEHAVIOUR)('behaviour %s', (behaviour) => {
   let fixture: TestDatabase
 
   beforeAll(async () => {

@@ -28,7 +28,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   "import * from 'turso-edge'": 24_500,
   "import * from 'turso-edge/libsql'": 16_800,
   "import * from 'turso-edge/drizzle'": 17_300,
-  Worker: 107_800,
+  Worker: 111_000,
 }
 
 const root = path.join(import.meta.dirname, '..')

@@ -1,5 +1,6 @@
 /** What the routes find in Hono's context. */
 import type { ApiKey } from './api-key.ts'
+import type { Claim } from './memory/room.ts'
 
 export interface AppEnvironment {
   Bindings: Env
@@ -19,6 +20,9 @@ export interface AppEnvironment {
       databaseUrl: string
       location: string
     }
+    /** Set behind `holdBody`: the body, and its place in the room for bodies. */
+    body: Uint8Array<ArrayBuffer>
+    bodyClaim: Claim
     /** What a session is listed as; set where that is not `http`. */
     sessionKind: 'http' | 'binding' | undefined
   }

@@ -9,14 +9,31 @@ export const BODY_TIMEOUT_MS = 30_000
 /** Nesting of a request's JSON: code that walks it recursively must not overflow the stack. */
 export const MAX_JSON_DEPTH = 32
 
-/**
- * A pipeline is held in memory as bytes and as text, here and in the session, and an isolate has 128 MB for all its
- * requests.
- */
+/** A pipeline is held in memory as it came until it is sent. */
 export const MAX_PIPELINE_BYTES = 8 * 1024 * 1024
 
 /** Likewise an answer that a session holds. sqld stops a single result at 10 MB; a message between objects has 32 MiB. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+/** A body of this size or less is held wherever it comes; for a larger one there must be room. */
+export const SMALL_BODY_BYTES = 64 * 1024
+
+/**
+ * For what is larger, all of an isolate together: it has 128 MB for the Worker, its objects and what of each is made in
+ * passing, such as the text of a body. Two of the largest at once.
+ */
+export const ROOM_FOR_BODIES_BYTES = 16 * 1024 * 1024
+export const ROOM_FOR_SESSION_REQUESTS_BYTES = 16 * 1024 * 1024
+export const ROOM_FOR_ANSWERS_BYTES = 32 * 1024 * 1024
+
+/** For how long whoever finds no room waits for it. */
+export const ROOM_WAIT_MS = 15_000
+
+/** For how long a large answer of a session may be on its way to its client, who else holds the room of others. */
+export const LARGE_ANSWER_MS = 120_000
+
+/** After which a place is another's, whatever has become of its holder: longer than a body, a request or an answer takes. */
+export const PLACE_LASTS_MS = 180_000
 
 /** One call to the Platform API. */
 export const PLATFORM_TIMEOUT_MS = 10_000

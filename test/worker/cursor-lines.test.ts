@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { bytesOf, textOf } from '../../worker/memory/bytes.ts'
 import { askAutocommit } from '../../worker/session/autocommit-question.ts'
 import { createCursorLines, LINE_HEAD_BYTES, type CursorCount } from '../../worker/session/cursor-lines.ts'
 
@@ -144,13 +145,15 @@ test.each([
     2,
   ],
 ])('a batch has the question behind its own steps: %s', (batch, own) => {
-  const asking = askAutocommit(batch)!
+  const asking = askAutocommit(bytesOf(batch))!
   expect(asking.firstOwn).toBe(own)
-  const [before, after] = [batch, asking.batch].map((text) => JSON.parse(text) as { steps: unknown[] })
+  const [before, after] = [batch, textOf(asking.batch)].map(
+    (text) => JSON.parse(text) as { steps: unknown[] },
+  )
   expect(after).toEqual({ ...before, steps: [...before!.steps, expect.anything(), expect.anything()] })
 })
 
 test.each(['{}', '{"steps":3}', '{"steps":[}', '{"steps":[],"steps":[]}', '[]', ''])(
   'what is no batch is left to the database: %s',
-  (batch) => expect(askAutocommit(batch)).toBeNull(),
+  (batch) => expect(askAutocommit(bytesOf(batch))).toBeNull(),
 )

@@ -1,22 +1,25 @@
 /** What opens and closes its own stream, a pipeline or a cursor: the answer goes to the client as it comes. */
-import { headLine, prepend, readCursorHead } from '../hrana/cursor-body.ts'
+import { cursorRequest, headLine, readCursorHead, surround } from '../hrana/cursor-body.ts'
 import { sliceMembers } from '../hrana/envelope.ts'
 import {
   blockedError,
   hranaErrorResponse,
   NO_ANSWER,
+  NO_ANSWER_YET,
+  NO_ROOM_FOR_ANSWER,
   RESPONSE_TOO_LARGE,
   UPSTREAM_REDIRECTS,
+  type HranaError,
 } from '../hrana/error.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import { closeUpstream, mayFollow, type Destination } from '../session/exchange.ts'
-import {
-  AnswerTooLargeError,
-  passedOn,
-  readBounded,
-  streamUpstream,
-  type UpstreamPipeline,
-} from '../hrana/upstream.ts'
+import { passedOn, readAnswerBody, streamUpstream, type UpstreamPipeline } from '../hrana/upstream.ts'
+import { LARGE_ANSWER_MS, SMALL_BODY_BYTES } from '../limits.ts'
+import { BodyTooLargeError } from '../memory/body.ts'
+import { bytesOf, textOf } from '../memory/bytes.ts'
+import { deliver } from '../memory/delivery.ts'
+import { NoRoomError } from '../memory/room.ts'
+import { answers } from '../memory/rooms.ts'
 
 /** How an answer begins that holds nothing which the client must not see: neither a baton nor an address to go to. */
 const HARMLESS = '{"baton":null,"base_url":null,'
@@ -32,7 +35,7 @@ export function passThrough(
       const { ok, body, status } = answer
       if (!ok) return await refusal(answer)
       if (body === null) throw new SyntaxError('an answer without a body')
-      return new Response(await withoutEnvelope(body), { status, headers: passedOn(answer.headers) })
+      return new Response(await withoutEnvelope(answer, body), { status, headers: passedOn(answer.headers) })
     }),
   )
 }
@@ -44,17 +47,17 @@ export function passThrough(
  */
 export function passCursor(
   destination: Destination,
-  batch: string,
+  batch: Uint8Array<ArrayBuffer>,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<Response> {
   const { databaseUrl: url, token, logged } = destination
-  const body = `{"baton":null,"batch":${batch}}`
+  const body = cursorRequest(null, batch)
   return orRefuse(logged, () =>
     streamUpstream({ url, version: '3', endpoint: 'cursor', token, body }, async (answer) => {
       if (!answer.ok) return await refusal(answer)
       if (answer.body === null) throw new SyntaxError('a cursor without a body')
       const { baton, baseUrl, rest } = await readCursorHead(answer.body)
-      const { readable, ended } = prepend([headLine(null), rest], answer.body)
+      const { readable, ended } = surround([headLine(null), rest], answer.body)
       if (baton !== null) {
         const isTrusted = baseUrl !== null && mayFollow(baseUrl, destination)
         const upstream = { baton, url: isTrusted ? baseUrl.replace(/\/?$/, '/') : url, moves: 0 }
@@ -65,27 +68,53 @@ export function passCursor(
   )
 }
 
-async function orRefuse(logged: LogFields | undefined, send: () => Promise<Response>): Promise<Response> {
+/** @returns why the database does not take the token, or what else stands in the way; `null` if it does */
+export function askForEntry(destination: Destination): Promise<Response | null> {
+  const { databaseUrl: url, token, logged } = destination
+  const send = async (answer: Response): Promise<Response | null> => {
+    if (!answer.ok) return await refusal(answer)
+    await answer.body?.cancel()
+    return null
+  }
+  return orRefuse(
+    logged,
+    () => streamUpstream({ url, version: '3', token, body: QUESTION }, send),
+    NO_ANSWER_YET,
+  )
+}
+
+/** Does nothing, for those whom the database lets in. */
+const QUESTION = '{"baton":null,"requests":[{"type":"close"}]}'
+
+async function orRefuse<T>(
+  logged: LogFields | undefined,
+  send: () => Promise<T>,
+  noAnswer: HranaError = NO_ANSWER,
+): Promise<T | Response> {
   try {
     return await send()
   } catch (error) {
-    if (error instanceof AnswerTooLargeError) return hranaErrorResponse(RESPONSE_TOO_LARGE)
+    if (error instanceof BodyTooLargeError) return hranaErrorResponse(RESPONSE_TOO_LARGE)
+    if (error instanceof NoRoomError) return hranaErrorResponse(NO_ROOM_FOR_ANSWER)
     log('warn', 'gateway_upstream_failed', { ...logged, detail: errorText(error) })
-    return hranaErrorResponse(NO_ANSWER)
+    return hranaErrorResponse(noAnswer)
   }
 }
 
-async function refusal({ status, headers, body }: Response): Promise<Response> {
+async function refusal(answer: Response): Promise<Response> {
+  const { status, headers, body } = answer
   if (status >= 300 && status < 400) {
     await body?.cancel()
     return hranaErrorResponse(UPSTREAM_REDIRECTS)
   }
   if (status !== 500) return new Response(body, { status, headers: passedOn(headers) })
-  const text = await readBounded(body)
-  const error = blockedError(status, text)
-  return error === null
-    ? new Response(text, { status, headers: passedOn(headers) })
-    : hranaErrorResponse(error)
+  const claim = answers.claim()
+  const text = await readAnswerBody(answer, { claim })
+  const error = blockedError(status, textOf(text.subarray(0, SMALL_BODY_BYTES)))
+  if (error === null)
+    return new Response(deliver(text, claim, LARGE_ANSWER_MS), { status, headers: passedOn(headers) })
+  claim.giveBack()
+  return hranaErrorResponse(error)
 }
 
 /**
@@ -94,8 +123,9 @@ async function refusal({ status, headers, body }: Response): Promise<Response> {
  * what this is for: it is the tenant's own.)
  */
 async function withoutEnvelope(
+  answer: Response,
   body: ReadableStream<Uint8Array>,
-): Promise<ReadableStream<Uint8Array> | Blob | string> {
+): Promise<ReadableStream<Uint8Array> | Blob | Uint8Array<ArrayBuffer>> {
   const reader = body.getReader()
   const head: Uint8Array[] = []
   const decoder = new TextDecoder()
@@ -110,8 +140,14 @@ async function withoutEnvelope(
   const { value, done } = await reader.read()
   if (!done) head.push(value)
   reader.releaseLock()
-  if (start.startsWith(HARMLESS)) return done ? new Blob(head) : prepend(head, body).readable
-  const { results } = sliceMembers(await readBounded(body, head), ['results'])
+  if (start.startsWith(HARMLESS)) return done ? new Blob(head) : surround(head, body).readable
+  const claim = answers.claim()
+  const own = resultsOf(textOf(await readAnswerBody(answer, { claim, head })))
+  return deliver(own, claim, LARGE_ANSWER_MS)
+}
+
+function resultsOf(text: string): Uint8Array<ArrayBuffer> {
+  const { results } = sliceMembers(text, ['results'])
   if (results === undefined) throw new SyntaxError('an answer without results')
-  return `${HARMLESS}"results":${results}}`
+  return bytesOf(`${HARMLESS}"results":${results}}`)
 }

@@ -1,4 +1,5 @@
 /** The outermost object or array of a JSON text, without decoding what is in it. Pure. */
+import { bytesOf } from '../memory/bytes.ts'
 
 /**
  * The raw text of the named members, so that one can be replaced and the others passed on untouched: decoding and
@@ -47,6 +48,22 @@ export function findMembers<Name extends string>(json: string, names: readonly N
   if (skipSpace(json, at + 1) < json.length) throw new SyntaxError('something is behind the object')
   return members
 }
+
+/**
+ * The bytes of a part of a text, which is that of all of them: what is before and behind it is measured, which is short.
+ *
+ * @param text of which no character stands for bytes that are none
+ */
+export function spanOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  text: string,
+  { start, end }: Span,
+): Uint8Array<ArrayBuffer> {
+  const before = utf8Length(text.slice(0, start))
+  return bytes.subarray(before, bytes.length - utf8Length(text.slice(end)))
+}
+
+const utf8Length = (text: string): number => (text === '' ? 0 : bytesOf(text).length)
 
 /** Whether a key, written with escapes or without, is this name. With them it is at most six times as long. */
 function isKey(json: string, start: number, end: number, name: string): boolean {

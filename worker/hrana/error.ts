@@ -3,7 +3,7 @@
  * routes answer in problem+json, which `@libsql/client` would report as a bare status.
  */
 
-import { MAX_ANSWER_BYTES } from '../limits.ts'
+import { DEFAULT_RETRY_AFTER_MS, MAX_ANSWER_BYTES } from '../limits.ts'
 
 export type HranaErrorCode =
   | 'BATON_INVALID'
@@ -104,6 +104,31 @@ export const RESPONSE_TOO_LARGE: HranaError = {
   code: 'RESPONSE_TOO_LARGE',
   message: `The answer has more than ${MAX_ANSWER_BYTES} bytes. The request took effect, or will be rolled back with its stream.`,
   outcome: 'unknown',
+}
+
+/** To the question whether the database takes a token, which comes before the request. */
+export const NO_ANSWER_YET: HranaError = {
+  status: 502,
+  code: 'NO_ANSWER',
+  message:
+    "No whole answer came from the tenant's database to the question whether it takes the token. This request did not run.",
+}
+
+/** Of a request; its body was not read. */
+export const NO_ROOM: HranaError = {
+  status: 503,
+  code: 'OVERLOADED',
+  message: 'Too many large requests are on their way. This one did not run.',
+  retryAfterMs: DEFAULT_RETRY_AFTER_MS,
+}
+
+export const NO_ROOM_FOR_ANSWER: HranaError = {
+  status: 503,
+  code: 'OVERLOADED',
+  message:
+    'Too many large answers are on their way. The request took effect, or will be rolled back with its stream.',
+  outcome: 'unknown',
+  retryAfterMs: DEFAULT_RETRY_AFTER_MS,
 }
 
 export const UPSTREAM_REDIRECTS: HranaError = {

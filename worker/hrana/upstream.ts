@@ -1,5 +1,7 @@
 /** Sends a pipeline or a cursor to a tenant's database. The only place where a caller's database token goes out. */
 import { MAX_ANSWER_BYTES, PIPELINE_TIMEOUT_MS } from '../limits.ts'
+import { contentLength, readBody, type ReadingOptions } from '../memory/body.ts'
+import type { Claim } from '../memory/room.ts'
 
 export interface UpstreamPipeline {
   /** Of the database or of a trusted `base_url`; ends with a slash. */
@@ -8,7 +10,9 @@ export interface UpstreamPipeline {
   version: string
   endpoint?: 'pipeline' | 'cursor'
   token: string
-  body: string
+  body: string | Uint8Array<ArrayBuffer>
+  /** Of the room for answers, for one that is large. It stays taken. */
+  claim?: Claim | undefined
   /** Ends the wait for the answer before its time. */
   signal?: AbortSignal
 }
@@ -17,23 +21,20 @@ export interface UpstreamAnswer {
   status: number
   /** Those that mean something to the client: see {@link passedOn}. */
   headers: Record<string, string>
-  text: string
-}
-
-/** The answer is larger than what a session can hold. Its connection has been cut. */
-export class AnswerTooLargeError extends Error {
-  override readonly name = 'AnswerTooLargeError'
+  body: Uint8Array<ArrayBuffer>
 }
 
 /**
  * Resolves with the whole answer; the timeout covers its body too.
  *
- * @throws {AnswerTooLargeError} and what `fetch` throws
+ * @throws {BodyTooLargeError} {@link NoRoomError} and what `fetch` throws
  */
 export function sendUpstream(pipeline: UpstreamPipeline): Promise<UpstreamAnswer> {
   return withTimeout(pipeline.signal, async (signal) => {
-    const { status, headers, body } = await post(pipeline, signal)
-    return { status, headers: passedOn(headers), text: await readBounded(body) }
+    const answer = await post(pipeline, signal)
+    const { status, headers } = answer
+    const body = await readAnswerBody(answer, { claim: pipeline.claim, signal })
+    return { status, headers: passedOn(headers), body }
   })
 }
 
@@ -60,23 +61,15 @@ export function passedOn(headers: Headers): Record<string, string> {
 
 /**
  * @param head what has been read of the body before
- * @throws {AnswerTooLargeError} having read no more than the limit
+ * @throws {BodyTooLargeError} and {@link NoRoomError}
  */
-export async function readBounded(
-  body: ReadableStream<Uint8Array> | null,
-  head: readonly Uint8Array[] = [],
-): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  const add = (chunk: Uint8Array): void => {
-    bytes += chunk.byteLength
-    if (bytes > MAX_ANSWER_BYTES) throw new AnswerTooLargeError(`more than ${MAX_ANSWER_BYTES} bytes`)
-    text += decoder.decode(chunk, { stream: true })
-  }
-  head.forEach(add)
-  for await (const chunk of body ?? []) add(chunk)
-  return text + decoder.decode()
+export function readAnswerBody(
+  { headers, body }: Response,
+  options: Pick<ReadingOptions, 'claim' | 'signal' | 'head'>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  // Of one that was packed it is the size of the package.
+  const announced = headers.has('content-encoding') ? null : contentLength(headers)
+  return readBody(body, { maxBytes: MAX_ANSWER_BYTES, announced, ...options })
 }
 
 /** Never follows a redirect, which would carry the token elsewhere. */

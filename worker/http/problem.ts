@@ -1,6 +1,7 @@
 /** Errors as `application/problem+json` (RFC 9457). The only place that writes that format. */
 import { toJson } from './json.ts'
 import { DEFAULT_RETRY_AFTER_MS } from '../limits.ts'
+import { NoRoomError } from '../memory/room.ts'
 
 /** What went wrong, for programs. The problem's `type` is this as a URN. */
 export type ProblemCode =
@@ -60,7 +61,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   orphan_is_copy: { status: 409, title: 'The database is a copy of another one' },
   orphan_unmarked: { status: 409, title: 'The database has data in it, and no mark of this Worker' },
   directory_unavailable: { status: 503, title: 'The directory is unavailable' },
-  overloaded: { status: 503, title: 'Too many requests for this tenant' },
+  overloaded: { status: 503, title: 'Too many requests at once' },
   configuration: { status: 500, title: 'The Worker is misconfigured' },
   internal: { status: 500, title: 'Internal error' },
 }
@@ -112,6 +113,10 @@ export function retryAfter(ms: number): Record<string, string> {
 /** Any error as what its caller is told. */
 export function toProblem(error: Error): Problem {
   if (error instanceof Problem) return error
+  if (error instanceof NoRoomError)
+    return new Problem('overloaded', 'Too many large requests are on their way. This one did not run.', {
+      headers: retryAfter(DEFAULT_RETRY_AFTER_MS),
+    })
   // Errors that crossed RPC keep their own properties and lose their class.
   const { code, overloaded } = error as { code?: unknown; overloaded?: unknown }
   if (code === 'configuration') return new Problem('configuration', error.message)

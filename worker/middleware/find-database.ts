@@ -1,4 +1,5 @@
 /** Whose database a request of the gateway is for, and by which token. Before its body is read: a stranger's costs nothing. */
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { createAcceptedTokens, fingerprintOf } from '../gateway/accepted-tokens.ts'
 import { isOwnSecret } from '../api-key.ts'
@@ -12,6 +13,7 @@ import {
   type HranaError,
 } from '../hrana/error.ts'
 import type { TenantLocation } from '../record/outcome.ts'
+import type { Destination } from '../session/exchange.ts'
 import { parseTenantId } from '../http/schemas.ts'
 import { countRight, countWrong, refuseShutOut } from './limit-rate.ts'
 import { forgetLocation, locateTenant } from '../gateway/tenant-locations.ts'
@@ -48,6 +50,14 @@ export const findDatabase = createMiddleware<AppEnvironment>(async function find
   if (c.res.status === 404) forgetLocation(c.env, tenantId)
   return undefined
 })
+
+/** Behind it. */
+export function destinationOf(c: Context<AppEnvironment>): Destination {
+  const { tenantId, databaseUrl, token, isTokenAccepted } = c.get('upstream')
+  const { baseUrlSuffixes } = readConfiguration(c.env)
+  const logged = { tenant: tenantId, request_id: c.get('requestId') }
+  return { databaseUrl, token, isTokenAccepted, baseUrlSuffixes, logged }
+}
 
 const NO_TOKEN: HranaError = {
   status: 401,

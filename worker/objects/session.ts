@@ -6,11 +6,21 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { locationOfHostname } from '../turso/database-url.ts'
-import type { HranaError } from '../hrana/error.ts'
-import { ABANDONED_CALL_MS, MAX_SESSION_WAITING, SESSION_PARKED_MS } from '../limits.ts'
+import { NO_ROOM, type HranaError } from '../hrana/error.ts'
+import {
+  ABANDONED_CALL_MS,
+  LARGE_ANSWER_MS,
+  MAX_PIPELINE_BYTES,
+  MAX_SESSION_WAITING,
+  SESSION_PARKED_MS,
+} from '../limits.ts'
+import { readBody } from '../memory/body.ts'
+import { deliver } from '../memory/delivery.ts'
+import { NoRoomError, type Claim } from '../memory/room.ts'
+import { answers, sessionRequests } from '../memory/rooms.ts'
 import { createAdmission } from '../session/admission.ts'
 import { createAlarm } from '../session/alarm.ts'
-import type { StreamAnswer, StreamCall } from '../session/calls.ts'
+import { refuse, type Refused, type StreamAnswer, type StreamCall } from '../session/calls.ts'
 import type { Destination } from '../session/exchange.ts'
 import { STREAM_LIMITS } from '../session/limits.ts'
 import type { HranaVersion } from '../session/requests.ts'
@@ -21,13 +31,15 @@ import type { StreamView } from '../session/view.ts'
 /** One pipeline or cursor of a client, already authenticated by its baton if it has one. */
 export interface SessionCall extends Destination {
   /** By which it can be abandoned. */
-  callId?: string
+  callId: string
   /** `null` opens the session. */
   sequence: number | null
   /** Of Hrana, as the client speaks it; `3` unless said otherwise. */
   version?: HranaVersion
-  /** `requests` or `batch` as the client wrote it, in UTF-8: as text it could double in size on the way. */
-  requests: Uint8Array
+  /** `requests` or `batch` as the client wrote it, in UTF-8; a large one comes when there is room for it. */
+  requests: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+  /** Of the requests. */
+  bytes: number
   /** Whose session it is, what it is listed as, and where it was wished for. */
   tenantId?: string
   kind?: 'http' | 'binding'
@@ -49,13 +61,18 @@ export type SessionAnswer =
   /** `results` as upstream wrote them, in UTF-8; `sequence` for the next request, `null` when the stream is closed. */
   | {
       kind: 'results'
-      results: Uint8Array
+      results: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
       sequence: number | null
       /** Turso's code of where the stream is, if the database has sent it to a host that tells. */
       location: string | null
     }
   /** Upstream's own refusal. */
-  | { kind: 'refused'; status: number; headers: Record<string, string>; body: Uint8Array }
+  | {
+      kind: 'refused'
+      status: number
+      headers: Record<string, string>
+      body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+    }
   | { kind: 'error'; error: HranaError }
 
 interface RunningCall {
@@ -85,13 +102,14 @@ export class Session extends DurableObject<Env> {
 
   async pipeline(call: SessionCall): Promise<SessionAnswer> {
     this.#remember(call)
-    const answer = await this.#abandonable(call, (running) => this.#streams.pipeline(STREAM, running))
-    if (answer.kind !== 'results') return toRefusal(answer)
+    const claim = answers.claim()
+    const answer = await this.#abandonable(call, claim, (running) => this.#streams.pipeline(STREAM, running))
+    if (answer.kind !== 'results') return toRefusal(answer, claim)
     // Of a session that its client closes, nothing is left.
     if (answer.turn === null) await this.#forget()
     return {
       kind: 'results',
-      results: new TextEncoder().encode(answer.results),
+      results: deliver(answer.results, claim, LARGE_ANSWER_MS),
       sequence: answer.turn,
       location: this.#location,
     }
@@ -100,10 +118,11 @@ export class Session extends DurableObject<Env> {
   async cursor(call: SessionCall): Promise<SessionCursorAnswer> {
     this.#remember(call)
     const location = this.#location
-    const answer = await this.#abandonable(call, (running) => this.#streams.cursor(STREAM, running))
-    return answer.kind === 'cursor'
-      ? { kind: 'cursor', body: answer.body, sequence: answer.turn, location }
-      : toRefusal(answer)
+    const claim = answers.claim()
+    const answer = await this.#abandonable(call, claim, (running) => this.#streams.cursor(STREAM, running))
+    if (answer.kind !== 'cursor') return toRefusal(answer, claim)
+    claim.giveBack()
+    return { kind: 'cursor', body: answer.body, sequence: answer.turn, location }
   }
 
   /**
@@ -139,19 +158,30 @@ export class Session extends DurableObject<Env> {
 
   async #abandonable<Answer extends { kind: string; turn?: number | null }>(
     call: SessionCall,
+    claim: Claim,
     run: (running: StreamCall) => Promise<Answer>,
-  ): Promise<Answer> {
+  ): Promise<Answer | Refused> {
     const { callId } = call
-    const running = { ...toStreamCall(call), holder: this.#holder ?? undefined }
-    if (callId === undefined) return await run(running)
     const underWay: RunningCall = { cut: new AbortController(), timer: null }
     this.#running.set(callId, underWay)
+    const room = sessionRequests.claim()
     try {
-      const answer = await run({ ...running, abandoned: underWay.cut.signal })
+      const abandoned = underWay.cut.signal
+      const requests = await takeRequests(call, room, abandoned)
+      if (requests === null) return refuse(NO_ROOM)
+      const answer = await run({
+        ...call,
+        turn: call.sequence ?? 'new',
+        requests,
+        claim,
+        abandoned,
+        holder: this.#holder ?? undefined,
+      })
       // The baton for what follows would reach nobody. Of a call that was refused, the stream is another's.
       if (underWay.timer !== null && typeof answer.turn === 'number') this.#streams.leave(STREAM)
       return answer
     } finally {
+      room.giveBack()
       this.#running.delete(callId)
       if (underWay.timer !== null) clearTimeout(underWay.timer)
     }
@@ -173,12 +203,26 @@ export class Session extends DurableObject<Env> {
   }
 }
 
-function toStreamCall({ sequence, requests, ...call }: SessionCall): StreamCall {
-  return { ...call, turn: sequence ?? 'new', requests: new TextDecoder().decode(requests) }
+/** @returns `null` when there is no room for them, or nobody waits for it any more */
+async function takeRequests(
+  { requests, bytes }: SessionCall,
+  claim: Claim,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  if (requests instanceof Uint8Array) return requests
+  try {
+    return await readBody(requests, { maxBytes: MAX_PIPELINE_BYTES, announced: bytes, claim, signal })
+  } catch (error) {
+    if (error instanceof NoRoomError || signal.aborted) return null
+    throw error
+  }
 }
 
 function toRefusal(
   answer: Exclude<StreamAnswer, { kind: 'results' }>,
+  claim: Claim,
 ): Exclude<SessionAnswer, { kind: 'results' }> {
-  return answer.kind === 'error' ? answer : { ...answer, body: new TextEncoder().encode(answer.body) }
+  if (answer.kind === 'refused') return { ...answer, body: deliver(answer.body, claim, LARGE_ANSWER_MS) }
+  claim.giveBack()
+  return answer
 }

@@ -8,19 +8,20 @@ import { Hono, type Context } from 'hono'
 import { version } from '../../package.json'
 import { openBaton, sealBaton } from '../gateway/baton.ts'
 import { readConfiguration } from '../configuration.ts'
-import { headLine, prepend } from '../hrana/cursor-body.ts'
+import { headLine, surround } from '../hrana/cursor-body.ts'
 import type { AppEnvironment } from '../environment.ts'
 import { hranaErrorResponse, type HranaError } from '../hrana/error.ts'
-import { MAX_PIPELINE_BYTES } from '../limits.ts'
+import { SESSION_REQUEST_MS } from '../limits.ts'
+import { bytesOf, textOf } from '../memory/bytes.ts'
+import { deliver } from '../memory/delivery.ts'
 import { allowAnyOrigin } from '../middleware/allow-any-origin.ts'
-import { findDatabase } from '../middleware/find-database.ts'
-import { limitBody } from '../middleware/limit-body.ts'
+import { destinationOf, findDatabase } from '../middleware/find-database.ts'
+import { holdBody } from '../middleware/hold-body.ts'
 import { methodNotAllowed } from '../middleware/method-not-allowed.ts'
 import type { Session, SessionAnswer, SessionCall, SessionCursorAnswer } from '../objects/session.ts'
 import { passCursor, passThrough } from '../gateway/pass-through.ts'
-import { decodeBody, parseCursor, parsePipeline } from '../hrana/pipeline-request.ts'
+import { parseCursor, parsePipeline } from '../hrana/pipeline-request.ts'
 import { newId, placeNear } from '../session/location-hint.ts'
-import type { Destination } from '../session/exchange.ts'
 import { isSelfContained } from '../session/requests.ts'
 import { timing } from './server-timing.ts'
 import { learnLocation } from '../gateway/tenant-locations.ts'
@@ -32,12 +33,12 @@ const CURSOR = '/t/:tenant/v3/cursor'
 export const gateway = new Hono<AppEnvironment>()
   // Not the address of sockets, which have no such rules.
   .use('/t/:tenant/:rest{.+}', allowAnyOrigin)
-  .post(PIPELINE, findDatabase, limitBody(MAX_PIPELINE_BYTES), async (c) => {
-    const { baton, requests, endsWithClose } = parsePipeline(decodeBody(await c.req.arrayBuffer()))
+  .post(PIPELINE, findDatabase, holdBody, async (c) => {
+    const body = c.get('body')
+    const { baton, requests, endsWithClose } = parsePipeline(body)
     const startedAt = Date.now()
     if (baton === null && endsWithClose) {
       const version = c.req.param('version').slice(1)
-      const body = `{"baton":null,"requests":${requests}}`
       return timed('upstream', startedAt, await passThrough({ version, body }, destinationOf(c)))
     }
     const session = await findSession(c, baton)
@@ -48,22 +49,23 @@ export const gateway = new Hono<AppEnvironment>()
     if (answer.kind !== 'results') return refusal(answer)
     learn(c, answer)
     const next = answer.sequence === null ? null : await session.seal(answer.sequence)
-    const body = new Blob([
-      `{"baton":${JSON.stringify(next)},"base_url":null,"results":`,
-      answer.results,
-      '}',
-    ])
+    const head = `{"baton":${JSON.stringify(next)},"base_url":null,"results":`
+    const { results } = answer
+    const whole =
+      results instanceof Uint8Array
+        ? new Blob([head, results, '}'])
+        : surround([bytesOf(head)], results, [bytesOf('}')]).readable
     return timed(
       'session',
       startedAt,
-      new Response(body, { headers: { 'content-type': 'application/json' } }),
+      new Response(whole, { headers: { 'content-type': 'application/json' } }),
     )
   })
   .all(PIPELINE, methodNotAllowed('POST'))
-  .post(CURSOR, findDatabase, limitBody(MAX_PIPELINE_BYTES), async (c) => {
-    const { baton, batch } = parseCursor(decodeBody(await c.req.arrayBuffer()))
+  .post(CURSOR, findDatabase, holdBody, async (c) => {
+    const { baton, batch } = parseCursor(c.get('body'))
     const startedAt = Date.now()
-    if (baton === null && isSelfContained(batch)) {
+    if (baton === null && isSelfContained(textOf(batch))) {
       const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work)
       return timed('upstream', startedAt, await passCursor(destinationOf(c), batch, waitUntil))
     }
@@ -73,7 +75,7 @@ export const gateway = new Hono<AppEnvironment>()
     const answer = await whileThere<SessionCursorAnswer>(c, session, call, () => session.stub.cursor(call))
     if (answer.kind !== 'cursor') return refusal(answer)
     learn(c, answer)
-    const { readable } = prepend([headLine(await session.seal(answer.sequence))], answer.body)
+    const { readable } = surround([headLine(await session.seal(answer.sequence))], answer.body)
     return timed('session', startedAt, new Response(readable, { headers: { 'content-type': 'text/plain' } }))
   })
   .all(CURSOR, methodNotAllowed('POST'))
@@ -113,22 +115,11 @@ async function findSession(c: Context<AppEnvironment>, baton: string | null): Pr
   }
 }
 
-function destinationOf(c: Context<AppEnvironment>): Destination {
-  const { tenantId, databaseUrl, token, isTokenAccepted } = c.get('upstream')
-  const { baseUrlSuffixes } = readConfiguration(c.env)
-  const logged = { tenant: tenantId, request_id: c.get('requestId') }
-  return { databaseUrl, token, isTokenAccepted, baseUrlSuffixes, logged }
-}
-
-interface AbandonableCall extends SessionCall {
-  callId: string
-}
-
 function callOf(
   c: Context<AppEnvironment>,
   { sequence, hint }: FoundSession,
-  requests: string,
-): AbandonableCall {
+  requests: Uint8Array<ArrayBuffer>,
+): SessionCall {
   const { tenantId } = c.get('upstream')
   const destination = destinationOf(c)
   const callId = crypto.randomUUID()
@@ -140,7 +131,8 @@ function callOf(
     hint,
     sequence,
     callId,
-    requests: new TextEncoder().encode(requests),
+    requests: deliver(requests, c.get('bodyClaim'), SESSION_REQUEST_MS),
+    bytes: requests.byteLength,
   }
 }
 
@@ -148,7 +140,7 @@ function callOf(
 async function whileThere<Answer>(
   { req, executionCtx }: Context<AppEnvironment>,
   { stub }: FoundSession,
-  { callId }: AbandonableCall,
+  { callId }: SessionCall,
   run: () => Promise<Answer>,
 ): Promise<Answer> {
   const { signal } = req.raw

@@ -3,9 +3,10 @@
  * where Turso Cloud does not close the stream for it. Pure.
  */
 import { elementsOf, findMembers } from '../hrana/envelope.ts'
+import { bytesOf, textOf } from '../memory/bytes.ts'
 
 export interface AskingBatch {
-  batch: string
+  batch: Uint8Array<ArrayBuffer>
   /** The number of the first step that is not the client's. */
   firstOwn: number
 }
@@ -16,15 +17,16 @@ const IS_AUTOCOMMIT = '{"type":"is_autocommit"}'
 const QUESTION = `${step(IS_AUTOCOMMIT)},${step(`{"type":"not","cond":${IS_AUTOCOMMIT}}`)}`
 
 /** @returns `null` for what is no batch, as the database will say */
-export function askAutocommit(batch: string): AskingBatch | null {
+export function askAutocommit(bytes: Uint8Array): AskingBatch | null {
   try {
+    const batch = textOf(bytes)
     const steps = findMembers(batch, ['steps']).get('steps')
     if (steps === undefined) return null
     let count = 0
     for (const _ of elementsOf(batch.slice(steps.start, steps.end))) count += 1
     const close = steps.end - 1
     return {
-      batch: `${batch.slice(0, close)}${count === 0 ? '' : ','}${QUESTION}${batch.slice(close)}`,
+      batch: bytesOf(`${batch.slice(0, close)}${count === 0 ? '' : ','}${QUESTION}${batch.slice(close)}`),
       firstOwn: count,
     }
   } catch {

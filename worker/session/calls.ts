@@ -1,5 +1,6 @@
 /** What is asked of a stream, and what it answers. Pure. */
 import type { HranaError } from '../hrana/error.ts'
+import type { Claim } from '../memory/room.ts'
 import type { Destination, Exchange, Exchanged } from './exchange.ts'
 import { STREAM_LOST } from './refusals.ts'
 import { isEnded, isParked, type StreamInFlight, type StreamState } from './state.ts'
@@ -11,8 +12,10 @@ export interface StreamCall extends Destination {
   turn: number | 'new' | 'ordered'
   /** Of Hrana, as the client speaks it; `3` unless said otherwise. */
   version?: HranaVersion
-  /** As the client wrote it: the requests of a pipeline, a JSON array; or the batch of a cursor. */
-  requests: string
+  /** As the client wrote it, in UTF-8: the requests of a pipeline, a JSON array; or the batch of a cursor. */
+  requests: Uint8Array<ArrayBuffer>
+  /** Of the room for answers, for one that is large: whoever gets the answer gives the place back. */
+  claim?: Claim | undefined
   /** Kept with a stream that begins, if nothing else tells. */
   holder?: Holder | undefined
   /** Aborts when its answer is of no use any more, and the stream with it. */
@@ -20,10 +23,10 @@ export interface StreamCall extends Destination {
 }
 
 export type StreamAnswer =
-  /** As the database wrote them; `turn` for the next request, `null` when the stream is closed. */
-  | { kind: 'results'; results: string; turn: number | null }
+  /** As the database wrote them, in UTF-8; `turn` for the next request, `null` when the stream is closed. */
+  | { kind: 'results'; results: Uint8Array<ArrayBuffer>; turn: number | null }
   /** The database's own refusal, which ended the stream unless nothing was open upstream. */
-  | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
+  | { kind: 'refused'; status: number; headers: Record<string, string>; body: Uint8Array<ArrayBuffer> }
   | { kind: 'error'; error: HranaError }
 
 /** The entries come as fast as they are taken; the next request waits for their end. */

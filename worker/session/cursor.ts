@@ -1,5 +1,5 @@
 /** One cursor sent on one upstream stream. */
-import { readCursorHead } from '../hrana/cursor-body.ts'
+import { cursorRequest, readCursorHead } from '../hrana/cursor-body.ts'
 import { CURSOR_PIECE_BYTES, STALLED_CURSOR_MS } from '../limits.ts'
 import { streamUpstream } from '../hrana/upstream.ts'
 import { askAutocommit } from './autocommit-question.ts'
@@ -13,7 +13,7 @@ import {
   type Exchanged,
 } from './exchange.ts'
 import { NOT_PREPARED, STREAM_LOST } from './refusals.ts'
-import { NO_FACTS } from './requests.ts'
+import { NO_FACTS, NO_REQUESTS } from './requests.ts'
 import type { Upstream } from './state.ts'
 
 interface WatchedBody {
@@ -44,7 +44,7 @@ export async function openCursor(
   let { upstream } = order
   if (upstream === null && Object.keys(order.stored).length > 0) {
     // A cursor cannot store the texts that it needs.
-    const prepared = await exchange({ ...order, requests: '[]', facts: NO_FACTS })
+    const prepared = await exchange({ ...order, requests: NO_REQUESTS, facts: NO_FACTS })
     const { event } = prepared
     if (event.kind !== 'answered' || event.baton === null) return notPrepared(prepared)
     upstream = { baton: event.baton, url: event.url, moves: 0 }
@@ -52,8 +52,7 @@ export async function openCursor(
   const { databaseUrl, token, flight } = order
   const url = upstream?.url ?? databaseUrl
   const asking = mayHaveTransaction ? askAutocommit(order.requests) : null
-  const batch = asking?.batch ?? order.requests
-  const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"batch":${batch}}`
+  const body = cursorRequest(upstream?.baton ?? null, asking?.batch ?? order.requests)
   try {
     flight.over.throwIfAborted()
     const opened = await streamUpstream(
@@ -129,7 +128,7 @@ export async function settleCursor(
   const isAutocommit = mayHaveTransaction ? cursor.isAutocommit() : true
   if (isAutocommit !== null) return { kind: 'answered', baton, url, isAutocommit, isClosed: false, ...left }
   if (upstream === null) return { kind: 'failed', baton: null, url }
-  const { event } = await exchange({ ...order, upstream, requests: '[]', facts: NO_FACTS })
+  const { event } = await exchange({ ...order, upstream, requests: NO_REQUESTS, facts: NO_FACTS })
   if (event.kind === 'answered') return { ...event, ...left }
   if (event.kind === 'failed') return event
   // It has run to its end, so nothing of it may be sent again.

@@ -3,24 +3,28 @@ import { isDeadStream, isTrustedBaseUrl } from '../../src/index.ts'
 import {
   blockedError,
   NO_ANSWER,
+  NO_ROOM_FOR_ANSWER,
   RESPONSE_TOO_LARGE,
   UPSTREAM_REDIRECTS,
   type HranaError,
 } from '../hrana/error.ts'
-import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS } from '../limits.ts'
+import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS, SMALL_BODY_BYTES } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
+import { BodyTooLargeError } from '../memory/body.ts'
+import { bytesOf, textOf } from '../memory/bytes.ts'
+import { NoRoomError, type Claim } from '../memory/room.ts'
 import {
-  AnswerTooLargeError,
   passedOn,
-  readBounded,
+  readAnswerBody,
   sendUpstream,
+  streamUpstream,
   type UpstreamAnswer,
 } from '../hrana/upstream.ts'
 import { countRows, cutResults, readAnswer, successesOf } from './answer.ts'
 import { NO_HISTORY, toldBy } from './history.ts'
 import { STREAM_LOST } from './refusals.ts'
 import type { RequestFacts } from './requests.ts'
-import { composeRequests, storedAfter, type StoredSql } from './stored-sql.ts'
+import { composePipeline, storedAfter, type StoredSql } from './stored-sql.ts'
 import type { StreamEvent, Upstream } from './state.ts'
 
 /** Where a client's requests go, and by what right. */
@@ -43,8 +47,10 @@ export type StreamCaller = Pick<Destination, 'token' | 'logged'>
 export interface Exchange extends Destination {
   /** `null` opens another. */
   upstream: Upstream | null
-  /** The client's requests, a JSON array. */
-  requests: string
+  /** The client's requests, a JSON array; or the batch of a cursor. */
+  requests: Uint8Array<ArrayBuffer>
+  /** Of the room for answers. */
+  claim?: Claim | undefined
   facts: RequestFacts
   stored: StoredSql
   /** Whether it is the first of the client's stream. */
@@ -66,8 +72,8 @@ export interface Exchanged {
   event: WithoutFence<Outcome>
   /** What the client is told, unless the machine knows better. */
   reply:
-    | { kind: 'results'; results: string }
-    | { kind: 'refused'; status: number; headers: Record<string, string>; body: string }
+    | { kind: 'results'; results: Uint8Array<ArrayBuffer> }
+    | { kind: 'refused'; status: number; headers: Record<string, string>; body: Uint8Array<ArrayBuffer> }
     | { kind: 'error'; error: HranaError }
   /** The texts that are stored now; `null` when they cannot be kept. Of `answered` only. */
   stored: StoredSql | null
@@ -84,17 +90,16 @@ export async function exchange(order: Exchange): Promise<Exchanged> {
   } catch (error) {
     return failedExchange(order, error as Error)
   }
-  const { status, text } = answer
-  return status >= 200 && status < 300 ? settle(order, text) : refused(order, answer)
+  const { status, body } = answer
+  return status >= 200 && status < 300 ? settle(order, textOf(body)) : refused(order, answer)
 }
 
 async function send(order: Exchange): Promise<UpstreamAnswer> {
-  const { upstream, databaseUrl, token, facts, stored, flight } = order
-  const requests = composeRequests(order.requests, {
+  const { upstream, databaseUrl, token, facts, stored, flight, claim } = order
+  const body = composePipeline(upstream?.baton ?? null, order.requests, {
     replay: upstream === null ? stored : {},
     asksAutocommit: asksAutocommit(facts),
   })
-  const body = `{"baton":${JSON.stringify(upstream?.baton ?? null)},"requests":${requests}}`
   for (let attempt = 1; ; attempt++) {
     flight.over.throwIfAborted()
     // What asks for the state of a transaction is of version 3, whichever the client speaks.
@@ -103,6 +108,7 @@ async function send(order: Exchange): Promise<UpstreamAnswer> {
       version: facts.isBeyondVersion ? '2' : '3',
       token,
       body,
+      claim,
       signal: flight.cut,
     })
     const mayTryAgain = answer.status === 429 && upstream === null && attempt < MAX_OPENING_ATTEMPTS
@@ -126,6 +132,7 @@ function settle(order: Exchange, text: string): Exchanged {
   const own = cutResults(answer.results, { first, hasLast: asksAutocommit(facts) })
   if (own === undefined) return failedExchange(order, STREAM_LOST, { baton, url })
   const { results, isAutocommit } = own
+  const told = bytesOf(results)
   let stored: StoredSql | null = order.stored
   if (facts.storing.length > 0) {
     const successes = successesOf(results)
@@ -142,15 +149,16 @@ function settle(order: Exchange, text: string): Exchanged {
       mayWrite: facts.mayWrite,
       tells: facts.mayWrite ? toldBy(results) : NO_HISTORY,
     },
-    reply: { kind: 'results', results },
+    reply: { kind: 'results', results: told },
     stored,
     rows: countRows(results),
-    bytes: results.length,
+    bytes: told.length,
   }
 }
 
-function refused(order: Exchange, { status, headers, text }: UpstreamAnswer): Exchanged {
+function refused(order: Exchange, { status, headers, body }: UpstreamAnswer): Exchanged {
   const { upstream, facts, stored } = order
+  const text = textOf(body.subarray(0, SMALL_BODY_BYTES))
   const { asks, mayCommit } = facts
   const isTurnedAway = upstream === null && (status === 429 || status === 401)
   const event: Exchanged['event'] =
@@ -162,7 +170,7 @@ function refused(order: Exchange, { status, headers, text }: UpstreamAnswer): Ex
   const error = status < 400 ? UPSTREAM_REDIRECTS : blockedError(status, text)
   return {
     event,
-    reply: error === null ? { kind: 'refused', status, headers, body: text } : { kind: 'error', error },
+    reply: error === null ? { kind: 'refused', status, headers, body } : { kind: 'error', error },
     stored,
     rows: 0,
     bytes: 0,
@@ -171,8 +179,9 @@ function refused(order: Exchange, { status, headers, text }: UpstreamAnswer): Ex
 
 /** @param response whose body has not been read */
 export async function refusedExchange(order: Exchange, response: Response): Promise<Exchanged> {
-  const { status, headers, body } = response
-  return refused(order, { status, headers: passedOn(headers), text: await readBounded(body) })
+  const { status, headers } = response
+  const body = await readAnswerBody(response, { claim: order.claim })
+  return refused(order, { status, headers: passedOn(headers), body })
 }
 
 /**
@@ -186,7 +195,8 @@ export function failedExchange(
   left: { baton: string | null; url: string } = upstream ?? { baton: null, url: databaseUrl },
 ): Exchanged {
   let error = isFirst ? NO_ANSWER : STREAM_LOST
-  if (cause instanceof AnswerTooLargeError) error = RESPONSE_TOO_LARGE
+  if (cause instanceof BodyTooLargeError) error = RESPONSE_TOO_LARGE
+  if (cause instanceof NoRoomError) error = NO_ROOM_FOR_ANSWER
   if (cause instanceof Error) log('warn', 'session_upstream_failed', { ...logged, detail: errorText(cause) })
   else error = cause
   const { baton, url } = left
@@ -210,7 +220,10 @@ export async function closeUpstream(
 ): Promise<void> {
   const body = JSON.stringify({ baton, requests: [{ type: 'close' }] })
   try {
-    await sendUpstream({ url, version: '3', token, body })
+    await streamUpstream({ url, version: '3', token, body }, async (answer) => {
+      await answer.body?.cancel()
+      if (answer.status >= 500) throw new Error(`the database answered with ${answer.status}`)
+    })
   } catch (error) {
     log('warn', 'session_close_failed', { ...logged, detail: errorText(error) })
   }

@@ -2,7 +2,8 @@
  * Whether a stream that is opened upstream has a place among those of its tenant, and what becomes of it without. Only whom
  * the database has let in takes one: strangers would take them all.
  */
-import type { HranaError } from '../hrana/error.ts'
+import { NO_ANSWER_YET, type HranaError } from '../hrana/error.ts'
+import { bytesOf } from '../memory/bytes.ts'
 import type { Admission } from './admission.ts'
 import { refuse } from './calls.ts'
 import { exchange, type Exchange, type Exchanged } from './exchange.ts'
@@ -55,7 +56,7 @@ const NONE_NEEDED: Place = { before: () => Promise.resolve(null), afterwards: ()
 
 /** Does nothing, but for those whom the database lets in. */
 const QUESTION: Pick<Exchange, 'requests' | 'facts' | 'stored'> = {
-  requests: '[{"type":"close"}]',
+  requests: bytesOf('[{"type":"close"}]'),
   facts: { ...NO_FACTS, isClosing: true },
   stored: {},
 }
@@ -63,13 +64,6 @@ const QUESTION: Pick<Exchange, 'requests' | 'facts' | 'stored'> = {
 /** The client's own request was not sent, whatever became of the question. */
 const notAnswered = (question: Exchanged): Exchanged =>
   question.event.kind === 'failed' ? { ...question, reply: refuse(NO_ANSWER_YET) } : question
-
-const NO_ANSWER_YET: HranaError = {
-  status: 502,
-  code: 'NO_ANSWER',
-  message:
-    "No whole answer came from the tenant's database to the question whether it takes the token. This request did not run.",
-}
 
 /** As if it were the database that had no place. */
 const turnedAway = (error: HranaError): Omit<Exchanged, 'stored'> => ({

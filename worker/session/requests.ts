@@ -3,6 +3,7 @@
  * taken for the worse. Pure.
  */
 import { elementsOf, sqlTextsOf } from '../hrana/envelope.ts'
+import { bytesOf } from '../memory/bytes.ts'
 import { ALL_HISTORY, asksFor, NO_HISTORY, type HistoryKind } from './history.ts'
 import { BEGINS, ENDS, ESCAPED_LETTER, KEEPS_STATE, word } from './sql-words.ts'
 import { fillIn, readStoring, typeOf, type StoredSql, type StoringRequest } from './stored-sql.ts'
@@ -39,6 +40,7 @@ const WRITES = word(
 const IN_VERSION_3 = /"type"\s*:\s*"(?:get|is)_autocommit"/
 const STORES = /_sql"/
 /** Of a pipeline without requests. */
+export const NO_REQUESTS = bytesOf('[]')
 export const NO_FACTS: RequestFacts = {
   isClosing: false,
   mayBegin: false,

@@ -1,6 +1,7 @@
 /** The SQL texts that a stream has stored: read off its requests, kept, and stored again on another upstream stream. Pure. */
 import { elementsOf, readShortString, sliceMembers } from '../hrana/envelope.ts'
 import { MAX_STORED_SQL_CHARACTERS } from '../limits.ts'
+import { bytesOf, detached, joinBytes } from '../memory/bytes.ts'
 
 /** The texts that a stream has stored, by their number; JSON strings. */
 export type StoredSql = Readonly<Record<string, string>>
@@ -47,7 +48,7 @@ export function readStoring(requests: string): StoringRequest[] {
       if (!Number.isSafeInteger(sqlId)) throw new SyntaxError('"sql_id" must be an integer')
       if (type === 'store_sql' && (sql === undefined || !sql.startsWith('"')))
         throw new SyntaxError('"sql" must be a string')
-      storing.push({ index, sqlId, sql: type === 'store_sql' ? sql! : null })
+      storing.push({ index, sqlId, sql: type === 'store_sql' ? detached(sql!) : null })
     }
     index += 1
   }
@@ -84,15 +85,29 @@ export function storedAfter(
   return characters > MAX_STORED_SQL_CHARACTERS ? null : Object.fromEntries(texts)
 }
 
-/** The requests as they are sent: on a new upstream stream behind those that store its texts again, and with a last one. */
-export function composeRequests(
-  requests: string,
+/**
+ * The body of a pipeline as it is sent: on a new upstream stream its requests are behind those that store its texts again,
+ * and before a last one.
+ *
+ * @param requests a JSON array with nothing around it
+ */
+export function composePipeline(
+  baton: string | null,
+  requests: Uint8Array,
   { replay, asksAutocommit }: { replay: StoredSql; asksAutocommit: boolean },
-): string {
+): Uint8Array<ArrayBuffer> {
   const first = Object.entries(replay).map(
     ([sqlId, sql]) => `{"type":"store_sql","sql_id":${sqlId},"sql":${sql}}`,
   )
-  const own = requests.slice(1, -1).trim()
+  const own = requests.subarray(1, -1)
   const last = asksAutocommit ? ['{"type":"get_autocommit"}'] : []
-  return `[${[...first, ...(own === '' ? [] : [own]), ...last].join(',')}]`
+  const all = [...first, ...(own.every(isSpace) ? [] : [own]), ...last]
+  return joinBytes([
+    `{"baton":${JSON.stringify(baton)},"requests":[`,
+    ...all.flatMap((part, index) => (index === 0 ? [part] : [',', part])),
+    ']}',
+  ])
 }
+
+const SPACES = bytesOf(' \t\n\r')
+const isSpace = (byte: number): boolean => SPACES.includes(byte)

@@ -4,6 +4,7 @@
  */
 import { invalidRequestError, type HranaError } from '../hrana/error.ts'
 import { ABANDONED_CALL_MS } from '../limits.ts'
+import { textOf } from '../memory/bytes.ts'
 import type { Admission } from './admission.ts'
 import {
   refuse,
@@ -190,7 +191,7 @@ export function createStreams(options: StreamsOptions): Streams {
   async function run(id: string, call: StreamCall): Promise<StreamAnswer> {
     let facts: RequestFacts
     try {
-      facts = readRequests(call.requests, store.readSql(id), call.version)
+      facts = readRequests(textOf(call.requests), store.readSql(id), call.version)
     } catch {
       return refuse(invalidRequestError('The requests are not what the protocol says'))
     }
@@ -215,7 +216,7 @@ export function createStreams(options: StreamsOptions): Streams {
     call: StreamCall,
     opened: (answer: CursorAnswer) => void,
   ): Promise<CursorAnswer | null> {
-    const facts = readBatch(call.requests, store.readSql(id))
+    const facts = readBatch(textOf(call.requests), store.readSql(id))
     return await inFlight(id, call, facts, async (asked, flight) => {
       let step = asked
       for (;;) {

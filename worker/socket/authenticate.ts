@@ -21,9 +21,9 @@ export async function authenticate(
     log('warn', 'socket_upstream_failed', { ...logged, detail: errorText(error) })
     return UNREACHABLE
   }
-  const { status, text } = answer
+  const { status } = answer
   if (status >= 200 && status < 300) return null
-  const refusal = readRefusal({ status, body: text })
+  const refusal = readRefusal(answer)
   // Of a question that always makes sense only the token can be wrong: Turso Cloud answers 400 to what is no JWT.
   return status === 400 && refusal.code === 'UPSTREAM_REFUSED'
     ? { ...refusal, code: 'AUTH_REJECTED' }

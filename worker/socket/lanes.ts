@@ -1,5 +1,7 @@
 /** What is to be done on each stream of a socket, in order. A stream that has nothing to do costs nothing. */
 import { MAX_SKIPPED_CURSOR_BYTES, SKIPPED_CURSOR_MS } from '../limits.ts'
+import type { Claim } from '../memory/room.ts'
+import { answers } from '../memory/rooms.ts'
 import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
 import { mayTakeWriteLock } from '../session/requests.ts'
 import { CURSOR_NOT_OPEN, type SocketCursor } from './cursor.ts'
@@ -8,9 +10,12 @@ import type { Held } from './inbox.ts'
 
 /** The streams upstream. What is sent on one is answered before the next is sent on it. */
 export interface UpstreamStreams {
-  /** @param requests of a pipeline: a JSON array */
-  send: (streamId: number, requests: string) => Promise<StreamAnswer>
-  openCursor: (streamId: number, batch: string) => Promise<CursorAnswer>
+  /**
+   * @param requests of a pipeline: a JSON array
+   * @param claim has a place with a large answer
+   */
+  send: (streamId: number, requests: string, claim: Claim) => Promise<StreamAnswer>
+  openCursor: (streamId: number, batch: string, claim: Claim) => Promise<CursorAnswer>
   /** What was to be sent on it is not: if nothing is open on it, it takes nothing more. */
   turnAway: (streamId: number) => void
   /** What is open on it is rolled back. */
@@ -44,9 +49,11 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
     // The messages that came with this one are heard first: often the stream is closed behind its only request.
     await scheduler.wait(0)
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      const claim = answers.claim()
       try {
-        await perform(streamId, job, jobs)
+        await perform(streamId, job, jobs, claim)
       } finally {
+        claim.giveBack()
         release(job)
       }
     }
@@ -54,7 +61,7 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
   }
 
   /** @param jobs those behind it */
-  async function perform(streamId: number, job: Job, jobs: readonly Job[]): Promise<void> {
+  async function perform(streamId: number, job: Job, jobs: readonly Job[], claim: Claim): Promise<void> {
     switch (job.type) {
       case 'request': {
         const [next] = jobs
@@ -62,14 +69,15 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
         const isLast = next?.type === 'close'
         const requests = isLast ? `[${job.json},{"type":"close"}]` : `[${job.json}]`
         job.json = ''
-        job.answer(await streams.send(streamId, requests))
+        job.answer(await streams.send(streamId, requests, claim))
         break
       }
       case 'cursor': {
         const { batch } = job
         const mayWrite = mayTakeWriteLock(batch)
         job.batch = ''
-        const answer = await streams.openCursor(streamId, batch)
+        const answer = await streams.openCursor(streamId, batch, claim)
+        claim.giveBack()
         if (answer.kind === 'cursor') {
           job.answer(null)
           const rest = await job.cursor.opened(readEntries(answer.body), answer.cutOff)

@@ -2,6 +2,7 @@
 import { elementsOf, readShortString, sliceMembers } from '../hrana/envelope.ts'
 import { NO_ANSWER, UPSTREAM_REDIRECTS, type HranaError } from '../hrana/error.ts'
 import { MAX_REFUSAL_CHARACTERS } from '../limits.ts'
+import { textOf } from '../memory/bytes.ts'
 import type { StreamAnswer } from '../session/calls.ts'
 import type { Entries } from './cursor-entries.ts'
 
@@ -23,7 +24,7 @@ export function answerMessage(requestId: number, answer: StreamAnswer): string {
   if (answer.kind === 'error') return errorMessage(requestId, answer.error)
   if (answer.kind === 'refused') return failure(requestId, toJson(readRefusal(answer)))
   try {
-    const [result = ''] = elementsOf(answer.results)
+    const [result = ''] = elementsOf(textOf(answer.results))
     const { type, response, error } = sliceMembers(result, ['type', 'response', 'error'])
     if (type === '"ok"' && response !== undefined) return okMessage(requestId, response)
     if (type === '"error"' && error !== undefined) return failure(requestId, error)
@@ -42,9 +43,9 @@ const failure = (requestId: number, error: string): string =>
 const toJson = ({ message, code, outcome }: ToldError): string => JSON.stringify({ message, code, outcome })
 
 /** The database's own words, whichever way it has put them: as Hrana's error, as `{"error"}`, or as plain text. */
-export function readRefusal({ status, body }: { status: number; body: string }): ToldError {
+export function readRefusal({ status, body }: { status: number; body: Uint8Array }): ToldError {
   if (status < 400) return UPSTREAM_REDIRECTS
-  const text = body.slice(0, MAX_REFUSAL_CHARACTERS)
+  const text = textOf(body.subarray(0, MAX_REFUSAL_CHARACTERS))
   const told: { message?: string | null; error?: string | null; code?: string | null } = {}
   try {
     const members = sliceMembers(text, ['message', 'error', 'code'])

@@ -1,5 +1,6 @@
 /** The streams of a socket at the database: sends on them when there is a slot, and remembers what became of that. */
 import type { HranaError } from '../hrana/error.ts'
+import { bytesOf } from '../memory/bytes.ts'
 import type { CursorAnswer, StreamAnswer } from '../session/calls.ts'
 import type { Destination } from '../session/exchange.ts'
 import { mayTakeWriteLock } from '../session/requests.ts'
@@ -55,10 +56,14 @@ export function createUpstreamStreams(options: UpstreamStreamsOptions): Upstream
   }
 
   return {
-    send: (streamId, requests) =>
-      take(streamId, requests, (id, turn) => streams.pipeline(id, { ...destination(), turn, requests })),
-    openCursor: (streamId, batch) =>
-      take(streamId, batch, (id, turn) => streams.cursor(id, { ...destination(), turn, requests: batch })),
+    send: (streamId, requests, claim) =>
+      take(streamId, requests, (id, turn) =>
+        streams.pipeline(id, { ...destination(), turn, requests: bytesOf(requests), claim }),
+      ),
+    openCursor: (streamId, batch, claim) =>
+      take(streamId, batch, (id, turn) =>
+        streams.cursor(id, { ...destination(), turn, requests: bytesOf(batch), claim }),
+      ),
     turnAway(streamId) {
       if (!statuses.has(streamId) || isInTransaction(String(streamId))) return
       statuses.set(streamId, 'turned_away')

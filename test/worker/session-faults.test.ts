@@ -429,6 +429,21 @@ describe('the queue of a stream', () => {
     expect(ran).toEqual([1, 2, 5])
     expect(queue.isBusy).toBe(false)
   })
+
+  test('has room again as soon as somebody who waits in it has gone', async () => {
+    const queue = new Queue({ maxWaiting: 1, maxWaitMs: 60_000 })
+    const ran: string[] = []
+    const first = Promise.withResolvers<undefined>()
+    const running = queue.run(() => first.promise)
+    const gone = new AbortController()
+    const waiting = queue.run(async () => void ran.push('gone'), gone.signal)
+    gone.abort()
+    await expect(waiting).rejects.toMatchObject({ reason: 'abandoned' })
+    const next = queue.run(async () => void ran.push('next'))
+    first.resolve(undefined)
+    await Promise.all([running, next])
+    expect(ran).toEqual(['next'])
+  })
 })
 
 test('a client that has hung up before its request was sent on leaves no transaction behind', async () => {

@@ -9,10 +9,10 @@ export interface QueueLimits {
 /** Thrown instead of a turn: what waited has not begun. */
 export class QueueError extends Error {
   override readonly name = 'QueueError'
-  readonly reason: 'full' | 'timeout'
+  readonly reason: 'full' | 'timeout' | 'abandoned'
 
-  constructor(reason: 'full' | 'timeout') {
-    super(reason === 'full' ? 'too many requests wait' : 'waited too long')
+  constructor(reason: QueueError['reason']) {
+    super(`no turn: ${reason}`)
     this.reason = reason
   }
 }
@@ -35,9 +35,13 @@ export class Queue {
     return this.#isBusy
   }
 
-  /** Runs the action when all before it have ended, however they did. Throws `QueueError` without having run it. */
-  async run<T>(action: () => Promise<T>): Promise<T> {
-    if (this.#isBusy) await this.#wait()
+  /**
+   * Runs the action when all before it have ended, however they did. Throws `QueueError` without having run it.
+   *
+   * @param abandoned aborts when nobody is left who wants it
+   */
+  async run<T>(action: () => Promise<T>, abandoned?: AbortSignal): Promise<T> {
+    if (this.#isBusy) await this.#wait(abandoned)
     this.#isBusy = true
     try {
       return await action()
@@ -49,19 +53,27 @@ export class Queue {
     }
   }
 
-  #wait(): Promise<void> {
+  #wait(abandoned?: AbortSignal): Promise<void> {
     if (this.#waiting.length >= this.#limits.maxWaiting) throw new QueueError('full')
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         begin: () => {
-          clearTimeout(timer)
+          stop()
           resolve()
         },
       }
-      const timer = setTimeout(() => {
+      const leave = (reason: QueueError['reason']): void => {
+        stop()
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
-        reject(new QueueError('timeout'))
-      }, this.#limits.maxWaitMs)
+        reject(new QueueError(reason))
+      }
+      const abandon = (): void => leave('abandoned')
+      const timer = setTimeout(() => leave('timeout'), this.#limits.maxWaitMs)
+      abandoned?.addEventListener('abort', abandon)
+      const stop = (): void => {
+        clearTimeout(timer)
+        abandoned?.removeEventListener('abort', abandon)
+      }
       this.#waiting.push(waiting)
     })
   }

@@ -112,9 +112,10 @@ export function createStreams(options: StreamsOptions): Streams {
     const queue = queues.get(id) ?? new Queue(limits)
     queues.set(id, queue)
     try {
-      return await queue.run(action)
+      return await queue.run(action, call.abandoned)
     } catch (error) {
       if (!(error instanceof QueueError)) throw error
+      // Who has abandoned it hears nothing.
       return refuse(error.reason === 'full' ? QUEUE_FULL : QUEUE_TIMEOUT)
     } finally {
       if (!queue.isBusy) queues.delete(id)

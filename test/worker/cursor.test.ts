@@ -1,3 +1,4 @@
+import { abortAllDurableObjects } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/index.ts'
 import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
@@ -51,6 +52,15 @@ const streams = async (): Promise<{ inTransaction: boolean }[]> =>
 
 const numbers = (count: number): string =>
   `with recursive c(n) as (select 1 union all select n + 1 from c where n < ${count}) select n, hex(zeroblob(60)) from c`
+
+async function restOf(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<'whole' | 'cut off'> {
+  try {
+    while (!(await reader.read()).done);
+    return 'whole'
+  } catch {
+    return 'cut off'
+  }
+}
 
 describe('a cursor that leaves nothing behind', () => {
   test('goes through without an object, and leaves no stream open at the database', async () => {
@@ -240,6 +250,18 @@ describe("a cursor on a session's stream", () => {
     await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
   })
 
+  test('whose object is gone in the middle breaks off, and both of its batons are told that the outcome is unknown', async () => {
+    const begun = await answerOf(pipeline([execute('begin')]))
+    const reader = (await cursor(numbers(1_000_000), begun.baton)).body!.getReader()
+    const { value } = await reader.read()
+    const { baton } = JSON.parse(new TextDecoder().decode(value).split('\n')[0]!) as Line
+    await abortAllDurableObjects()
+    expect(await restOf(reader)).toBe('cut off')
+    const lost = { code: 'STREAM_LOST', outcome: 'unknown' }
+    for (const either of [baton, begun.baton])
+      expect(await refusalOf(pipeline([execute('commit')], either))).toMatchObject(lost)
+  })
+
   test('of a client that goes away is ended and rolled back at once, and the session with it', async () => {
     const begun = await answerOf(pipeline([execute('begin immediate'), insert('gone')]))
     const response = await cursor(numbers(1_000_000), begun.baton)
@@ -259,15 +281,6 @@ describe('a drain', () => {
     await reader.read()
     return reader
   }
-  const restOf = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> => {
-    try {
-      while (!(await reader.read()).done);
-      return 'whole'
-    } catch {
-      return 'cut off'
-    }
-  }
-
   test('ends a cursor that its client has not read by then, and rolls back', async () => {
     const begun = await answerOf(pipeline([execute('begin immediate'), insert('drained')]))
     const reader = await readSome(await cursor(numbers(1_000_000), begun.baton))

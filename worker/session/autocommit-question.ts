@@ -11,7 +11,9 @@ export interface AskingBatch {
   firstOwn: number
 }
 
-const step = (condition: string): string => `{"condition":${condition},"stmt":{"sql":"select 1 where 0"}}`
+/** The words of Turso's own driver, which asks in the same way. */
+const step = (condition: string): string =>
+  `{"condition":${condition},"stmt":{"sql":"SELECT 1","want_rows":false}}`
 const IS_AUTOCOMMIT = '{"type":"is_autocommit"}'
 /** Either of them runs, so that no silence is taken for an answer. */
 const QUESTION = `${step(IS_AUTOCOMMIT)},${step(`{"type":"not","cond":${IS_AUTOCOMMIT}}`)}`

@@ -136,6 +136,7 @@ export async function startStack(
       scriptPath: callerPath,
     } as V4WorkerOptions)
   }
+  let restarted = (): void => undefined
   // Without the rate limits: their simulator is an object with a database, which the real thing is not.
   const options = convertV4MiniflareOptions({
     workers,
@@ -143,6 +144,8 @@ export async function startStack(
     port: await findLastingPort(),
     cf: false,
     ...(inspected ? { inspectorPort: 0 } : {}),
+    // Miniflare does so by itself; whoever asked for it as well would end the new one.
+    unsafeHandleRuntimeRestart: () => restarted(),
   } as V4MiniflareOptions)
   if (inspected) process.env['MINIFLARE_WORKERD_V8_FLAGS'] = `--max-heap-size=${ISOLATE_HEAP_MB}`
   const others = new Set(await workerPids())
@@ -159,8 +162,9 @@ export async function startStack(
     bytesSent: () => bytesSent,
     inspectorUrl: async () => `${(await miniflare.getInspectorURL()).href}core:user:turso-edge`,
     async crash() {
+      const again = new Promise<void>((resolve) => (restarted = resolve))
       for (const pid of await workerPids()) if (!others.has(pid)) process.kill(pid, 'SIGKILL')
-      await miniflare.setOptions(options)
+      await again
     },
     async close() {
       await miniflare.dispose()

@@ -200,7 +200,7 @@ function read(found: unknown, fields: string, raw = found): unknown {
  * @throws {ProtocolError} when it is not there
  */
 export function jwtOf({ jwt }: Answer): string {
-  if (typeof jwt !== 'string' || jwt === '')
+  if (typeof jwt !== 'string' || !/^[\x21-\x7e]+$/.test(jwt))
     throw new ProtocolError('The Platform API answered without "jwt"')
   return jwt
 }

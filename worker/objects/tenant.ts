@@ -7,7 +7,7 @@ import { ALARM_BUDGET_MS, DEFAULT_RETRY_AFTER_MS, MAX_REQUEST_BYTES, SIGNUP_BUDG
 import type { Caller, Deed } from '../directory/audit.ts'
 import { within } from '../deadline.ts'
 import { errorText, log } from '../log.ts'
-import { describeFailure } from '../saga/failure.ts'
+import { describeFailure, mayPass } from '../saga/failure.ts'
 import { isReady, mayComeBack } from '../saga/access.ts'
 import type { Performer } from '../saga/perform.ts'
 import { databaseName } from '../tenant-name.ts'
@@ -308,9 +308,10 @@ export class Tenant extends DurableObject<Env> {
     try {
       jwt = token ?? (await performerFor(this.env).databases.createToken(tenant.databaseName, wanted))
     } catch (error) {
-      const { reason, detail, isInvalid, retryAfterMs } = describeFailure(error)
+      const failure = describeFailure(error)
+      const { detail, isInvalid, retryAfterMs } = failure
       const step = 'create_token'
-      return reason === 'unavailable'
+      return mayPass(failure)
         ? { kind: 'unavailable', step, detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS }
         : { kind: 'refused', step, detail, isInvalid: isInvalid || isTursoError(error, 'unsupported') }
     }

@@ -11,6 +11,7 @@ import type { Configuration } from '../configuration.ts'
 import { databaseHttpUrl, locationOfHostname } from '../turso/database-url.ts'
 import type { Gate } from '../turso/gate.ts'
 import { ignoringStrangers } from '../turso/strangers.ts'
+import { blockDatabase, deleteDatabase } from '../turso/verified.ts'
 import {
   MAX_PACE_WAIT_MS,
   MIGRATION_TIMEOUT_MS,
@@ -82,14 +83,16 @@ export function createPerformer(
 
   /** Only from a template: any other database of the organisation is somebody's. */
   async function create({ name, group, location, template }: EffectOf<'create_database'>) {
-    if (template === null) return await databases.create(name, { group, location })
-    if (!configuration.templates.includes(template))
+    if (template !== null && !configuration.templates.includes(template))
       throw new SchemaError(`TEMPLATES does not have the template "${template}"`)
+    const seed = template === null ? undefined : { type: 'database' as const, name: template }
     try {
-      return await databases.create(name, { group, location, seed: { type: 'database', name: template } })
+      return await databases.create(name, { group, location, seed })
     } catch (error) {
-      if (!isTursoError(error, 'invalid_request') || !/could not find database/i.test(error.message))
-        throw error
+      if (!isTursoError(error, 'invalid_request')) throw error
+      // It has just been made, by this call or another one, or it would have been refused itself.
+      if (/group not found/i.test(error.message)) throw new Error(error.message, { cause: error })
+      if (template === null || !/could not find database/i.test(error.message)) throw error
       throw new SchemaError(`Turso does not have the template "${template}"`)
     }
   }
@@ -144,12 +147,12 @@ export function createPerformer(
       }
       case 'delete_database':
         if (effect.unproven !== null) await prove(effect.name, effect.unproven)
-        await databases.delete(effect.name)
+        await deleteDatabase(databases, effect.name)
         return { kind: 'done' }
       case 'block_database':
       case 'unblock_database': {
         const isBlocked = effect.kind === 'block_database'
-        await databases.update(effect.name, { blockReads: isBlocked, blockWrites: isBlocked })
+        await blockDatabase(databases, effect.name, isBlocked)
         // Behind it nothing that is still open can do more than be told so.
         if (isBlocked) await endSessions(effect.tenant)
         return { kind: 'done' }

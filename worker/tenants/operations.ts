@@ -12,7 +12,7 @@ import type { Tenant } from '../objects/tenant.ts'
 import { invalidRequest, Problem, retryAfter } from '../http/problem.ts'
 import type { UsageQuery } from '../directory/queries.ts'
 import { mayComeBack } from '../saga/access.ts'
-import { describeFailure } from '../saga/failure.ts'
+import { describeFailure, mayPass } from '../saga/failure.ts'
 import type { TimelineEntry } from '../saga/state.ts'
 import type { SignupRequest, UpdateRequest } from '../http/schemas.ts'
 import { endSessions } from '../session/end.ts'
@@ -148,8 +148,8 @@ export async function invalidateTokens(call: Call, id: string): Promise<TenantAn
   const outcome = await tenant(call, id).invalidateTokens(call.caller)
   if (outcome.kind === 'invalidated') return view(call, outcome.tenant)
   if (outcome.kind !== 'failed') throw absent(id, outcome)
-  const { reason, detail, isHarmless, retryAfterMs } = outcome
-  if (isHarmless && reason !== 'unavailable') throw new Problem('upstream_refused', detail)
+  const { detail, isHarmless, retryAfterMs } = outcome
+  if (isHarmless && !mayPass(outcome)) throw new Problem('upstream_refused', detail)
   const extra = { headers: retryAfter(retryAfterMs ?? DEFAULT_RETRY_AFTER_MS) }
   if (isHarmless) throw new Problem('upstream_unavailable', `${detail}. No token was ended`, extra)
   throw new Problem(
@@ -168,14 +168,18 @@ export async function retrieveUsage(call: Call, id: string, { from, to }: UsageQ
   try {
     const { usage } = await performerFor(call.env).databases.usage(record.databaseName, { from, to })
     const { rowsRead, rowsWritten, storageBytes, bytesSynced = 0 } = usage
+    const counts = { rowsRead, rowsWritten, storageBytes, bytesSynced }
+    if (Object.values(counts).some((count) => typeof count !== 'number'))
+      throw new Error('Turso has answered with something else than a usage')
     return {
-      usage: { rowsRead, rowsWritten, storageBytes, bytesSynced },
+      usage: counts,
       from: from ?? null,
       to: to ?? null,
     }
   } catch (error) {
-    const { reason, detail, retryAfterMs } = describeFailure(error)
-    throw reason === 'unavailable'
+    const failure = describeFailure(error)
+    const { detail, retryAfterMs } = failure
+    throw mayPass(failure)
       ? unavailable({ detail, retryAfterMs: retryAfterMs ?? DEFAULT_RETRY_AFTER_MS })
       : new Problem('upstream_refused', detail)
   }

@@ -3,6 +3,7 @@ import { connect } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { answerWithin } from '../deadline.ts'
 import { databaseHttpUrl } from '../turso/database-url.ts'
+import { deleteDatabase } from '../turso/verified.ts'
 import type { AuditAction } from '../directory/audit.ts'
 import { addToAudit } from '../directory/audit-log.ts'
 import { look } from '../directory/look.ts'
@@ -10,7 +11,7 @@ import { dropOrphan, findOrphan, ignoreOrphan, type OrphanRow } from '../directo
 import { MIGRATION_TIMEOUT_MS, MIGRATION_TOKEN_EXPIRATION, OBJECT_CALL_MS } from '../limits.ts'
 import { Problem } from '../http/problem.ts'
 import type { RemovalQuery } from '../directory/queries.ts'
-import { describeFailure } from '../saga/failure.ts'
+import { describeFailure, mayPass } from '../saga/failure.ts'
 import { readMarks, type Marks, type Owner } from '../schema/owner.ts'
 import { performerFor } from '../saga/performer.ts'
 import type { Call } from './operations.ts'
@@ -42,7 +43,7 @@ export async function removeOrphan(
     else if (hasTables && insistence.unmarked !== 'true') throw unmarked(database)
     // Before the deletion: what was deleted without a row would have been deleted by nobody.
     await note(call, 'delete_orphan', database, owner?.tenant ?? null)
-    await attempt(() => databasesFor(env).delete(database), 'missing')
+    await attempt(() => deleteDatabase(databasesFor(env), database), 'missing')
   }
   await look(call, (directory) => dropOrphan(directory, database))
   return { database, outcome: hostname === null ? 'gone' : 'deleted' }
@@ -124,9 +125,9 @@ async function attempt<T>(action: () => Promise<T>, expected?: 'missing'): Promi
   try {
     return await action()
   } catch (error) {
-    const { reason, detail } = describeFailure(error)
-    if (reason === expected) return undefined
-    throw new Problem(reason === 'unavailable' ? 'upstream_unavailable' : 'upstream_refused', detail)
+    const failure = describeFailure(error)
+    if (failure.reason === expected) return undefined
+    throw new Problem(mayPass(failure) ? 'upstream_unavailable' : 'upstream_refused', failure.detail)
   }
 }
 

@@ -17,6 +17,14 @@ export function isRefusal(error: unknown): boolean {
   )
 }
 
+/**
+ * "could not find database …". What a proxy says, or the API of an organization that it does not know, tells nothing of a
+ * database: one that was believed to be gone for it would be kept, and paid for, by nobody.
+ */
+export function saysMissing(error: unknown): boolean {
+  return isTursoError(error, 'not_found') && /\bdatabase\b/i.test(error.serverMessage)
+}
+
 /** Whether the request was turned away without having had an effect: any 4xx but 408. */
 export function provesNothingWasDone(error: unknown): boolean {
   if (!isTursoError(error) || !('status' in error)) return false

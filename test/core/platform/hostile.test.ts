@@ -97,6 +97,11 @@ test.each([5, '..', '', null, {}, '\ud800'])(
   },
 )
 
+test.each(['', 'a\nb', 'a b', 'ä', 5, ['a'], null])('a token that is %j is none', async (jwt) => {
+  const { turso } = answeredWith([{ body: { jwt } }])
+  expect(await codeOf(turso.databases.createToken('a'))).toBe('protocol')
+})
+
 test('an answer with the names of built-in members changes nothing but itself', async () => {
   const body =
     '{"group":{"name":"g","uuid":"u","primary":"p","__proto__":{"polluted":1},"constructor":1,"toString":2}}'

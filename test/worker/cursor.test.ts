@@ -1,7 +1,7 @@
 import { abortAllDurableObjects } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/index.ts'
-import { clearFaults, failNext, openStreams, requestsSeen } from '../support/turso.ts'
+import { clearFaults, failNext, holdNext, openStreams, requestsSeen } from '../support/turso.ts'
 import { BEFORE_IDLE_MS } from '../support/patience.ts'
 import { call, ORIGIN, signUpNow, type SignupAnswer } from './client.ts'
 import { resetClock } from './clock.ts'
@@ -295,7 +295,7 @@ describe('a drain', () => {
   })
 
   test.each(['the drain', 'a kill'])('is told of %s, also to the baton that the cursor gave', async (by) => {
-    const begun = await answerOf(pipeline([execute('begin immediate'), insert('cut off')]))
+    const begun = await answerOf(pipeline([execute('begin')]))
     const response = await cursor(numbers(1_000_000), begun.baton)
     const reader = response.body!.getReader()
     const { value } = await reader.read()
@@ -310,8 +310,19 @@ describe('a drain', () => {
     })
   })
 
+  test('that comes before the cursor has begun has it refused, and the stream closed', async () => {
+    const begun = await answerOf(pipeline([execute('begin')]))
+    const hold = await holdNext('cursor', { holds: 'answer' })
+    const running = cursor('select 1', begun.baton)
+    await hold.reached()
+    await sessionOf(begun.baton!).drain(Date.now())
+    await hold.letGo()
+    expect(await refusalOf(running)).toMatchObject({ code: 'SESSION_KILLED', outcome: 'unknown' })
+    await expect.poll(streams, { timeout: BEFORE_IDLE_MS }).toEqual([])
+  })
+
   test('lets it go on until then', async () => {
-    const begun = await answerOf(pipeline([execute('begin immediate'), insert('drained later')]))
+    const begun = await answerOf(pipeline([execute('begin')]))
     const reader = await readSome(await cursor(numbers(1_000_000), begun.baton))
     await sessionOf(begun.baton!).drain(Date.now() + 20_000)
     await alarmAfter(9_000, begun.baton!)

@@ -101,7 +101,8 @@ async function begin(
   if (!ok) return await refusedExchange(order, answer)
   if (body === null) throw new SyntaxError('a cursor without a body')
   const { baton, baseUrl, rest } = await readCursorHead(body)
-  if (!mayFollow(baseUrl, order)) {
+  // Its stream may have been ended meanwhile, as its caller is told.
+  if (order.flight.over.aborted || !mayFollow(baseUrl, order)) {
     await body.cancel()
     return failedExchange(order, STREAM_LOST, { baton, url })
   }

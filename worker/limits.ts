@@ -262,7 +262,7 @@ export const SMALL_SOCKET_MESSAGES_BYTES = 64 * 1024
 
 /**
  * For all else that waits or runs on the sockets of an isolate. A message takes a byte of memory for each character, or two,
- * and while it is sent about three times as much.
+ * and while it is sent twice as much.
  */
 export const ROOM_FOR_SOCKET_MESSAGES_BYTES = 16 * 1024 * 1024
 
@@ -288,7 +288,7 @@ export const MAX_CURSOR_MESSAGE_CHARACTERS = 512 * 1024
 export const MAX_CURSOR_FETCHES = 64
 
 /** One line of a cursor: a row, whose values sqld bounds to 5 MB. */
-export const MAX_CURSOR_LINE_CHARACTERS = MAX_ANSWER_BYTES
+export const MAX_CURSOR_LINE_BYTES = MAX_ANSWER_BYTES
 
 /** Of a cursor that its client closes before its end, so much is read for nothing, and for so long: the stream waits for it. */
 export const MAX_SKIPPED_CURSOR_BYTES = 4 * 1024 * 1024

@@ -1,10 +1,10 @@
-/** Many large messages at once on WebSockets, in an isolate with as much memory as Cloudflare gives it. */
+/** Many large messages at once on WebSockets, to and fro, in an isolate with as much memory as Cloudflare gives it. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startStack, type Stack } from '../support/stack/stack.ts'
 import { openSocket, type HranaSocket } from './socket-remote.ts'
 import { signUp, type Signup } from './worker-and-turso.ts'
 
-const AT_ONCE = 20
+const AT_ONCE = 16
 
 let stack: Stack
 let tenant: Signup
@@ -14,7 +14,7 @@ beforeAll(async () => {
   // So much takes its time, also on the way to the Worker.
   stack = await startStack(0, {
     inspected: true,
-    limits: { SESSION_IDLE_MS: 60_000 },
+    limits: { SESSION_IDLE_MS: 60_000, ROOM_WAIT_MS: 60_000 },
     streamIdleMs: 60_000,
   })
   tenant = await signUp(stack, 'large-messages')
@@ -59,6 +59,32 @@ test.each<[string, object]>([
     await socket.insist(execute('commit'))
     socket.close()
   }
+})
+
+/** 9 MB. */
+const LARGE_ROW = 'select hex(zeroblob(2250000)), hex(zeroblob(2250000))'
+
+async function readByCursor(socket: HranaSocket): Promise<number> {
+  const batch = { steps: [{ stmt: { sql: LARGE_ROW } }] }
+  await socket.insist({ type: 'open_cursor', stream_id: 1, cursor_id: 1, batch })
+  const next = await socket.insist({ type: 'fetch_cursor', cursor_id: 1, max_count: 10 })
+  const { entries, done } = next as { entries: { type: string }[]; done: boolean }
+  // It stays open: nothing of what was read may stay with it.
+  expect(done).toBe(false)
+  return entries.filter(({ type }) => type === 'row').length
+}
+
+test.each<[string, (socket: HranaSocket) => Promise<number>]>([
+  [
+    'answers',
+    async (socket) =>
+      ((await socket.insist(execute(LARGE_ROW))) as { result: { rows: unknown[] } }).result.rows.length,
+  ],
+  ['rows of cursors', readByCursor],
+])(`${AT_ONCE} %s of 9 MB end nothing, and all come`, async (_, read) => {
+  const sockets = await Promise.all(Array.from({ length: AT_ONCE }, connect))
+  expect(await Promise.all(sockets.map(read))).toEqual(Array(AT_ONCE).fill(1))
+  for (const socket of sockets) socket.close()
 })
 
 test(`${AT_ONCE} strangers who send as much behind a made-up token end nothing`, async () => {

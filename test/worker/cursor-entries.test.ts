@@ -1,6 +1,11 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
-import { BrokenCursorError, readEntries, type EntryReader } from '../../worker/socket/cursor-entries.ts'
+import { expect, test, vi } from 'vitest'
+import { createRoom } from '../../worker/memory/room.ts'
+import {
+  BrokenCursorError,
+  readEntries as readEntriesOf,
+  type EntryReader,
+} from '../../worker/socket/cursor-entries.ts'
 
 /** Hands out one piece for each pull, and counts them. */
 function bodyOf(pieces: Uint8Array[]): { body: ReadableStream<Uint8Array>; taken: () => number } {
@@ -18,6 +23,9 @@ function bodyOf(pieces: Uint8Array[]): { body: ReadableStream<Uint8Array>; taken
   )
   return { body, taken: () => taken }
 }
+
+const room = createRoom({ bytes: 16 * 1024 * 1024, waitMs: 60_000, lastsMs: 180_000 })
+const readEntries = (body: ReadableStream<Uint8Array>): EntryReader => readEntriesOf(body, room.claim())
 
 const linesOf = (...lines: string[]): Uint8Array =>
   new TextEncoder().encode(lines.map((line) => `${line}\n`).join(''))
@@ -63,10 +71,38 @@ test('a row of 16 MB that comes in very many pieces is put together once, not wi
   expect(entries[0] === line).toBe(true)
 })
 
+test('a row that is larger than a message has a place in the room from then on until it has been handed out', async () => {
+  const large = linesOf(row('x'.repeat(1_000_000)), row('y'), END)
+  const edges = [0, 400_000, 600_000, large.length]
+  const pieces = (): Uint8Array[] => edges.slice(1).map((edge, index) => large.subarray(edges[index], edge))
+  const others = room.claim()
+  await others.take(16 * 1024 * 1024)
+  const { body, taken } = bodyOf(pieces())
+  const reading = readEntries(body).read(10, 1)
+  await vi.waitFor(() => expect(taken()).toBe(2))
+  others.giveBack()
+  const { entries } = await reading
+  expect(entries).toHaveLength(1)
+  expect([taken(), room.taken()]).toEqual([3, 0])
+})
+
+test('who waits for a place does not wait on once the cursor is closed, and takes none', async () => {
+  const others = room.claim()
+  await others.take(16 * 1024 * 1024)
+  const large = linesOf(row('x'.repeat(1_000_000)))
+  const { body, taken } = bodyOf([large.subarray(0, 600_000), large.subarray(600_000)])
+  const reader = readEntries(body)
+  const reading = reader.read(10, 1)
+  await vi.waitFor(() => expect(taken()).toBe(1))
+  await Promise.all([expect(reading).rejects.toMatchObject({ name: 'AbortError' }), reader.cancel()])
+  others.giveBack()
+  expect(room.taken()).toBe(0)
+})
+
 test('a line without an end is read no further than a row may be long', async () => {
   const piece = new TextEncoder().encode('x'.repeat(1024 * 1024))
   const { body, taken } = bodyOf(Array<Uint8Array>(100).fill(piece))
-  await expect(readEntries(body).read(1, 1)).rejects.toThrow('a line of more than 16777216 characters')
+  await expect(readEntries(body).read(1, 1)).rejects.toThrow('a line of more than 16777216 bytes')
   expect(taken()).toBeLessThan(20)
 })
 

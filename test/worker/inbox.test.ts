@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytesOf, createInboxes, type Held } from '../../worker/socket/inbox.ts'
+import { memoryOf, createInboxes, type Held } from '../../worker/socket/inbox.ts'
 
 const LIMITS = { bytes: 100, ownBytes: 10, lastsMs: 1_000 }
 
@@ -92,8 +92,8 @@ describe('the inboxes of all sockets of an isolate', () => {
 })
 
 test('a text takes two bytes for each character if one of them needs more than one', () => {
-  expect(bytesOf('abcé')).toBe(4)
-  expect(bytesOf('abc€')).toBe(8)
-  expect(bytesOf('')).toBe(0)
-  expect(bytesOf(new ArrayBuffer(5))).toBe(5)
+  expect(memoryOf('abcé')).toBe(4)
+  expect(memoryOf('abc€')).toBe(8)
+  expect(memoryOf('')).toBe(0)
+  expect(memoryOf(new ArrayBuffer(5))).toBe(5)
 })

@@ -4,7 +4,7 @@
 import { MAX_SOCKET_PENDING } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
 import { UNREACHABLE } from './authenticate.ts'
-import { bytesOf, type Held, type Inbox } from './inbox.ts'
+import { memoryOf, type Held, type Inbox } from './inbox.ts'
 import type { UpstreamStreams } from './lanes.ts'
 import type { ConnectionMemory } from './memory.ts'
 import {
@@ -93,14 +93,14 @@ export function createConnection(ports: ConnectionPorts): Connection {
   /** Who has been let in may have transactions open; strangers have nothing that a closed socket could cost them. */
   function putOff(raw: string | ArrayBuffer): void {
     const { greeted, strangers } = ports.inboxes
-    const held = (memory.isGreeted ? greeted : strangers).hold(bytesOf(raw))
+    const held = (memory.isGreeted ? greeted : strangers).hold(memoryOf(raw))
     if (held !== null) backlog.push({ raw, held })
     else if (memory.isGreeted) backlog.push(parseOverloading(raw))
     else throw new ProtocolViolation(1013, NO_ROOM_FOR_MESSAGE)
   }
 
   function take(raw: string | ArrayBuffer): void {
-    const held = ports.inboxes.greeted.hold(bytesOf(raw))
+    const held = ports.inboxes.greeted.hold(memoryOf(raw))
     if (held === null) requests.handle(parseOverloading(raw), null)
     else handle({ raw, held })
   }

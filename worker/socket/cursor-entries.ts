@@ -3,8 +3,12 @@
  * asks, and no further than to the end of the piece in which the last of them came.
  */
 import { sliceMembers } from '../hrana/envelope.ts'
-import { MAX_CURSOR_LINE_CHARACTERS, MAX_SOCKET_JSON_DEPTH } from '../limits.ts'
+import { MAX_CURSOR_LINE_BYTES, MAX_CURSOR_MESSAGE_CHARACTERS, MAX_SOCKET_JSON_DEPTH } from '../limits.ts'
+import { joinBytes } from '../memory/bytes.ts'
+import type { Claim } from '../memory/room.ts'
 import { checkJson } from './json.ts'
+
+const NEWLINE = 10
 
 export interface Entries {
   /** As JSON. */
@@ -33,32 +37,39 @@ export interface EntryReader {
   cancel: () => Promise<void>
 }
 
-/** @param body a line for each entry, behind the first line, which is the cursor's head */
-export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
+/**
+ * @param body a line for each entry, behind the first line, which is the cursor's head
+ * @param claim of the room for answers: has a place while a line is read that is larger than a message
+ */
+export function readEntries(body: ReadableStream<Uint8Array>, claim: Claim): EntryReader {
   const reader = body.getReader()
-  const decoder = new TextDecoder()
-  /** The piece that was read last, of which what is before `at` has been taken. */
-  let piece = ''
+  const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
+  const given = new AbortController()
+  /** The line that has come in several pieces, and then those that came whole, of which what is before `at` has been taken. */
+  let first: string | undefined
+  let lines = ''
   let at = 0
-  /** What came before it of a line that has not ended. In parts: together they would be copied with each that comes. */
-  let begun: string[] = []
-  let begunCharacters = 0
+  /** Of the next line what has come of it. Bytes: as a text it may be twice as large, and would be copied with each piece. */
+  let begun: Uint8Array[] = []
+  let begunBytes = 0
   let isAtEnd = false
   let isInStep = false
 
   /** @returns `undefined` when there is none left */
   async function nextLine(): Promise<string | undefined> {
-    for (;;) {
-      const end = piece.indexOf('\n', at)
-      if (end !== -1) {
-        const line = takeUpTo(end)
-        at = end + 1
-        return line
-      }
-      if (isAtEnd) break
-      await readOn()
+    while (first === undefined && at === lines.length && !isAtEnd) await readOn()
+    if (first !== undefined) {
+      const line = first
+      first = undefined
+      return line
     }
-    const rest = takeUpTo(piece.length)
+    const end = lines.indexOf('\n', at)
+    if (end !== -1) {
+      const line = lines.slice(at, end)
+      at = end + 1
+      return line
+    }
+    const rest = decoder.decode(joinBytes(begun.splice(0)))
     if (rest === '') return undefined
     // A row that was cut off may end as one that was not.
     try {
@@ -69,26 +80,31 @@ export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
     return rest
   }
 
-  /** What has begun, with the piece as far as to `end`. */
-  function takeUpTo(end: number): string {
-    const last = piece.slice(at, end)
-    const line = begun.length === 0 ? last : begun.join('') + last
-    begun = []
-    begunCharacters = 0
-    at = end
-    return line
-  }
-
   async function readOn(): Promise<void> {
     const { value, done } = await reader.read()
     isAtEnd = done
-    const rest = piece.slice(at)
-    if (rest !== '') begun.push(rest)
-    begunCharacters += rest.length
-    piece = done ? decoder.decode() : decoder.decode(value, { stream: true })
+    if (done) return
+    let from = 0
+    const end = value.indexOf(NEWLINE)
+    if (end !== -1 && begun.length > 0) {
+      first = decoder.decode(joinBytes([...begun.splice(0), value.subarray(0, end)]))
+      begunBytes = 0
+      from = end + 1
+    }
+    const rest = Math.max(from, value.lastIndexOf(NEWLINE) + 1)
+    lines = decoder.decode(value.subarray(from, rest))
     at = 0
-    if (begunCharacters > MAX_CURSOR_LINE_CHARACTERS)
-      throw new BrokenCursorError(`a line of more than ${MAX_CURSOR_LINE_CHARACTERS} characters`)
+    if (rest < value.length) await begin(value.subarray(rest))
+  }
+
+  async function begin(piece: Uint8Array): Promise<void> {
+    begun.push(piece)
+    const isLarge = begunBytes > MAX_CURSOR_MESSAGE_CHARACTERS
+    begunBytes += piece.length
+    if (begunBytes > MAX_CURSOR_LINE_BYTES)
+      throw new BrokenCursorError(`a line of more than ${MAX_CURSOR_LINE_BYTES} bytes`)
+    if (!isLarge && begunBytes > MAX_CURSOR_MESSAGE_CHARACTERS)
+      await claim.take(MAX_CURSOR_LINE_BYTES, given.signal)
   }
 
   /** @returns `undefined` for what a client does not know: servers add entries of their own */
@@ -114,25 +130,35 @@ export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
     }
   }
 
+  async function readUpTo(maxCount: number, maxCharacters: number): Promise<Entries> {
+    const entries: string[] = []
+    let characters = 0
+    while (entries.length < maxCount && characters < maxCharacters) {
+      const line = await nextLine()
+      if (line === undefined) {
+        if (isInStep) throw new BrokenCursorError('it ended within a step')
+        return { entries, isDone: true }
+      }
+      const entry = toEntry(line)
+      if (entry === undefined) continue
+      entries.push(entry)
+      characters += entry.length
+    }
+    return { entries, isDone: false }
+  }
+
   return {
     async read(maxCount, maxCharacters) {
-      const entries: string[] = []
-      let characters = 0
-      while (entries.length < maxCount && characters < maxCharacters) {
-        const line = await nextLine()
-        if (line === undefined) {
-          if (isInStep) throw new BrokenCursorError('it ended within a step')
-          return { entries, isDone: true }
-        }
-        const entry = toEntry(line)
-        if (entry === undefined) continue
-        entries.push(entry)
-        characters += entry.length
+      try {
+        return await readUpTo(maxCount, maxCharacters)
+      } finally {
+        // In a moment it is on its way.
+        claim.giveBack()
       }
-      return { entries, isDone: false }
     },
     async skip(maxBytes) {
-      piece = ''
+      first = undefined
+      lines = ''
       begun = []
       for (let bytes = 0; !isAtEnd;) {
         if (bytes > maxBytes) return false
@@ -142,7 +168,10 @@ export function readEntries(body: ReadableStream<Uint8Array>): EntryReader {
       }
       return true
     },
-    cancel: () => reader.cancel(),
+    async cancel() {
+      given.abort()
+      await reader.cancel()
+    },
   }
 }
 

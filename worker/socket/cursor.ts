@@ -1,7 +1,8 @@
 /** A cursor of a socket: opened on a stream, read in the order of its fetches, closed at any time. */
-import { NO_ANSWER, type HranaError } from '../hrana/error.ts'
+import { NO_ANSWER, NO_ROOM_FOR_ANSWER, type HranaError } from '../hrana/error.ts'
 import { MAX_CURSOR_ENTRIES, MAX_CURSOR_FETCHES, MAX_CURSOR_MESSAGE_CHARACTERS } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
+import { NoRoomError } from '../memory/room.ts'
 import { BrokenCursorError, type Entries, type EntryReader } from './cursor-entries.ts'
 import { ProtocolViolation } from './protocol.ts'
 
@@ -89,10 +90,16 @@ export function createCursor(streamId: number, now: () => number, logged: LogFie
       if (failure === undefined) {
         log('warn', 'cursor_failed', { ...logged, detail: errorText(error) })
         await finish()
-        failure ??= (error instanceof BrokenCursorError ? null : await whyCutOff) ?? NO_ANSWER
+        failure ??= (await reasonOf(error)) ?? NO_ANSWER
       }
       return { error: failure }
     }
+  }
+
+  /** `null` when it is not known. */
+  async function reasonOf(error: unknown): Promise<HranaError | null | undefined> {
+    if (error instanceof NoRoomError) return NO_ROOM_FOR_ANSWER
+    return error instanceof BrokenCursorError ? null : await whyCutOff
   }
 
   return {
@@ -127,7 +134,11 @@ export function createCursor(streamId: number, now: () => number, logged: LogFie
           fetching -= 1
           lastFetch = now()
         })
-      turn = answer
+      // Not the answer itself: it would be kept until the next.
+      turn = answer.then(
+        () => undefined,
+        () => undefined,
+      )
       return answer
     },
   }

@@ -76,8 +76,8 @@ export function createInboxes(
   }
 }
 
-/** Of a message in memory: V8 takes a byte for each character, or two if one of them needs it. */
-export const bytesOf = (message: string | ArrayBuffer): number =>
+/** Bytes of a message in memory: V8 takes a byte for each character, or two if one of them needs it. */
+export const memoryOf = (message: string | ArrayBuffer): number =>
   typeof message !== 'string'
     ? message.byteLength
     : /[^\u0000-\u00ff]/.test(message) // oxlint-disable-line no-control-regex -- the first that takes one byte

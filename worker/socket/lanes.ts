@@ -35,6 +35,8 @@ export type Job =
     }
   | { type: 'refused' | 'close'; answer: () => void }
 
+type JobOf<Type extends Job['type']> = Extract<Job, { type: Type }>
+
 export interface Lanes {
   add: (streamId: number, job: Job) => void
   /** Forgets what has not begun, and holds nothing of it. */
@@ -64,23 +66,16 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
   async function perform(streamId: number, job: Job, jobs: readonly Job[], claim: Claim): Promise<void> {
     switch (job.type) {
       case 'request': {
-        const [next] = jobs
-        // Most streams are for one request; closed with it, they need no second one.
-        const isLast = next?.type === 'close'
-        const requests = isLast ? `[${job.json},{"type":"close"}]` : `[${job.json}]`
-        job.json = ''
-        job.answer(await streams.send(streamId, requests, claim))
+        job.answer(await send(streamId, job, jobs, claim))
         break
       }
       case 'cursor': {
-        const { batch } = job
-        const mayWrite = mayTakeWriteLock(batch)
-        job.batch = ''
-        const answer = await streams.openCursor(streamId, batch, claim)
+        const mayWrite = mayTakeWriteLock(job.batch)
+        const answer = await openCursor(streamId, job, claim)
         claim.giveBack()
         if (answer.kind === 'cursor') {
           job.answer(null)
-          const rest = await job.cursor.opened(readEntries(answer.body), answer.cutOff)
+          const rest = await job.cursor.opened(readEntries(answer.body, answers.claim()), answer.cutOff)
           if (rest !== null) await dispose(rest, mayWrite, jobs)
         } else {
           await job.cursor.fail(answer.kind === 'error' ? answer.error : CURSOR_NOT_OPEN)
@@ -96,6 +91,25 @@ export function createLanes(streams: UpstreamStreams, failed: (error: unknown) =
         streams.leave(streamId)
         job.answer()
     }
+  }
+
+  // Whoever waits for what these return keeps nothing of the text, which may be long.
+  function send(
+    streamId: number,
+    job: JobOf<'request'>,
+    [next]: readonly Job[],
+    claim: Claim,
+  ): Promise<StreamAnswer> {
+    const { json } = job
+    job.json = ''
+    // Most streams are for one request; closed with it, they need no second one.
+    return streams.send(streamId, next?.type === 'close' ? `[${json},{"type":"close"}]` : `[${json}]`, claim)
+  }
+
+  function openCursor(streamId: number, job: JobOf<'cursor'>, claim: Claim): Promise<CursorAnswer> {
+    const { batch } = job
+    job.batch = ''
+    return streams.openCursor(streamId, batch, claim)
   }
 
   /**

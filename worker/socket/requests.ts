@@ -1,10 +1,10 @@
 /** What the requests of a socket do: to the numbers that are in use, to its streams, and to its cursors. */
-import type { HranaError } from '../hrana/error.ts'
+import { NO_ROOM, type HranaError } from '../hrana/error.ts'
 import { MAX_SOCKET_STREAMS } from '../limits.ts'
 import type { LogFields } from '../log.ts'
 import type { StreamAnswer } from '../session/calls.ts'
 import { createCursors } from './cursors.ts'
-import { bytesOf, type Held } from './inbox.ts'
+import { memoryOf, type Held } from './inbox.ts'
 import { createLanes, type UpstreamStreams } from './lanes.ts'
 import type { ConnectionMemory } from './memory.ts'
 import type { OverloadingRequest, RequestMessage, SocketRequest } from './message.ts'
@@ -128,7 +128,7 @@ export function createRequests(ports: RequestsPorts): Requests {
     const filled = refusal === null ? fillIn(template, memory.texts) : { error: refusal }
     // With the stored texts it may be longer than what came.
     const prepared =
-      'json' in filled && held?.resize(bytesOf(filled.json)) === false ? { error: NO_ROOM } : filled
+      'json' in filled && held?.resize(memoryOf(filled.json)) === false ? { error: NO_ROOM } : filled
     if ('json' in prepared) return prepared.json
     held?.release()
     return prepared
@@ -187,12 +187,6 @@ export function createRequests(ports: RequestsPorts): Requests {
       memory.streams.clear()
     },
   }
-}
-
-const NO_ROOM: HranaError = {
-  status: 503,
-  code: 'OVERLOADED',
-  message: 'Too many large requests are on their way. This one did not run.',
 }
 
 const TOO_MANY_STREAMS: HranaError = {

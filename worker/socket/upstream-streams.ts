@@ -29,13 +29,12 @@ export function createUpstreamStreams(options: UpstreamStreamsOptions): Upstream
 
   async function take<Answer extends CursorAnswer | StreamAnswer>(
     streamId: number,
-    requests: string,
+    mayTakeLock: boolean,
     action: (id: string, turn: 'new' | 'ordered') => Promise<Answer>,
   ): Promise<Answer> {
     const id = String(streamId)
     const isOngoing = isInTransaction(id)
     const isReader = readers.has(streamId)
-    const mayTakeLock = mayTakeWriteLock(requests)
     // Whoever waits for the lock would stand in the way of its holder.
     return await slots.run(isOngoing && !(isReader && mayTakeLock), async () => {
       const status = statuses.get(streamId)
@@ -56,14 +55,19 @@ export function createUpstreamStreams(options: UpstreamStreamsOptions): Upstream
   }
 
   return {
-    send: (streamId, requests, claim) =>
-      take(streamId, requests, (id, turn) =>
-        streams.pipeline(id, { ...destination(), turn, requests: bytesOf(requests), claim }),
-      ),
-    openCursor: (streamId, batch, claim) =>
-      take(streamId, batch, (id, turn) =>
-        streams.cursor(id, { ...destination(), turn, requests: bytesOf(batch), claim }),
-      ),
+    // Only the bytes are kept while it waits and is on its way.
+    send(streamId, text, claim) {
+      const requests = bytesOf(text)
+      return take(streamId, mayTakeWriteLock(text), (id, turn) =>
+        streams.pipeline(id, { ...destination(), turn, requests, claim }),
+      )
+    },
+    openCursor(streamId, text, claim) {
+      const requests = bytesOf(text)
+      return take(streamId, mayTakeWriteLock(text), (id, turn) =>
+        streams.cursor(id, { ...destination(), turn, requests, claim }),
+      )
+    },
     turnAway(streamId) {
       if (!statuses.has(streamId) || isInTransaction(String(streamId))) return
       statuses.set(streamId, 'turned_away')

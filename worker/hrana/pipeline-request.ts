@@ -22,6 +22,7 @@ const MAX_TYPE_CHARACTERS = 100
  */
 export function parsePipeline(body: Uint8Array<ArrayBuffer>): PipelineRequest {
   const { baton, text, value: requests } = parseBody(body, 'requests')
+  if (CLOSES.test(text.slice(-CLOSE_CHARACTERS))) return { baton, requests, endsWithClose: true }
   const last = orRefuse(() => sliceLastElement(text) ?? null, 'requests', 'must be an array')
   const type = last === null ? null : orRefuse(() => readType(last), 'requests', 'must end with a request')
   return { baton, requests, endsWithClose: type === 'close' }
@@ -32,6 +33,10 @@ export interface CursorRequest {
   /** The member `batch`, as the client wrote it: a part of its body. */
   batch: Uint8Array<ArrayBuffer>
 }
+
+/** What every client writes at the end: what is before it is not looked at. Within a text its quotes would be escaped. */
+const CLOSES = /[[,]\s*\{\s*"type"\s*:\s*"close"\s*\}\s*\]$/
+const CLOSE_CHARACTERS = 100
 
 /** @throws {Problem} `invalid_request` for anything but a cursor */
 export function parseCursor(body: Uint8Array<ArrayBuffer>): CursorRequest {

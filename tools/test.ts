@@ -1,11 +1,12 @@
 // `npm test`: every check of the repository. Goes on after a failure, so that one run shows all of them.
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, constants, tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
+import { availableParallelism, constants } from 'node:os'
 import path from 'node:path'
 import { onStopRequest } from './process/stop-request.ts'
 import { selectSteps, type Lane } from './suite/stages.ts'
 import type { Step, StepContext, StepResult } from './suite/step.ts'
+import { makeTemporaryFolder } from './suite/temporary-folder.ts'
 import { offlineWrangler } from './wrangler-environment.ts'
 
 const root = path.join(import.meta.dirname, '..')
@@ -23,13 +24,14 @@ async function main(names: readonly string[]): Promise<number> {
   })
 
   process.chdir(root)
-  const temporaryFolder = await mkdtemp(path.join(tmpdir(), 'turso-edge-test-'))
+  const temporaryFolder = await makeTemporaryFolder()
   Object.assign(process.env, offlineWrangler, {
     CI: 'true',
     // CI alone makes some of the tools paint their output.
     FORCE_COLOR: '0',
     // Hundreds of processes run the same modules.
     NODE_COMPILE_CACHE: path.join(temporaryFolder, 'compiled'),
+    TMPDIR: temporaryFolder,
     PATH: `${path.join(root, 'node_modules/.bin')}${path.delimiter}${process.env['PATH'] ?? ''}`,
   })
   delete process.env['NO_COLOR']
@@ -57,8 +59,8 @@ async function runStage(lanes: readonly Lane[], context: StepContext): Promise<S
       for (const step of lane) if (!context.signal.aborted) results.push(await runAndReport(step, context))
     }
   }
-  // One more than there are cores: tests of servers wait about as long as they compute.
-  await Promise.all(Array.from({ length: Math.min(availableParallelism() + 1, 4) }, runLanes))
+  // Twice as many as there are cores: tests of servers wait about as long as they compute.
+  await Promise.all(Array.from({ length: Math.min(2 * availableParallelism(), 4) }, runLanes))
   return results
 }
 

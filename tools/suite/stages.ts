@@ -13,17 +13,17 @@ export type Lane = readonly Step[]
 export const stages: readonly (readonly Lane[])[] = [
   [[commandStep('generate', ['node', 'tools/bundle-migrations.ts'])]],
   [
-    [vitestStep('vitest:stack', ['stack'])],
-    [vitestStep('vitest:start', ['start'])],
-    [vitestStep('vitest:node', ['core@node', 'local'])],
     [vitestStep('vitest:worker-1', ['worker'], '1/2')],
     [vitestStep('vitest:worker-2', ['worker'], '2/2')],
-    [vitestStep('vitest:servers', ['worker@sqld', 'worker@cloud'])],
-    [vitestStep('vitest:workerd', ['core@workerd'])],
+    [vitestStep('vitest:stack', ['stack'])],
+    [vitestStep('vitest:node', ['core@node', 'local'])],
     [
       commandStep('package', (context) => ['node', 'tools/check-package.ts', tarballIn(context)]),
       vitestStep('vitest:tools', ['tools']),
     ],
+    [vitestStep('vitest:start', ['start'])],
+    [vitestStep('vitest:servers', ['worker@sqld', 'worker@cloud'])],
+    [vitestStep('vitest:workerd', ['core@workerd'])],
     [commandStep('format', ['oxfmt', '--check'])],
     [commandStep('lint', ['oxlint', '--type-aware', '--deny-warnings'])],
     [commandStep('types:worker', ['tsc', '-p', 'tsconfig.worker.json'])],

@@ -140,6 +140,7 @@ describe("the gateway's question", () => {
 test.each([
   ['{"steps":[]}', 0],
   ['{"steps":[{"stmt":{"sql":"a"}}]}', 1],
+  ['{"ü":"€","steps":[{"stmt":{"sql":"🦊"}}],"x":"🦊ü"}', 1],
   [
     ' { "x" : [1, 2] , "steps" : [ {"stmt":{"sql":"]}"}} , {"stmt":{"sql":"b"}} ] , "replication_index": "4" } ',
     2,

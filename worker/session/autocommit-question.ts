@@ -3,7 +3,7 @@
  * where Turso Cloud does not close the stream for it. Pure.
  */
 import { elementsOf, findMembers } from '../hrana/envelope.ts'
-import { bytesOf, textOf } from '../memory/bytes.ts'
+import { bytesOf, joinBytes, textOf } from '../memory/bytes.ts'
 
 export interface AskingBatch {
   batch: Uint8Array<ArrayBuffer>
@@ -26,9 +26,11 @@ export function askAutocommit(bytes: Uint8Array): AskingBatch | null {
     if (steps === undefined) return null
     let count = 0
     for (const _ of elementsOf(batch.slice(steps.start, steps.end))) count += 1
-    const close = steps.end - 1
+    // Measured from the end, behind which hardly anything is: the batch may be large.
+    const close = bytes.length - bytesOf(batch.slice(steps.end - 1)).length
+    const asked = count === 0 ? QUESTION : `,${QUESTION}`
     return {
-      batch: bytesOf(`${batch.slice(0, close)}${count === 0 ? '' : ','}${QUESTION}${batch.slice(close)}`),
+      batch: joinBytes([bytes.subarray(0, close), asked, bytes.subarray(close)]),
       firstOwn: count,
     }
   } catch {

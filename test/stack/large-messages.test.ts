@@ -1,4 +1,5 @@
 /** Many large messages at once on WebSockets, to and fro, in an isolate with as much memory as Cloudflare gives it. */
+import { createClient, type LibsqlError } from '@libsql/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startStack, type Stack } from '../support/stack/stack.ts'
 import { openSocket, type HranaSocket } from './socket-remote.ts'
@@ -59,6 +60,31 @@ test.each<[string, object]>([
     await socket.insist(execute('commit'))
     socket.close()
   }
+})
+
+test(`${AT_ONCE} of them by @libsql/client cost no transaction, and the client goes on`, async () => {
+  const clients = Array.from({ length: AT_ONCE }, () => createClient({ url, authToken: tenant.token.jwt }))
+  const sql = 'select length(?), length(?)'
+  const large = { sql, args: Array<string>(2).fill('x'.repeat(3_900_000)) }
+  const codeOf = (done: Promise<unknown>): Promise<string> =>
+    done.then(
+      () => 'done',
+      (error: LibsqlError) => error.code,
+    )
+  const codes = await Promise.all(
+    clients.map(async (client) => {
+      const transaction = await client.transaction('deferred')
+      await transaction.execute('select 1')
+      const codes = [await codeOf(transaction.execute(large)), await codeOf(client.execute(large))]
+      await transaction.execute('select 1')
+      await transaction.commit()
+      await client.execute('select 1')
+      client.close()
+      return codes
+    }),
+  )
+  expect(['done', 'OVERLOADED']).toEqual(expect.arrayContaining(codes.flat()))
+  expect(codes.flat()).toContain('done')
 })
 
 /** 9 MB. */

@@ -15,6 +15,9 @@ export const MAX_PIPELINE_BYTES = 8 * 1024 * 1024
 /** Likewise an answer that a session holds. sqld stops a single result at 10 MB; a message between objects has 32 MiB. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
+/** Of a call that manages a database: a page of 500 of them is a tenth of this. */
+export const MAX_TURSO_ANSWER_BYTES = 4 * 1024 * 1024
+
 /** A body of this size or less is held wherever it comes; for a larger one there must be room. */
 export const SMALL_BODY_BYTES = 64 * 1024
 

@@ -155,9 +155,9 @@ describe('a refusal by something that stands before Turso', () => {
   })
 
   test('gives no token, and may pass', async () => {
-    await signUpNow({ id: 'no-token-yet' })
+    await signUpNow({ id: 'walled-token' })
     await failNext({ kind: 'respond', on: 'databases.createToken', status: 403, body: page })
-    const response = await ask('/v1/tenants/no-token-yet/tokens', 'POST')
+    const response = await ask('/v1/tenants/walled-token/tokens', 'POST')
     expect(response.status).toBe(503)
   })
 

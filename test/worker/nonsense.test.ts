@@ -4,7 +4,7 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { migrateDirectory } from '../../worker/directory/schema.ts'
 import type { TenantRecord } from '../../worker/record/tenant.ts'
-import { clearFaults, failNext, localPlatform } from '../support/turso.ts'
+import { clearFaults, failNext, localPlatform, requestsSeen } from '../support/turso.ts'
 import { call, signUp, signUpNow } from './client.ts'
 
 const lines: string[] = []
@@ -181,4 +181,71 @@ test.each([
     503,
     { detail: expect.stringMatching(/^(Turso|The Platform API) /) },
   ])
+})
+
+test.each(['databases.create', 'pipeline'])(
+  'more than anybody could have to say is read no further: %s',
+  async (on) => {
+    const id = `endless-${on.replace('.', '-')}`
+    await answer(on, { status: 200, body: ' '.repeat(5_000_000) })
+    await signUpNow({ id })
+    const { timeline }: { timeline: { detail: string | null }[] } = await (
+      await ask(`/v1/tenants/${id}`)
+    ).json()
+    expect(timeline.map(({ detail }) => detail)).toContainEqual(expect.stringMatching(/more than \d+ bytes/))
+  },
+)
+
+describe('the address of a new database', () => {
+  const address = (to: string) =>
+    failNext({ kind: 'replace', on: 'databases.create', from: '-local.aws-eu-west-1.turso.io', to })
+
+  test.each([
+    ['that no URL can have', '.99'],
+    ['with a port that there is not', '-local.turso.io:99999'],
+    ['of a megabyte', `.${'a'.repeat(1_000_000)}.turso.io`],
+    ['with a path', '-local.turso.io/v1'],
+    ['with somebody before it', '@elsewhere.example'],
+    ['of two lines', '\\n.turso.io'],
+  ])('%s is no answer, and looked for', async (what, to) => {
+    const id = `address-${what.replaceAll(' ', '-')}`
+    await address(to)
+    const { database } = await signUpNow({ id })
+    expect(database.hostname).toMatch(/^address-[a-z0-9-]+\.aws-eu-west-1\.turso\.io$/)
+    expect((await ask(`/v1/tenants/${id}`)).status).toBe(200)
+    expect(await databasesOf('address')).toContain(database.name)
+  })
+})
+
+describe('a database that is asked for before it is taken, or deleted,', () => {
+  const other = (name: string): string =>
+    JSON.stringify({
+      database: {
+        Name: name,
+        DbId: 'd',
+        Hostname: 'other-local.aws-eu-west-1.turso.io',
+        group: 'default',
+        parent: { id: 'p', name: 'original', branched_at: '2026-01-01T00:00:00Z' },
+      },
+    })
+
+  test('is not the one that Turso answers with by mistake', async () => {
+    await answer('databases.create', { status: 504 }, { effect: true })
+    await answer('databases.retrieve', { status: 200, body: other('other') })
+    const { database } = await signUpNow({ id: 'mistaken' })
+    expect(await databasesOf('mistaken')).toEqual([database.name])
+  })
+
+  test.each([
+    ['is another one', other('other')],
+    ['is at no address', other('at-no-address-abcdefghij').replace('other-local', 'a host/../')],
+  ])('and that %s by Turso’s answer, is not deleted by an operator', async (_, body) => {
+    const name = 'at-no-address-abcdefghij'
+    await localPlatform().databases.create(name, { location: 'aws-eu-west-1' })
+    await env.DIRECTORY.prepare('insert into orphans (database, since) values (?, 1)').bind(name).run()
+    await answer('databases.retrieve', { status: 200, body })
+    expect((await ask(`/v1/orphans/${name}`, 'DELETE')).status).toBe(503)
+    expect((await requestsSeen()).filter((line) => line.startsWith('DELETE'))).toEqual([])
+    expect((await ask(`/v1/orphans/${name}`, 'DELETE')).status).toBe(200)
+  })
 })

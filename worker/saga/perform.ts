@@ -8,16 +8,18 @@ import {
   type Fetch,
 } from '../../src/index.ts'
 import type { Configuration } from '../configuration.ts'
-import { databaseHttpUrl, locationOfHostname } from '../turso/database-url.ts'
+import { databaseHttpUrl, locationOfHostname, requireDatabase } from '../turso/database-url.ts'
 import type { Gate } from '../turso/gate.ts'
 import { ignoringStrangers } from '../turso/strangers.ts'
 import { blockDatabase, deleteDatabase } from '../turso/verified.ts'
 import {
   MAX_PACE_WAIT_MS,
+  MAX_TURSO_ANSWER_BYTES,
   MIGRATION_TIMEOUT_MS,
   MIGRATION_TOKEN_EXPIRATION,
   PLATFORM_TIMEOUT_MS,
 } from '../limits.ts'
+import { readBody } from '../memory/body.ts'
 import { SchemaError } from '../schema/history.ts'
 import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
@@ -37,8 +39,6 @@ const MIGRATION_TOKEN: TokenOptions = {
   authorization: 'full-access',
   expiration: MIGRATION_TOKEN_EXPIRATION,
 }
-
-const HOSTNAME = /^[a-z0-9.-]+(:\d+)?$/i
 
 const ownerOf = (database: string, { tenant, nonce }: Claim): Owner => ({ database, tenant, nonce })
 
@@ -66,9 +66,11 @@ export function createPerformer(
   let requestId: string | null = null
   let token: string | null = null
   const fetch: Fetch = async (url, init) => {
-    const response = await globalThis.fetch(url, init)
-    requestId = response.headers.get('x-request-id') ?? response.headers.get('cf-ray')
-    return response
+    const { status, headers, body } = await globalThis.fetch(url, init)
+    requestId = headers.get('x-request-id') ?? headers.get('cf-ray')
+    const read = (): Promise<Uint8Array> =>
+      readBody(body, { maxBytes: MAX_TURSO_ANSWER_BYTES, announced: null })
+    return { status, headers, text: async () => new TextDecoder().decode(await read()) }
   }
   const gate = createGate(ignoringStrangers(fetch))
   const databases = createDatabasesClient({
@@ -87,7 +89,8 @@ export function createPerformer(
       throw new SchemaError(`TEMPLATES does not have the template "${template}"`)
     const seed = template === null ? undefined : { type: 'database' as const, name: template }
     try {
-      return await databases.create(name, { group, location, seed })
+      const made = await databases.create(name, { group, location, seed })
+      return requireDatabase(configuration.databaseUrlTemplate, name, made)
     } catch (error) {
       if (!isTursoError(error, 'invalid_request')) throw error
       // It has just been made, by this call or another one, or it would have been refused itself.
@@ -97,15 +100,18 @@ export function createPerformer(
     }
   }
 
+  const retrieve = async (name: string): Promise<DatabaseDetails> =>
+    requireDatabase(configuration.databaseUrlTemplate, name, await databases.retrieve(name))
+
   async function find({ name, template }: EffectOf<'find_database'>) {
-    const found = await databases.retrieve(name)
+    const found = await retrieve(name)
     requireCopyOf(template, found)
     return found
   }
 
   /** Only what can be marked as the tenant's is deleted. */
   async function prove(name: string, own: Claim): Promise<void> {
-    const found = await databases.retrieve(name)
+    const found = await retrieve(name)
     requireCopyOf(own.isCopy ? (found.parent?.name ?? 'some template') : null, found)
     const { hostname } = found
     try {
@@ -125,10 +131,7 @@ export function createPerformer(
       case 'create_database':
       case 'find_database': {
         const answer = effect.kind === 'find_database' ? await find(effect) : await create(effect)
-        const { id, name, hostname } = answer
-        // Nobody knows then what was done, as without an answer; and what is stored must be an address.
-        if (name !== effect.name || !HOSTNAME.test(hostname))
-          throw new Error(`Turso has answered with the database "${name}" at "${hostname}"`)
+        const { id, hostname } = answer
         return { kind: 'done', database: { id, hostname, location: locationOfHostname(hostname) } }
       }
       case 'create_token':

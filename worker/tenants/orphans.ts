@@ -2,7 +2,7 @@
 import { connect } from '../../src/index.ts'
 import { readConfiguration } from '../configuration.ts'
 import { answerWithin } from '../deadline.ts'
-import { databaseHttpUrl } from '../turso/database-url.ts'
+import { databaseHttpUrl, requireDatabase } from '../turso/database-url.ts'
 import { deleteDatabase } from '../turso/verified.ts'
 import type { AuditAction } from '../directory/audit.ts'
 import { addToAudit } from '../directory/audit-log.ts'
@@ -84,7 +84,11 @@ async function refuseOwned(env: Env, { database, tenant }: Owner, named: string 
 }
 
 async function hostnameOf(env: Env, database: string): Promise<string | null> {
-  const found = await attempt(() => databasesFor(env).retrieve(database), 'missing')
+  const { databaseUrlTemplate } = readConfiguration(env)
+  const found = await attempt(
+    async () => requireDatabase(databaseUrlTemplate, database, await databasesFor(env).retrieve(database)),
+    'missing',
+  )
   return found?.hostname ?? null
 }
 

@@ -7,6 +7,26 @@ export function databaseHttpUrl(template: string, database: { name: string; host
     .replaceAll('{name}', encodeURIComponent(database.name))
 }
 
+/** A host name, with a port perhaps, and no longer than one may be; an id is as good as the name, and stored like it. */
+const HOSTNAME = /^[a-z0-9.-]{1,253}(:\d{1,5})?$/i
+const MAX_ID_CHARACTERS = 200
+
+/**
+ * @returns the answer, for it to be stored and connected to
+ * @throws {Error} if it is about another database than was asked for, or at no address: nobody knows then what was done,
+ * as without an answer
+ */
+export function requireDatabase<T extends { id: string; name: string; hostname: string }>(
+  template: string,
+  wanted: string,
+  answer: T,
+): T {
+  const { id, name, hostname } = answer
+  const isAddress = HOSTNAME.test(hostname) && URL.canParse(databaseHttpUrl(template, answer))
+  if (name === wanted && isAddress && id.length <= MAX_ID_CHARACTERS) return answer
+  throw new Error(`Turso has answered with something else than the database "${wanted}" and its address`)
+}
+
 /** The same address as `@libsql/client` and drizzle write it; `?tls=0` is their way to say plain HTTP. */
 export function databaseLibsqlUrl(httpUrl: string): string {
   const { protocol, host, pathname } = new URL(httpUrl)

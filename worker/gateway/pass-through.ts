@@ -142,8 +142,13 @@ async function withoutEnvelope(
   reader.releaseLock()
   if (start.startsWith(HARMLESS)) return done ? new Blob(head) : surround(head, body).readable
   const claim = answers.claim()
-  const own = resultsOf(textOf(await readAnswerBody(answer, { claim, head })))
-  return deliver(own, claim, LARGE_ANSWER_MS)
+  try {
+    const own = resultsOf(textOf(await readAnswerBody(answer, { claim, head })))
+    return deliver(own, claim, LARGE_ANSWER_MS)
+  } catch (error) {
+    claim.giveBack()
+    throw error
+  }
 }
 
 function resultsOf(text: string): Uint8Array<ArrayBuffer> {

@@ -68,6 +68,8 @@ describe('a request that something on the way sends twice, so that the second fi
       400,
       '{"message":"The stream has expired","code":"STREAM_EXPIRED"}',
     ],
+    ['sqld', 'commit;', 'pipeline', 400, 'Received a baton that has already been used'],
+    ['sqld', 'commit', 'cursor', 400, 'Received a baton that has already been used'],
     ['Turso Cloud', 'COMMIT', 'pipeline', 404, '{"error":"stream not found: 1"}'],
     ['Turso Cloud', 'commit', 'cursor', 404, '{"error":"stream not found: 1"}'],
   ] as const)(

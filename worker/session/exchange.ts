@@ -159,6 +159,9 @@ function settle(order: Exchange, text: string): Exchanged {
 function refused(order: Exchange, { status, headers, body }: UpstreamAnswer): Exchanged {
   const { upstream, facts, stored } = order
   const text = textOf(body.subarray(0, SMALL_BODY_BYTES))
+  // We send none twice, so somebody else has: the first may have run.
+  if (upstream !== null && status === 400 && /baton that has already been used/i.test(text))
+    return failedExchange(order, STREAM_LOST)
   const { asks, mayCommit } = facts
   const isTurnedAway = upstream === null && (status === 429 || status === 401)
   const event: Exchanged['event'] =

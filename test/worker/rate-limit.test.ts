@@ -155,9 +155,14 @@ describe('wrong keys', () => {
 })
 
 describe('wrong tokens', () => {
-  const run = async (tenant: string, token: string, from: string): Promise<number> => {
+  const run = async (
+    tenant: string,
+    token: string,
+    from: string,
+    baton: string | null = null,
+  ): Promise<number> => {
     const headers = { authorization: `Bearer ${token}`, ...address(from) }
-    const body = JSON.stringify({ baton: null, requests: [{ type: 'close' }] })
+    const body = JSON.stringify({ baton, requests: [{ type: 'close' }] })
     const request = new Request(`${ORIGIN}/t/${tenant}/v3/pipeline`, { method: 'POST', headers, body })
     const response = await app.fetch(request, { ...env, WRONG_TOKEN_LIMIT: TIGHT }, createExecutionContext())
     await response.text()
@@ -193,6 +198,13 @@ describe('wrong tokens', () => {
     const body = '{"error":"the token is not a JWT"}'
     await failNext({ kind: 'respond', on: 'pipeline', status: 400, body, times: ENOUGH_FOR_TWO_MINUTES })
     expect(await guess('guessed-at-cloud', '192.0.2.13')).toBe(true)
+  })
+
+  test('are not what the gateway itself refuses, such as the batons that a key has left behind', async () => {
+    const { token } = await signUpNow({ id: 'left-behind' })
+    for (let count = 0; count < ENOUGH_FOR_TWO_MINUTES; count++)
+      expect(await run('left-behind', token.jwt, '192.0.2.14', 'A'.repeat(91))).toBe(400)
+    expect(await run('left-behind', token.jwt, '192.0.2.14')).toBe(200)
   })
 
   test('never shut out a network from which a right one has come', async () => {

@@ -79,6 +79,9 @@ export function hranaErrorResponse(
   })
 }
 
+/** Whether the gateway has refused it, and not a database: see {@link hranaErrorResponse}, and what is passed on. */
+export const isOwnRefusal = ({ headers }: Response): boolean => headers.has('cache-control')
+
 export const TENANT_SUSPENDED: HranaError = {
   status: 403,
   code: 'TENANT_SUSPENDED',

@@ -7,6 +7,7 @@ import { readConfiguration } from '../configuration.ts'
 import type { AppEnvironment } from '../environment.ts'
 import {
   hranaErrorResponse,
+  isOwnRefusal,
   NO_TENANT,
   OWN_SECRET,
   TENANT_SUSPENDED,
@@ -44,7 +45,8 @@ export const findDatabase = createMiddleware<AppEnvironment>(async function find
   if (!isTokenAccepted) {
     if (c.res.ok) countRight(c, 'wrong_token', tenantId)
     // Turso Cloud says 400 of what is no JWT.
-    else if (c.res.status === 400 || c.res.status === 401) await countWrong(c, 'wrong_token', tenantId)
+    else if ([400, 401].includes(c.res.status) && !isOwnRefusal(c.res))
+      await countWrong(c, 'wrong_token', tenantId)
   }
   // Perhaps the tenant has another database by now.
   if (c.res.status === 404) forgetLocation(c.env, tenantId)

@@ -35,6 +35,18 @@ describe('sliceMembers', () => {
     )
   })
 
+  test('finds the end of a string, however many quotes and backslashes are in it, and wherever', () => {
+    const unit = fc.oneof({ weight: 9, arbitrary: fc.constant('x') }, fc.constantFrom('"', '\\', '\n'))
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 200, size: 'max' }), (text) => {
+        const json = `{"a":${JSON.stringify(text)},"b":1}`
+        expect(sliceMembers(json, ['a', 'b'])).toMatchObject({ a: JSON.stringify(text), b: '1' })
+        expect(() => sliceMembers(json.slice(0, -'","b":1}'.length), ['a'])).toThrow(SyntaxError)
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
   test('a member that occurs twice is refused if it was asked for, also when it is spelled with escapes', () => {
     expect(() => sliceMembers('{"baton":1,"baton":2}', ['baton'])).toThrow(/twice/)
     expect(() => sliceMembers('{"baton":1,"\\u0062aton":2}', ['baton'])).toThrow(/twice/)

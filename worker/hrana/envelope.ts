@@ -131,6 +131,9 @@ export function skipSpace(json: string, at: number): number {
   }
 }
 
+/** Characters. */
+const NEAR = 32
+
 const SPACE = 32
 const NEWLINE = 10
 const RETURN = 13
@@ -151,10 +154,19 @@ export function skipString(json: string, start: number): number {
 }
 
 function endOfString(json: string, start: number): number | undefined {
-  for (let quote = json.indexOf('"', start + 1); quote !== -1; quote = json.indexOf('"', quote + 1)) {
+  // Many are short, or have quotes close to each other: to begin a search takes longer than to read so much.
+  for (let at = start + 1; at < json.length;) {
+    for (const near = at + NEAR; at < near;) {
+      const code = json.charCodeAt(at)
+      if (code === QUOTE) return at + 1
+      at += code === BACKSLASH ? 2 : 1
+    }
+    const quote = json.indexOf('"', at)
+    if (quote === -1) return undefined
     let before = quote - 1
-    while (json.charCodeAt(before) === BACKSLASH) before--
+    while (before >= at && json.charCodeAt(before) === BACKSLASH) before--
     if ((quote - before) % 2 === 1) return quote + 1
+    at = quote + 1
   }
   return undefined
 }

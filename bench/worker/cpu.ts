@@ -16,12 +16,14 @@ export interface CpuRow {
 export const REENCODING: readonly SourceChange[] = [
   {
     file: 'worker/hrana/pipeline-request.ts',
-    from: `  const { baton, value: requests } = parseBody(body, 'requests')
-  const last = orRefuse(() => sliceLastElement(requests) ?? null, 'requests', 'must be an array')
+    from: `  const { baton, text, value: requests } = parseBody(body, 'requests')
+  if (CLOSES.test(text.slice(-CLOSE_CHARACTERS))) return { baton, requests, endsWithClose: true }
+  const last = orRefuse(() => sliceLastElement(text) ?? null, 'requests', 'must be an array')
   const type = last === null ? null : orRefuse(() => readType(last), 'requests', 'must end with a request')
   return { baton, requests, endsWithClose: type === 'close' }`,
-    to: `  const { baton, requests } = JSON.parse(body)
-  return { baton, requests: JSON.stringify(requests), endsWithClose: requests.at(-1)?.type === 'close' }`,
+    to: `  const { baton, requests } = JSON.parse(UTF_8.decode(body))
+  const bytes = new TextEncoder().encode(JSON.stringify(requests))
+  return { baton, requests: bytes, endsWithClose: requests.at(-1)?.type === 'close' }`,
   },
   {
     file: 'worker/gateway/pass-through.ts',

@@ -10,9 +10,12 @@ test('money moved by every kind of client while everything fails is never lost, 
 
 test('a Worker that takes a lost answer for a transaction that was rolled back is found out', async () => {
   const lies = [
-    ['worker/hrana/error.ts', 'NO_ANSWER'],
-    ['worker/session/refusals.ts', 'STREAM_LOST'],
-  ].map(([file, code]) => ({ file: file!, from: `  code: '${code}',`, to: "  code: 'STREAM_EXPIRED'," }))
+    ['worker/hrana/error.ts', 'NO_ANSWER', 502],
+    ['worker/session/refusals.ts', 'STREAM_LOST', 400],
+  ].map(([file, code, status]) => {
+    const declaration = `export const ${code}: HranaError = {\n  status: ${status},\n  code: `
+    return { file: String(file), from: `${declaration}'${code}'`, to: `${declaration}'STREAM_EXPIRED'` }
+  })
   const { wrong } = await transferInTrouble({
     seconds: 1,
     fired: 6,

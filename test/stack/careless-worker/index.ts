@@ -7,9 +7,12 @@ export default {
     const session = await TENANTS.session('left')
     const transaction = await session.transaction()
     const { rowsAffected } = await transaction.execute("insert into notes (title) values ('left')")
-    if (searchParams.has('unfinished')) {
+    const underWay = searchParams.get('under-way')
+    if (underWay !== null) {
       const unfinished = transaction.execute("insert into notes (title) values ('unfinished')")
       unfinished.catch(() => undefined)
+      // Answers when the database has it.
+      await fetch(underWay)
     }
     return Response.json({ rowsAffected })
   },

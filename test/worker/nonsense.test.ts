@@ -123,6 +123,16 @@ describe('a database is gone when Turso does not have it any more, whatever it h
     expect((await ask(`/v1/tenants/${id}`)).status).toBe(404)
   })
 
+  test('in whatever words it says so', async () => {
+    const id = 'gone-in-other-words'
+    await signUpNow({ id })
+    await answer('databases.retrieve', { status: 404, body: '{"error":"no such thing"}' })
+    await ask(`/v1/tenants/${id}?purge=true`, 'DELETE')
+    await runDurableObjectAlarm(tenantObject(id))
+    expect((await ask(`/v1/tenants/${id}`)).status).toBe(404)
+    expect(await databasesOf(id)).toEqual([])
+  })
+
   test('also to an operator', async () => {
     const name = 'said-gone-abcdefghij'
     await localPlatform().databases.create(name, { location: 'aws-eu-west-1' })

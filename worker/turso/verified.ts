@@ -1,18 +1,19 @@
 /** What Turso's answer alone is not believed of, since it cannot be told from one that means nothing. */
-import type { Databases } from '../../src/index.ts'
+import { isTursoError, type Databases } from '../../src/index.ts'
 import { saysMissing } from './refusals.ts'
 
 /** @throws as `delete` does, and when the database is still there after it, so that there is something to delete */
 export async function deleteDatabase(databases: Databases, name: string): Promise<void> {
-  let wasAbsent = false
+  let absence: unknown
   await databases.delete(name).catch((error: unknown) => {
     if (!saysMissing(error)) throw error
-    wasAbsent = true
+    absence = error
   })
   try {
     await databases.retrieve(name)
   } catch (error) {
-    if (wasAbsent || !saysMissing(error)) throw error
+    if (!isTursoError(error, 'not_found')) throw error
+    if (absence !== undefined) throw absence
     return
   }
   throw new Error(`Turso has answered the deletion of "${name}", which is still there`)

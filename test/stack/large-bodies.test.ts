@@ -32,18 +32,25 @@ const large = pipeline(null, execute('select length(?)', text), close)
 interface Options {
   body: Buffer
   token?: string
+  /** Default `v3/pipeline`. */
+  path?: string
   /** How much of it is sent; all unless said otherwise. */
   sent?: number
 }
 
 /** By a connection of its own, which can be left. */
-function send({ body, token = tenant.token.jwt, sent = body.length }: Options): ClientRequest {
+function send({
+  body,
+  token = tenant.token.jwt,
+  path = 'v3/pipeline',
+  sent = body.length,
+}: Options): ClientRequest {
   const headers = {
     authorization: `Bearer ${token}`,
     'content-type': 'application/json',
     'content-length': body.length,
   }
-  const client = request(`${tenant.database.gateway_url}v3/pipeline`, {
+  const client = request(`${tenant.database.gateway_url}${path}`, {
     method: 'POST',
     headers,
     agent: false,
@@ -92,7 +99,8 @@ async function isAlive(): Promise<void> {
 }
 
 describe('many at once', () => {
-  beforeAll(() => setUp({}))
+  // However slow the machine is.
+  beforeAll(() => setUp({ ROOM_WAIT_MS: 60_000 }))
   afterAll(() => stack.close())
 
   const begin = execute('begin')
@@ -106,6 +114,30 @@ describe('many at once', () => {
     ),
   }
 
+  const endless = execute(
+    'with recursive n(i) as (select 1 union all select i + 1 from n) select hex(zeroblob(10000)) from n',
+  )
+  const steps = (...executes: object[]): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        baton: null,
+        batch: { steps: executes.map((each) => ({ stmt: (each as { stmt: object }).stmt })) },
+      }),
+    )
+  test('batches of cursors are not kept for as long as those pass', async () => {
+    const isLinux = (await workerPids()).length > 0
+    await forgetPeak()
+    const before = await memory('VmRSS')
+    const ofSession = steps(begin, execute('select length(?)', text), endless)
+    const ofItsOwn = steps(execute('select length(?)', text), endless)
+    const clients = Array.from({ length: AT_ONCE }, (_, index) =>
+      send({ body: index % 2 === 0 ? ofSession : ofItsOwn, path: 'v3/cursor' }),
+    )
+    for (const { statusCode } of await Promise.all(clients.map(answerOf))) expect(statusCode).toBe(200)
+    await isAlive()
+    expect(isLinux ? (await memory('VmHWM')) - before : 0).toBeLessThan(256)
+  })
+
   test.each(Object.entries(bodies))('%s take their turn, and no more memory than some', async (_, body) => {
     const isLinux = (await workerPids()).length > 0
     await forgetPeak()
@@ -118,6 +150,21 @@ describe('many at once', () => {
     await isAlive()
     // All of them are 160 MB, and twice that as long as their texts are kept, or what their parts are made from.
     expect(isLinux ? (await memory('VmHWM')) - before : 0).toBeLessThan(256)
+  })
+
+  test('whether a token is one is asked once, also for bodies that are refused', async () => {
+    const { database, token } = await signUp(stack, 'asked-once')
+    const refused = async (): Promise<void> => {
+      const headers = { authorization: `Bearer ${token.jwt}`, 'content-type': 'application/json' }
+      const body = `[${' '.repeat(100_000)}]`
+      const response = await fetch(`${database.gateway_url}v3/pipeline`, { method: 'POST', headers, body })
+      expect(response.status).toBe(400)
+    }
+    await refused()
+    expect(stack.lastPipeline()).not.toContain('select 1')
+    await read(send({ body: small }))
+    await refused()
+    expect(stack.lastPipeline()).toContain('select 1')
   })
 
   test('those of strangers are not even read', async () => {
@@ -187,12 +234,14 @@ describe('when there is no room', () => {
     await expect.poll(async () => (await read(send({ body: large }))).status).toBe(200)
   })
 
+  /** Of a session, 14 MB. */
+  const many = pipeline(
+    null,
+    execute('begin'),
+    ...[1, 2, 3].map(() => execute('select hex(zeroblob(2400000))')),
+  )
+
   test('an answer that nobody reads is cut off, and the next has its room', async () => {
-    const many = pipeline(
-      null,
-      execute('begin'),
-      ...[1, 2, 3].map(() => execute('select hex(zeroblob(2400000))')),
-    )
     const unread = [1, 2].map(() => send({ body: many }))
     const answers = await Promise.all(unread.map(answerOf))
     const { status, body } = await read(send({ body: many }))
@@ -205,5 +254,23 @@ describe('when there is no room', () => {
       })()
       await expect(rest).rejects.toThrow(/aborted/)
     }
+  })
+
+  test('whoever hangs up before it has taken an answer that is held for it leaves room for the next', async () => {
+    stack.turso.faults.add({
+      kind: 'base_url',
+      on: 'sql',
+      url: `${stack.tursoUrl}/db/elsewhere/`,
+      containing: 'addressed',
+    })
+    const addressed = pipeline(
+      null,
+      ...[1, 2, 3].map(() => execute('select hex(zeroblob(2400000)) as addressed')),
+      close,
+    )
+    const leaving = [1, 2].map(() => send({ body: addressed }))
+    for (const { statusCode } of await Promise.all(leaving.map(answerOf))) expect(statusCode).toBe(200)
+    for (const client of leaving) client.socket!.resetAndDestroy()
+    await expect.poll(async () => (await read(send({ body: many }))).status).toBe(200)
   })
 })

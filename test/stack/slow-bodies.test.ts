@@ -41,6 +41,22 @@ beforeAll(async () => {
   tokens.set('/t/slow-body/v3/pipeline', token.jwt)
 })
 
+test('the time that the database takes to let a token in is not taken from that of the body', async () => {
+  const other = await signUp(stack, 'slow-entry')
+  stack.turso.faults.add({ kind: 'latency', on: 'pipeline', ms: 1_000, nth: 1, times: 1 })
+  const requests = [
+    { type: 'execute', stmt: { sql: `select 1 -- ${'x'.repeat(70_000)}` } },
+    { type: 'close' },
+  ]
+  const response = await fetch(`${other.database.gateway_url}v3/pipeline`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${other.token.jwt}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ baton: null, requests }),
+  })
+  expect(response.status).toBe(200)
+  await response.body?.cancel()
+})
+
 describe.each(addresses)('a body for %s', (path) => {
   test('that does not come in time is answered with 408', async () => {
     const answer = await sendPart(path, tokens.get(path)!).answered

@@ -136,6 +136,25 @@ describe('a room', () => {
     expect(got.at(-1)).toBe('late: Gone')
   })
 
+  test('takes back the place of a holder who has gone, and gives it none any more', async () => {
+    const room = roomOf(10)
+    const got: string[] = []
+    const gone = new AbortController()
+    const claim = room.claim(gone.signal)
+    await claim.take(10)
+    takeAs('second', got, room, 10)
+    const waits = room
+      .claim(gone.signal)
+      .take(10)
+      .catch((error: Error) => error.message)
+    gone.abort(new Error('gone'))
+    await settled()
+    expect(got).toEqual(['second'])
+    expect(await waits).toBe('gone')
+    await expect(claim.take(1)).rejects.toThrow('gone')
+    expect(room.taken()).toBe(10)
+  })
+
   test('takes back the place of who has been ended in the middle, and passes over who waits no more', async () => {
     const clock = createClock()
     let isDead = false

@@ -11,31 +11,36 @@ import {
   UPSTREAM_REDIRECTS,
   type HranaError,
 } from '../hrana/error.ts'
-import { errorText, log, type LogFields } from '../log.ts'
+import { errorText, log } from '../log.ts'
 import { closeUpstream, mayFollow, type Destination } from '../session/exchange.ts'
 import { passedOn, readAnswerBody, streamUpstream, type UpstreamPipeline } from '../hrana/upstream.ts'
 import { LARGE_ANSWER_MS, SMALL_BODY_BYTES } from '../limits.ts'
 import { BodyTooLargeError } from '../memory/body.ts'
 import { bytesOf, textOf } from '../memory/bytes.ts'
 import { deliver } from '../memory/delivery.ts'
-import { NoRoomError } from '../memory/room.ts'
-import { answers } from '../memory/rooms.ts'
+import { NoRoomError, type Claim } from '../memory/room.ts'
 
 /** How an answer begins that holds nothing which the client must not see: neither a baton nor an address to go to. */
 const HARMLESS = '{"baton":null,"base_url":null,'
 
-/** Never throws for what the database does or fails to do. */
+/**
+ * Never throws for what the database does or fails to do.
+ *
+ * @param claim of the room for answers, for one that cannot just pass: given back when that has been taken
+ */
 export function passThrough(
-  pipeline: Omit<UpstreamPipeline, 'url' | 'token'>,
+  pipeline: Pick<UpstreamPipeline, 'version' | 'body'>,
   destination: Destination,
+  claim: Claim,
 ): Promise<Response> {
-  const { databaseUrl: url, token, logged } = destination
-  return orRefuse(logged, () =>
+  const { databaseUrl: url, token } = destination
+  return orRefuse(destination, claim, () =>
     streamUpstream({ ...pipeline, url, token }, async (answer) => {
       const { ok, body, status } = answer
-      if (!ok) return await refusal(answer)
+      if (!ok) return await refusal(answer, claim)
       if (body === null) throw new SyntaxError('an answer without a body')
-      return new Response(await withoutEnvelope(answer, body), { status, headers: passedOn(answer.headers) })
+      const own = await withoutEnvelope(answer, body, claim)
+      return new Response(own, { status, headers: passedOn(answer.headers) })
     }),
   )
 }
@@ -43,41 +48,55 @@ export function passThrough(
 /**
  * A cursor that leaves nothing on its stream, which is closed behind it: the database would keep it open.
  *
+ * @param claim as of {@link passThrough}
  * @param waitUntil keeps the Worker alive for that, when the client has gone
  */
 export function passCursor(
   destination: Destination,
   batch: Uint8Array<ArrayBuffer>,
+  claim: Claim,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<Response> {
-  const { databaseUrl: url, token, logged } = destination
+  const { databaseUrl: url, token } = destination
   const body = cursorRequest(null, batch)
-  return orRefuse(logged, () =>
-    streamUpstream({ url, version: '3', endpoint: 'cursor', token, body }, async (answer) => {
-      if (!answer.ok) return await refusal(answer)
-      if (answer.body === null) throw new SyntaxError('a cursor without a body')
-      const { baton, baseUrl, rest } = await readCursorHead(answer.body)
-      const { readable, ended } = surround([headLine(null), rest], answer.body)
-      if (baton !== null) {
-        const isTrusted = baseUrl !== null && mayFollow(baseUrl, destination)
-        const upstream = { baton, url: isTrusted ? baseUrl.replace(/\/?$/, '/') : url, moves: 0 }
-        waitUntil(ended.then(() => closeUpstream(upstream, destination)))
-      }
-      return new Response(readable, { status: answer.status, headers: passedOn(answer.headers) })
-    }),
+  return orRefuse(destination, claim, () =>
+    streamUpstream({ url, version: '3', endpoint: 'cursor', token, body }, async (answer) =>
+      answer.ok ? await passEntries(answer, destination, waitUntil) : await refusal(answer, claim),
+    ),
   )
 }
 
-/** @returns why the database does not take the token, or what else stands in the way; `null` if it does */
-export function askForEntry(destination: Destination): Promise<Response | null> {
-  const { databaseUrl: url, token, logged } = destination
+/** On its own, so that nothing of it keeps the batch for as long as the entries pass. */
+async function passEntries(
+  { status, headers, body }: Response,
+  destination: Destination,
+  waitUntil: (work: Promise<unknown>) => void,
+): Promise<Response> {
+  if (body === null) throw new SyntaxError('a cursor without a body')
+  const { baton, baseUrl, rest } = await readCursorHead(body)
+  const { readable, ended } = surround([headLine(null), rest], body)
+  if (baton !== null) {
+    const isTrusted = baseUrl !== null && mayFollow(baseUrl, destination)
+    const url = isTrusted ? baseUrl.replace(/\/?$/, '/') : destination.databaseUrl
+    waitUntil(ended.then(() => closeUpstream({ baton, url, moves: 0 }, destination)))
+  }
+  return new Response(readable, { status, headers: passedOn(headers) })
+}
+
+/**
+ * @param claim as of {@link passThrough}
+ * @returns why the database does not take the token, or what else stands in the way; `null` if it does
+ */
+export function askForEntry(destination: Destination, claim: Claim): Promise<Response | null> {
+  const { databaseUrl: url, token } = destination
   const send = async (answer: Response): Promise<Response | null> => {
-    if (!answer.ok) return await refusal(answer)
+    if (!answer.ok) return await refusal(answer, claim)
     await answer.body?.cancel()
     return null
   }
   return orRefuse(
-    logged,
+    destination,
+    claim,
     () => streamUpstream({ url, version: '3', token, body: QUESTION }, send),
     NO_ANSWER_YET,
   )
@@ -87,13 +106,15 @@ export function askForEntry(destination: Destination): Promise<Response | null> 
 const QUESTION = '{"baton":null,"requests":[{"type":"close"}]}'
 
 async function orRefuse<T>(
-  logged: LogFields | undefined,
+  { logged }: Destination,
+  claim: Claim,
   send: () => Promise<T>,
   noAnswer: HranaError = NO_ANSWER,
 ): Promise<T | Response> {
   try {
     return await send()
   } catch (error) {
+    claim.giveBack()
     if (error instanceof BodyTooLargeError) return hranaErrorResponse(RESPONSE_TOO_LARGE)
     if (error instanceof NoRoomError) return hranaErrorResponse(NO_ROOM_FOR_ANSWER)
     log('warn', 'gateway_upstream_failed', { ...logged, detail: errorText(error) })
@@ -101,14 +122,13 @@ async function orRefuse<T>(
   }
 }
 
-async function refusal(answer: Response): Promise<Response> {
+async function refusal(answer: Response, claim: Claim): Promise<Response> {
   const { status, headers, body } = answer
   if (status >= 300 && status < 400) {
     await body?.cancel()
     return hranaErrorResponse(UPSTREAM_REDIRECTS)
   }
   if (status !== 500) return new Response(body, { status, headers: passedOn(headers) })
-  const claim = answers.claim()
   const text = await readAnswerBody(answer, { claim })
   const error = blockedError(status, textOf(text.subarray(0, SMALL_BODY_BYTES)))
   if (error === null)
@@ -125,6 +145,7 @@ async function refusal(answer: Response): Promise<Response> {
 async function withoutEnvelope(
   answer: Response,
   body: ReadableStream<Uint8Array>,
+  claim: Claim,
 ): Promise<ReadableStream<Uint8Array> | Blob | Uint8Array<ArrayBuffer>> {
   const reader = body.getReader()
   const head: Uint8Array[] = []
@@ -141,14 +162,8 @@ async function withoutEnvelope(
   if (!done) head.push(value)
   reader.releaseLock()
   if (start.startsWith(HARMLESS)) return done ? new Blob(head) : surround(head, body).readable
-  const claim = answers.claim()
-  try {
-    const own = resultsOf(textOf(await readAnswerBody(answer, { claim, head })))
-    return deliver(own, claim, LARGE_ANSWER_MS)
-  } catch (error) {
-    claim.giveBack()
-    throw error
-  }
+  const own = resultsOf(textOf(await readAnswerBody(answer, { claim, head })))
+  return deliver(own, claim, LARGE_ANSWER_MS)
 }
 
 function resultsOf(text: string): Uint8Array<ArrayBuffer> {

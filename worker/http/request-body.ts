@@ -6,7 +6,7 @@ import { invalidRequest, Problem } from './problem.ts'
 
 export interface TakingOptions {
   maxBytes: number
-  /** From when it is read on, ms. */
+  /** From when it is read on, and again from when there is room for it, ms. */
   timeoutMs?: number | undefined
   /** Of the room that a large one needs. */
   claim?: Claim | undefined
@@ -29,15 +29,20 @@ export async function takeBody(
   if (body === null) return new Uint8Array()
   const given = new AbortController()
   const giveUp = (): void => given.abort(new Problem('request_timeout', 'The client has hung up'))
+  const late = (): void =>
+    given.abort(new Problem('request_timeout', `The body did not come within ${timeoutMs / 1000} seconds`))
   signal.addEventListener('abort', giveUp)
-  const timer = setTimeout(
-    () =>
-      given.abort(new Problem('request_timeout', `The body did not come within ${timeoutMs / 1000} seconds`)),
-    timeoutMs,
-  )
+  let timer = setTimeout(late, timeoutMs)
+  /** It is not the client who takes its time then. */
+  async function take(bytes: number): Promise<void> {
+    clearTimeout(timer)
+    await claim?.take(bytes, given.signal)
+    timer = setTimeout(late, timeoutMs)
+  }
   try {
     const announced = contentLength(headers)
-    return await readBody(body, { maxBytes, announced, claim, signal: given.signal })
+    const waiting = claim && { ...claim, take }
+    return await readBody(body, { maxBytes, announced, claim: waiting, signal: given.signal })
   } catch (error) {
     if (error instanceof BodyTooLargeError)
       throw new Problem('payload_too_large', `The body has more than ${maxBytes} bytes`)

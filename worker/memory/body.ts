@@ -45,13 +45,14 @@ export async function readBody(
     }
     const add = async (piece: Uint8Array): Promise<void> => {
       await allow(bytes + piece.byteLength, maxBytes)
-      if (bytes + piece.byteLength > whole.byteLength)
-        whole = enlarged(whole, Math.max(2 * bytes, bytes + piece.byteLength))
+      const needed = bytes + piece.byteLength
+      if (needed > whole.byteLength) whole = enlarged(whole, Math.max(needed, Math.min(2 * bytes, maxBytes)))
       whole.set(piece, bytes)
       bytes += piece.byteLength
     }
     await allow(announced ?? 0, announced ?? 0)
-    whole = new Uint8Array(announced ?? 0)
+    // Of what has no place, only what has come takes memory.
+    if (announced !== null && announced > SMALL_BODY_BYTES) whole = new Uint8Array(announced)
     for (const piece of head) await add(piece)
     for (let next = await reader?.read(); next?.done === false; next = await reader?.read())
       await add(next.value)
@@ -66,7 +67,8 @@ export async function readBody(
     signal?.removeEventListener('abort', cancel)
   }
   claim?.shrink(bytes)
-  return whole.subarray(0, bytes)
+  // A part would take its whole with it.
+  return bytes === whole.byteLength ? whole : whole.slice(0, bytes)
 }
 
 function enlarged(whole: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {

@@ -16,7 +16,7 @@ export interface Claim {
    * A place instead of the one it had; one that is larger than the room is all of it.
    *
    * @param signal aborts the wait
-   * @throws {NoRoomError} and the signal's reason
+   * @throws {NoRoomError} and the signal's reason, or its holder's
    */
   take: (bytes: number, signal?: AbortSignal) => Promise<void>
   /** Gives back what turned out not to be needed. */
@@ -26,7 +26,8 @@ export interface Claim {
 }
 
 export interface Room {
-  claim: () => Claim
+  /** @param holder gives back all of it when it aborts, and takes nothing any more */
+  claim: (holder?: AbortSignal) => Claim
   /** Bytes. */
   taken: () => number
 }
@@ -95,8 +96,9 @@ export function createRoom({
     }
   }
 
-  function claim(): Claim {
+  function claim(holder?: AbortSignal): Claim {
     let place: { bytes: number; until: number } | null = null
+    holder?.addEventListener('abort', giveBack)
 
     function giveBack(): void {
       if (place === null) return
@@ -110,8 +112,10 @@ export function createRoom({
         giveBack()
         const wanted = Math.min(bytes, size)
         signal?.throwIfAborted()
+        holder?.throwIfAborted()
         try {
-          if (first() !== undefined || taken() + wanted > size) await wait(wanted, signal)
+          if (first() !== undefined || taken() + wanted > size) await wait(wanted, signal ?? holder)
+          holder?.throwIfAborted()
           place = { bytes: wanted, until: now() + lastsMs }
           places.add(place)
         } finally {

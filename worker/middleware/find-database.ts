@@ -40,16 +40,17 @@ export const findDatabase = createMiddleware<AppEnvironment>(async function find
     location: location.location,
   })
   await next()
-  // Nobody but the database says either.
-  if (c.res.ok || c.res.status === 401) acceptedTokens.learn(fingerprint, c.res.ok)
+  const { ok, status } = c.res
+  // Nobody but the database says either; before a large body it was asked.
+  const isLetIn = ok || (status !== 401 && c.get('upstream').isTokenAccepted)
+  if (isLetIn || status === 401) acceptedTokens.learn(fingerprint, isLetIn)
   if (!isTokenAccepted) {
-    if (c.res.ok) countRight(c, 'wrong_token', tenantId)
+    if (isLetIn) countRight(c, 'wrong_token', tenantId)
     // Turso Cloud says 400 of what is no JWT.
-    else if ([400, 401].includes(c.res.status) && !isOwnRefusal(c.res))
-      await countWrong(c, 'wrong_token', tenantId)
+    else if ([400, 401].includes(status) && !isOwnRefusal(c.res)) await countWrong(c, 'wrong_token', tenantId)
   }
   // Perhaps the tenant has another database by now.
-  if (c.res.status === 404) forgetLocation(c.env, tenantId)
+  if (status === 404) forgetLocation(c.env, tenantId)
   return undefined
 })
 

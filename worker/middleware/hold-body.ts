@@ -7,24 +7,23 @@ import type { AppEnvironment } from '../environment.ts'
 import { askForEntry } from '../gateway/pass-through.ts'
 import { takeBody } from '../http/request-body.ts'
 import { MAX_PIPELINE_BYTES } from '../limits.ts'
-import { bodies } from '../memory/rooms.ts'
+import { answers, bodies } from '../memory/rooms.ts'
 import { destinationOf } from './find-database.ts'
 
 export const holdBody = createMiddleware<AppEnvironment>(async function holdBody(c, next) {
   const { raw } = c.req
   const upstream = c.get('upstream')
-  const claim = bodies.claim()
+  // The runtime runs nothing more of a request whose client has hung up.
+  const claim = bodies.claim(raw.signal)
   let refusal: Response | null = null
 
   async function take(bytes: number, signal?: AbortSignal): Promise<void> {
-    if (!upstream.isTokenAccepted) refusal = await askForEntry(destinationOf(c))
+    if (!upstream.isTokenAccepted) refusal = await askForEntry(destinationOf(c), answers.claim(raw.signal))
     if (refusal !== null) throw new Error('the token is not let in')
     upstream.isTokenAccepted = true
     await claim.take(bytes, signal)
   }
 
-  // The runtime runs nothing more of a request whose client has hung up.
-  raw.signal.addEventListener('abort', claim.giveBack)
   try {
     c.set('body', await takeBody(raw, { maxBytes: MAX_PIPELINE_BYTES, claim: { ...claim, take } }))
     c.set('bodyClaim', claim)
@@ -35,6 +34,5 @@ export const holdBody = createMiddleware<AppEnvironment>(async function holdBody
     throw error
   } finally {
     claim.giveBack()
-    raw.signal.removeEventListener('abort', claim.giveBack)
   }
 })

@@ -180,6 +180,9 @@ export class Session extends DurableObject<Env> {
       // The baton for what follows would reach nobody. Of a call that was refused, the stream is another's.
       if (underWay.timer !== null && typeof answer.turn === 'number') this.#streams.leave(STREAM)
       return answer
+    } catch (error) {
+      claim.giveBack()
+      throw error
     } finally {
       room.giveBack()
       this.#running.delete(callId)

@@ -14,6 +14,8 @@ import { hranaErrorResponse, type HranaError } from '../hrana/error.ts'
 import { SESSION_REQUEST_MS } from '../limits.ts'
 import { bytesOf, textOf } from '../memory/bytes.ts'
 import { deliver } from '../memory/delivery.ts'
+import type { Claim } from '../memory/room.ts'
+import { answers } from '../memory/rooms.ts'
 import { allowAnyOrigin } from '../middleware/allow-any-origin.ts'
 import { destinationOf, findDatabase } from '../middleware/find-database.ts'
 import { holdBody } from '../middleware/hold-body.ts'
@@ -39,7 +41,11 @@ export const gateway = new Hono<AppEnvironment>()
     const startedAt = Date.now()
     if (baton === null && endsWithClose) {
       const version = c.req.param('version').slice(1)
-      return timed('upstream', startedAt, await passThrough({ version, body }, destinationOf(c)))
+      return timed(
+        'upstream',
+        startedAt,
+        await passThrough({ version, body }, destinationOf(c), claimAnswer(c)),
+      )
     }
     const session = await findSession(c, baton)
     if (session === null) return hranaErrorResponse(BATON_INVALID)
@@ -67,7 +73,11 @@ export const gateway = new Hono<AppEnvironment>()
     const startedAt = Date.now()
     if (baton === null && isSelfContained(textOf(batch))) {
       const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work)
-      return timed('upstream', startedAt, await passCursor(destinationOf(c), batch, waitUntil))
+      return timed(
+        'upstream',
+        startedAt,
+        await passCursor(destinationOf(c), batch, claimAnswer(c), waitUntil),
+      )
     }
     const session = await findSession(c, baton)
     if (session === null) return hranaErrorResponse(BATON_INVALID)
@@ -85,6 +95,9 @@ export const gateway = new Hono<AppEnvironment>()
   )
   .get('/t/:tenant/version', (c) => c.text(`turso-edge ${version}`))
   .get('/t/:tenant/health', (c) => c.body(null))
+
+/** The runtime runs nothing more of a request whose client has hung up, while it takes its answer too. */
+const claimAnswer = (c: Context<AppEnvironment>): Claim => answers.claim(c.req.raw.signal)
 
 interface FoundSession {
   stub: DurableObjectStub<Session>

@@ -130,6 +130,7 @@ export async function settleCursor(
   if (isAutocommit !== null) return { kind: 'answered', baton, url, isAutocommit, isClosed: false, ...left }
   if (upstream === null) return { kind: 'failed', baton: null, url }
   const { event } = await exchange({ ...order, upstream, requests: NO_REQUESTS, facts: NO_FACTS })
+  order.claim?.giveBack()
   if (event.kind === 'answered') return { ...event, ...left }
   if (event.kind === 'failed') return event
   // It has run to its end, so nothing of it may be sent again.

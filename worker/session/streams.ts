@@ -69,6 +69,8 @@ export interface Streams {
   urlOf: (id: string) => string | null
 }
 
+const NOTHING = new Uint8Array()
+
 export function createStreams(options: StreamsOptions): Streams {
   const { store, limits, waitUntil, wakeBy, recallCaller, admission, now = () => Date.now() } = options
   const queues = new Map<string, Queue>()
@@ -223,7 +225,7 @@ export function createStreams(options: StreamsOptions): Streams {
       for (;;) {
         const { sent, ...rest } = sending(id, call, step)
         const mayHaveTransaction = facts.mayBegin || sent.before.kind === 'in_transaction'
-        const order = { ...rest, facts, flight }
+        const order = Object.assign(rest, { facts, flight })
         const place = placeFor(admission, id, order)
         const cursor = (await place.before()) ?? (await openCursor(order, mayHaveTransaction))
         if ('event' in cursor) {
@@ -233,8 +235,10 @@ export function createStreams(options: StreamsOptions): Streams {
           step = next
           continue
         }
-        // Its end may be far away.
+        // Its end may be far away, and nobody needs the batch until then.
         void place.afterwards()
+        const sentBytes = call.requests.length
+        call.requests = order.requests = NOTHING
         // Of a first one nothing is stored before its end: whoever goes on after an eviction is told the same either way.
         const cutOff = Promise.withResolvers<HranaError | null>()
         opened({ kind: 'cursor', body: cursor.readable, turn: sent.turn + 1, cutOff: cutOff.promise })
@@ -245,7 +249,13 @@ export function createStreams(options: StreamsOptions): Streams {
           cursors.delete(id)
           const event = await settleCursor(order, cursor, { isWhole, mayHaveTransaction })
           const { bytes, rows } = cursor.count()
-          const ended = { event, bytes, rows, stored: order.stored, reply: refuse(STREAM_LOST) }
+          const ended = {
+            event,
+            bytes: sentBytes + bytes,
+            rows,
+            stored: order.stored,
+            reply: refuse(STREAM_LOST),
+          }
           const next = conclude(id, sent, call, await placed(place, ended, call))
           cutOff.resolve('kind' in next ? next.error : null)
         } finally {

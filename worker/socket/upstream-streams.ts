@@ -84,7 +84,7 @@ export function createUpstreamStreams(options: UpstreamStreamsOptions): Upstream
 const isTurnedAway = (answer: CursorAnswer | StreamAnswer): boolean =>
   answer.kind === 'refused'
     ? answer.status === 401 || answer.status === 429
-    : answer.kind === 'error' && answer.error.retryAfterMs !== undefined
+    : answer.kind === 'error' && answer.error.retryAfterMs !== undefined && answer.error.outcome !== 'unknown'
 
 export const STREAM_NOT_OPEN: HranaError = {
   status: 400,

@@ -116,7 +116,9 @@ export interface ParsingRow {
 /** What the gateway does to a body, beside parsing it and writing it again. */
 export async function measureParsing(): Promise<ParsingRow[]> {
   const file = path.join(import.meta.dirname, '../../worker/hrana/pipeline-request.ts')
-  const { parsePipeline }: { parsePipeline: (body: string) => { requests: string } } = await import(file)
+  const { parsePipeline }: { parsePipeline: (body: Uint8Array) => { requests: Uint8Array } } = await import(
+    file
+  )
   const insert = {
     type: 'execute',
     stmt: { sql: 'insert into notes (title) values (?)', args: [{ type: 'text', value: 'x'.repeat(100) }] },
@@ -126,6 +128,7 @@ export async function measureParsing(): Promise<ParsingRow[]> {
       baton: null,
       requests: [...Array(statements).fill(insert), { type: 'close' }],
     })
+    const bytes = new TextEncoder().encode(body)
     const time = (act: () => number): number => {
       const rounds = Math.max(20, Math.ceil(20_000 / statements))
       let sum = 0
@@ -137,8 +140,8 @@ export async function measureParsing(): Promise<ParsingRow[]> {
     }
     return {
       what: `${statements} statement${statements === 1 ? '' : 's'}, ${Math.ceil(body.length / 1024)} KiB`,
-      cut: time(() => `{"baton":null,"requests":${parsePipeline(body).requests}}`.length),
-      parsed: time(() => JSON.stringify(JSON.parse(body)).length),
+      cut: time(() => parsePipeline(bytes).requests.byteLength),
+      parsed: time(() => JSON.stringify(JSON.parse(new TextDecoder().decode(bytes))).length),
     }
   })
 }

@@ -155,6 +155,23 @@ describe('a room', () => {
     expect(room.taken()).toBe(10)
   })
 
+  test('goes on at once without a holder who has gone while it waited, though nothing of it runs any more', async () => {
+    const clock = createClock()
+    const sleep = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+      signal === gone.signal ? new Promise(() => undefined) : clock.sleep(ms, signal)
+    const gone = new AbortController()
+    const room = createRoom({ bytes: 10, waitMs: 15_000, lastsMs: 180_000, now: clock.now, sleep })
+    const got: string[] = []
+    takeAs('first', got, room, 6)
+    void room.claim(gone.signal).take(10)
+    takeAs('second', got, room, 4)
+    await settled()
+    expect(got).toEqual(['first'])
+    gone.abort()
+    await settled()
+    expect(got).toEqual(['first', 'second'])
+  })
+
   test('takes back the place of who has been ended in the middle, and passes over who waits no more', async () => {
     const clock = createClock()
     let isDead = false

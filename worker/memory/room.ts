@@ -76,11 +76,22 @@ export function createRoom({
     return undefined
   }
 
-  async function wait(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+  async function wait(
+    bytes: number,
+    signal: AbortSignal | undefined,
+    holder: AbortSignal | undefined,
+  ): Promise<void> {
     const deadline = now() + waitMs
     const waiter = { look: (): void => undefined, until: Infinity }
+    // At once: what follows may not run any more.
+    const leave = (): void => {
+      waiting.delete(waiter)
+      first()?.look()
+    }
+    holder?.addEventListener('abort', leave)
     try {
       for (;;) {
+        holder?.throwIfAborted()
         // Whoever does not look again has gone. Who comes too late to be believed waits behind the others.
         waiter.until = now() + 3 * LOOK_MS
         waiting.add(waiter)
@@ -89,10 +100,11 @@ export function createRoom({
         if (leftMs <= 0) throw new NoRoomError(`no room for ${bytes} bytes within ${waitMs} ms`)
         const looked = new Promise<void>((resolve) => (waiter.look = resolve))
         // The timer is this request's own: the runtime takes one that only waits for others for one that hangs.
-        await Promise.race([looked, sleep(Math.min(LOOK_MS, leftMs), signal)])
+        await Promise.race([looked, sleep(Math.min(LOOK_MS, leftMs), signal ?? holder)])
       }
     } finally {
       waiting.delete(waiter)
+      holder?.removeEventListener('abort', leave)
     }
   }
 
@@ -114,8 +126,7 @@ export function createRoom({
         signal?.throwIfAborted()
         holder?.throwIfAborted()
         try {
-          if (first() !== undefined || taken() + wanted > size) await wait(wanted, signal ?? holder)
-          holder?.throwIfAborted()
+          if (first() !== undefined || taken() + wanted > size) await wait(wanted, signal, holder)
           place = { bytes: wanted, until: now() + lastsMs }
           places.add(place)
         } finally {

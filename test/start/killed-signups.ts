@@ -36,8 +36,8 @@ interface Options {
   concurrency?: number
 }
 
-/** Milliseconds from a signup's request to the kill: a signup takes about as long here. */
-const LONGEST_DELAY_MS = 120
+/** Milliseconds from a signup's request to the kill, unless one of those that are under way has its answer before. */
+const LONGEST_DELAY_MS = 60
 
 const RETRY_MS = 100
 
@@ -60,9 +60,13 @@ export async function killDuringSignups({
     delayMs: random.between(0, LONGEST_DELAY_MS),
   })).toSorted((a, b) => a.after - b.after)
 
-  async function killAll(): Promise<void> {
+  let answered = (): void => undefined
+
+  /** All at once, `delayMs` from now; or as soon as a signup has its answer, with others under way. */
+  async function killAll(delayMs: number): Promise<void> {
     const { pid } = await stack
     const below = await descendantsOf(pid)
+    await Promise.race([sleep(delayMs), new Promise<void>((resolve) => (answered = resolve))])
     for (const each of [pid, ...below.map((process) => process.pid)]) killNow(each)
     await waitFor('the end of all that was killed', async () => (await stillRunning(below)).length === 0)
     await (
@@ -77,9 +81,7 @@ export async function killDuringSignups({
     while (plan[0] !== undefined && plan[0].after <= begun) {
       const { delayMs } = plan.shift()!
       killing = killing.then(async () => {
-        await stack
-        await sleep(delayMs)
-        await killAll()
+        await killAll(delayMs)
         stack = start()
       })
     }
@@ -117,6 +119,7 @@ export async function killDuringSignups({
       for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
         mayKill()
         await signUp(id)
+        answered()
       }
     }
     await Promise.all(Array.from({ length: concurrency }, work))

@@ -1,6 +1,6 @@
 /**
- * Our own batons: signed, good for one request, bound to a tenant, its database and a token. The upstream's baton works with any valid
- * token of the database, whoever presents it, so it never leaves the Session object.
+ * Our own batons: signed, good for one request, bound to a tenant, its database and a token. The upstream's baton works
+ * with any valid token of the database, whoever presents it, so it never leaves the Session object.
  */
 import { encodeBase64Url, decodeBase64Url } from '../base64url.ts'
 

@@ -1,6 +1,7 @@
 /** A client's pipeline or cursor, read only as far as the gateway must understand it. No text of it is kept. Pure. */
 import { findMembers, readShortString, sliceLastElement, sliceMembers, spanOf } from './envelope.ts'
 import { MAX_BATON_CHARACTERS } from '../limits.ts'
+import { exactTextOf } from '../memory/bytes.ts'
 import { invalidRequest } from '../http/problem.ts'
 
 export interface PipelineRequest {
@@ -49,7 +50,8 @@ function parseBody(
   body: Uint8Array<ArrayBuffer>,
   name: 'requests' | 'batch',
 ): { baton: string | null; text: string; value: Uint8Array<ArrayBuffer> } {
-  const json = orRefuse(() => UTF_8.decode(body), '', 'The body is not UTF-8')
+  // What is no UTF-8 would be stored as something else.
+  const json = orRefuse(() => exactTextOf(body) ?? undefined, '', 'The body is not UTF-8')
   const members = orRefuse(
     () => findMembers(json, ['baton', name]),
     '',
@@ -65,9 +67,6 @@ function parseBody(
   if (value === undefined) throw invalidRequest([{ field: name, detail: 'is missing' }])
   return { baton, text: json.slice(value.start, value.end), value: spanOf(body, json, value) }
 }
-
-/** With a byte order mark if there is one. What is no UTF-8 would be stored as something else. */
-const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function readType(request: string): string | null | undefined {
   return readShortString(sliceMembers(request, ['type']).type, MAX_TYPE_CHARACTERS)

@@ -23,3 +23,14 @@ export const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(by
 
 /** A part of a text that may be kept. */
 export const detached = (part: string): string => textOf(bytesOf(part))
+
+/** @returns `null` for what is no UTF-8, of which a text would stand for other bytes. With a byte order mark if there is one. */
+export function exactTextOf(bytes: Uint8Array): string | null {
+  try {
+    return EXACT.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+const EXACT = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

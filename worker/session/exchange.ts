@@ -10,8 +10,9 @@ import {
 } from '../hrana/error.ts'
 import { MAX_OPENING_ATTEMPTS, OPENING_RETRY_MS, SMALL_BODY_BYTES } from '../limits.ts'
 import { errorText, log, type LogFields } from '../log.ts'
+import { spanOf } from '../hrana/envelope.ts'
 import { BodyTooLargeError } from '../memory/body.ts'
-import { bytesOf, textOf } from '../memory/bytes.ts'
+import { bytesOf, exactTextOf, textOf } from '../memory/bytes.ts'
 import { NoRoomError, type Claim } from '../memory/room.ts'
 import {
   passedOn,
@@ -91,7 +92,7 @@ export async function exchange(order: Exchange): Promise<Exchanged> {
     return failedExchange(order, error as Error)
   }
   const { status, body } = answer
-  return status >= 200 && status < 300 ? settle(order, textOf(body)) : refused(order, answer)
+  return status >= 200 && status < 300 ? settle(order, body) : refused(order, answer)
 }
 
 async function send(order: Exchange): Promise<UpstreamAnswer> {
@@ -121,21 +122,23 @@ async function send(order: Exchange): Promise<UpstreamAnswer> {
 const asksAutocommit = ({ isClosing, isBeyondVersion }: RequestFacts): boolean =>
   !isClosing && !isBeyondVersion
 
-function settle(order: Exchange, text: string): Exchanged {
+function settle(order: Exchange, body: Uint8Array<ArrayBuffer>): Exchanged {
   const { upstream, facts } = order
   const url = upstream?.url ?? order.databaseUrl
-  const answer = readAnswer(text)
-  if (answer === undefined) return failedExchange(order, new SyntaxError('an answer that is none'))
+  const text = exactTextOf(body)
+  const answer = text === null ? undefined : readAnswer(text)
+  if (text === null || answer === undefined)
+    return failedExchange(order, new SyntaxError('an answer that is none'))
   const { baton, baseUrl } = answer
   if (!mayFollow(baseUrl, order)) return failedExchange(order, STREAM_LOST, { baton, url })
   const first = upstream === null ? Object.keys(order.stored).length : 0
-  const own = cutResults(answer.results, { first, hasLast: asksAutocommit(facts) })
+  const own = cutResults(text, answer.results, { first, hasLast: asksAutocommit(facts) })
   if (own === undefined) return failedExchange(order, STREAM_LOST, { baton, url })
-  const { results, isAutocommit } = own
-  const told = bytesOf(results)
+  const { results, span, isAutocommit } = own
+  const told = span === null ? bytesOf(`${results}]`) : closed(spanOf(body, text, span))
   let stored: StoredSql | null = order.stored
   if (facts.storing.length > 0) {
-    const successes = successesOf(results)
+    const successes = successesOf(`${results}]`)
     stored = storedAfter(stored, facts.storing, (index) => successes[index] === true)
   }
   return {
@@ -155,6 +158,15 @@ function settle(order: Exchange, text: string): Exchanged {
     bytes: told.length,
   }
 }
+
+/** With a bracket behind it, in place of what is there: the rest of the answer is not needed any more. */
+function closed(part: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(part.buffer, part.byteOffset, part.byteLength + 1)
+  whole[part.byteLength] = CLOSING_BRACKET
+  return whole
+}
+
+const CLOSING_BRACKET = 93
 
 function refused(order: Exchange, { status, headers, body }: UpstreamAnswer): Exchanged {
   const { upstream, facts, stored } = order

@@ -3,6 +3,7 @@
  * with any valid token of the database, whoever presents it, so it never leaves the Session object.
  */
 import { encodeBase64Url, decodeBase64Url } from '../base64url.ts'
+import { bytesOf } from '../memory/bytes.ts'
 
 export interface SessionTicket {
   /** The Session object's id, 64 hex digits. */
@@ -66,7 +67,7 @@ function signedBytes(
   bytes: Uint8Array,
   { tenantId, databaseUrl, token }: BatonBinding,
 ): Uint8Array<ArrayBuffer> {
-  const bound = new TextEncoder().encode(`${tenantId}\0${databaseUrl}\0${token}`)
+  const bound = bytesOf(`${tenantId}\0${databaseUrl}\0${token}`)
   const signed = new Uint8Array(TICKET_BYTES + bound.length)
   signed.set(bytes.subarray(0, TICKET_BYTES))
   signed.set(bound, TICKET_BYTES)

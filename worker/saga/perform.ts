@@ -20,6 +20,7 @@ import {
   PLATFORM_TIMEOUT_MS,
 } from '../limits.ts'
 import { readBody } from '../memory/body.ts'
+import { textOf } from '../memory/bytes.ts'
 import { SchemaError } from '../schema/history.ts'
 import { applyMigrations } from '../schema/migrate.ts'
 import { migrations } from '../schema/migrations.generated.ts'
@@ -70,7 +71,7 @@ export function createPerformer(
     requestId = headers.get('x-request-id') ?? headers.get('cf-ray')
     const read = (): Promise<Uint8Array> =>
       readBody(body, { maxBytes: MAX_TURSO_ANSWER_BYTES, announced: null })
-    return { status, headers, text: async () => new TextDecoder().decode(await read()) }
+    return { status, headers, text: async () => textOf(await read()) }
   }
   const gate = createGate(ignoringStrangers(fetch))
   const databases = createDatabasesClient({

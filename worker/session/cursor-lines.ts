@@ -2,6 +2,7 @@
  * The lines of a cursor while they pass: counted, and without those of the gateway's own question. No row is read, and
  * nothing is kept but a line whose beginning does not yet tell whose it is.
  */
+import { bytesOf, textOf } from '../memory/bytes.ts'
 import { NO_HISTORY, toldBy, type HistoryKind } from './history.ts'
 
 export interface CursorCount {
@@ -36,11 +37,10 @@ const NEWLINE = 10
 export const LINE_HEAD_BYTES = 256
 /** Where what is quoted begins in `{"type":"…`, as all servers write it. */
 const TYPE_AT = 9
-const ROW = new TextEncoder().encode('row"')
+const ROW = bytesOf('row"')
 
 /** @param firstOwn the number of the step that asks; `null` when nothing is asked */
 export function createCursorLines(firstOwn: number | null): CursorLines {
-  const decoder = new TextDecoder()
   let line: 'begins' | 'passes' | 'is ours' = 'begins'
   /** The client's own steps are over. */
   let isOwn = false
@@ -57,7 +57,7 @@ export function createCursorLines(firstOwn: number | null): CursorLines {
       if (!isOwn) rowsOfStep += 1
       return isOwn ? 'is ours' : 'passes'
     }
-    const head = decoder.decode(piece.subarray(0, LINE_HEAD_BYTES))
+    const head = textOf(piece.subarray(0, LINE_HEAD_BYTES))
     const type = /"type"\s*:\s*"(\w{1,40})"/.exec(head)?.[1]
     if (type === 'step_begin' || type === 'step_error') beginStep(numberOf(head, 'step'), type)
     else if (type === 'step_end' && !isOwn) endStep(head)

@@ -33,9 +33,10 @@ export function paced({ concurrency = 6 }: PacingOptions = {}, fetch: Fetch = gl
   /** Sends who may be sent, and comes back when the pause is over. */
   function advance(): void {
     if (timer !== undefined) clearTimeout(timer)
-    for (let first = pace.next(Date.now()); first; first = pace.next(Date.now()))
-      first.waiting.send(first.ticket)
-    const ms = pace.pauseMs(Date.now())
+    // Looked at once: a pause that ended in between would be over for nobody, and nobody would come back.
+    const now = Date.now()
+    for (let first = pace.next(now); first; first = pace.next(now)) first.waiting.send(first.ticket)
+    const ms = pace.pauseMs(now)
     if (ms !== undefined) timer = setTimeout(advance, ms)
   }
   function settle(ticket: number, outcome: PaceOutcome): void {

@@ -1,6 +1,6 @@
 /** The pace of fleets: its law, and that what waits can be given up. */
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   createPlatform,
   isTursoError,
@@ -311,6 +311,27 @@ describe('calls', () => {
     expect(await Promise.all(waiting)).toEqual(['timeout', 'timeout'])
     expect(namesOf(asked)).toBe('a')
   })
+})
+
+test('the end of a pause is not missed when it comes while the time is looked at', async () => {
+  const { asked, fetch } = heldServer()
+  const pacedFetch = paced({ concurrency: 1 }, fetch)
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(10_000)
+  onTestFinished(() => clock.mockRestore())
+  const refused = codeOf(attempt(pacedFetch, 'a'))
+  const waiting = codeOf(attempt(pacedFetch, 'b', { timeoutMs: 2_000 }))
+  // Each is sent once its token is known.
+  while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  asked[0]!.answer(429)
+  expect(await refused).toBe('rate_limited')
+  // Before its end for whoever looks first, and over for whoever looks again.
+  let looks = 0
+  clock.mockImplementation(() => (looks++ % 2 === 0 ? 10_099 : 10_100))
+  const sent = (async () => {
+    while (asked.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    asked[1]!.answer(200)
+  })()
+  expect(await Promise.race([waiting, sent.then(() => 'sent')])).toBe('sent')
 })
 
 test('120 databases are made through refusals, each once, and never more at a time than allowed', async () => {
